@@ -1,0 +1,41 @@
+"""What can go wrong, as one small tree.
+
+    ChargenError
+    ├── ConfigError       a setting out of its range, or settings that contradict each other
+    ├── CorpusError       a text that cannot be read, decoded, split or encoded
+    ├── CheckpointError   a file that is not a whole, consistent chargen checkpoint
+    ├── RunError          a run folder that exists, is missing, or cannot be written
+    ├── TextError         a prompt or text that a model cannot take
+    └── TrainingError     a training that had to stop (a loss that is not finite, a lost process)
+
+Every message is one line: what was wrong, with which value, and what to do. The command line prints that line and
+exits with code 1; the library lets the exception through.
+"""
+
+
+class ChargenError(Exception):
+    """Base of every error that chargen raises on purpose."""
+
+
+class ConfigError(ChargenError):
+    """A setting is out of its range, or two settings contradict each other."""
+
+
+class CorpusError(ChargenError):
+    """A text cannot be read, decoded, split or encoded."""
+
+
+class CheckpointError(ChargenError):
+    """A file is not a whole, consistent chargen checkpoint."""
+
+
+class RunError(ChargenError):
+    """A run folder exists already, is missing, or cannot be written."""
+
+
+class TextError(ChargenError):
+    """A model cannot take this prompt or text."""
+
+
+class TrainingError(ChargenError):
+    """A training had to stop: its loss is not finite, or a process was lost."""
