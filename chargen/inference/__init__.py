@@ -1,0 +1,1 @@
+"""Generation and scoring from a checkpoint, in NumPy alone."""

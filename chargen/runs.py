@@ -1,0 +1,124 @@
+"""Run folders: where a training writes, and where everything else finds what it wrote."""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Final
+
+from chargen.checkpoint import Checkpoint, save
+from chargen.errors import CheckpointError, RunError
+from chargen.files import replacing
+
+ROOT: Final = Path("checkpoints")
+BEST: Final = "best.safetensors"
+LAST: Final = "last.safetensors"
+METRICS: Final = "metrics.jsonl"
+
+
+class Run:
+    """One training's folder: ``best``, ``last``, periodic checkpoints and ``metrics.jsonl``.
+
+    Args:
+        name: Of the run; its folder is ``root/name``.
+        root: The folder of all runs.
+
+    Raises:
+        RunError: the name is not a plain folder name.
+    """
+
+    def __init__(self, name: str, root: Path = ROOT) -> None:
+        if not name or name in (".", "..") or "/" in name or "\\" in name or not name.isprintable():
+            raise RunError(f"run name {name!r} is not a plain folder name")
+        self.name = name
+        self.folder = root / name
+        self.best = self.folder / BEST
+        self.last = self.folder / LAST
+        self.metrics = self.folder / METRICS
+
+    def exists(self) -> bool:
+        """Whether the folder holds anything."""
+        try:
+            return self.folder.exists() and (not self.folder.is_dir() or any(self.folder.iterdir()))
+        except OSError as error:
+            raise RunError(f"cannot read {self.folder}: {error.strerror or error}") from error
+
+    def prepare(self, *, overwrite: bool = False) -> None:
+        """Make the folder ready for a new training; with ``overwrite``, drop what an older one left.
+
+        Raises:
+            RunError: the run exists and is not to be overwritten, or the folder cannot be made.
+        """
+        if self.exists() and not overwrite:
+            raise RunError(
+                f"run {self.name!r} exists in {self.folder}: go on with --resume {self.name}, replace it with "
+                "--overwrite, or choose another --run name"
+            )
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            for old in [*self.folder.glob("*.safetensors"), *self.folder.glob(METRICS)]:
+                old.unlink()
+        except OSError as error:
+            raise RunError(f"cannot use {self.folder}: {error.strerror or error}") from error
+        self.tidy()
+
+    def tidy(self) -> None:
+        """Remove the temporary files that a killed process left."""
+        for leftover in self.folder.glob(".*.tmp"):
+            leftover.unlink(missing_ok=True)
+
+    def write(self, checkpoint: Checkpoint, *, best: bool, keep: int = 0) -> None:
+        """Write ``last``, with ``best`` also the best one, the metrics and, with ``keep``, a periodic checkpoint.
+
+        The best one comes first: whatever moment the process dies at, ``last`` never knows of a best that is missing.
+        """
+        lean = dataclasses.replace(checkpoint, progress={}, state={})
+        if best:
+            save(self.best, lean)
+        save(self.last, checkpoint)
+        lines = [json.dumps(dataclasses.asdict(evaluation)) for evaluation in checkpoint.history]
+        with replacing(self.metrics) as file:
+            file.write("".join(line + "\n" for line in lines).encode())
+        if keep and checkpoint.history:
+            save(self.folder / f"step-{checkpoint.history[-1].step:08d}.safetensors", lean)
+            for old in sorted(self.folder.glob("step-*.safetensors"))[:-keep]:
+                old.unlink()
+
+
+def find(where: str | Path | None = None, *, root: Path = ROOT) -> Path:
+    """The checkpoint file that ``where`` means.
+
+    Args:
+        where: A file, a run's folder, a run's name, or None for the newest run and, without any, the pretrained
+            model that comes with chargen.
+        root: The folder of all runs.
+
+    Raises:
+        CheckpointError: there is no such checkpoint.
+    """
+    if where is None:
+        best = sorted(root.glob(f"*/{BEST}"), key=lambda path: path.stat().st_mtime)
+        if best:
+            return best[-1]
+        pretrained = bundled()
+        if pretrained is None:
+            raise CheckpointError(f"there is no checkpoint in {root}/ yet; make one with: chargen train")
+        return pretrained
+    path = Path(where)
+    for candidate in (path, root / path):
+        if candidate.is_file():
+            return candidate
+        for name in (BEST, LAST):
+            if (candidate / name).is_file():
+                return candidate / name
+        if candidate.is_dir():
+            raise CheckpointError(f"{candidate} is a folder without {BEST} or {LAST}")
+    raise CheckpointError(f"there is no checkpoint or run {str(where)!r}; chargen train makes one in {root}/")
+
+
+def bundled() -> Path | None:
+    """The pretrained Alice checkpoint that comes with chargen, in a wheel or a checkout; None where it is missing."""
+    here = Path(__file__).parent
+    for folder in (here / "checkpoints", here.parent / "checkpoints"):
+        if (folder / "alice.safetensors").is_file():
+            return folder / "alice.safetensors"
+    return None

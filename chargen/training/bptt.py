@@ -1,0 +1,70 @@
+"""How a text is laid out for truncated backpropagation through time.
+
+The training text is cut into ``batch_size`` contiguous columns; windows of ``bptt`` steps walk down all of them
+together, and the state that leaves one window enters the next (Williams and Peng 1990; Mikolov 2012):
+
+    text  a b c d e f g h i j k l ...           columns   a g m
+                                                          b h n   window 1
+    inputs  are window rows,                              c i o
+    targets are the rows one further down                 -----
+                                                          d j p   window 2
+"""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from chargen.errors import CorpusError
+
+
+class Windows:
+    """The windows of a training split.
+
+    Every epoch starts its columns at another offset below ``bptt``, so that their seams and the windows' cuts fall
+    elsewhere each time. The offset depends on ``seed`` and the epoch alone, so a position is known by its step.
+
+    Args:
+        ids: The whole text's ids, (N,), in memory or memory-mapped.
+        span: The training split within it.
+        batch_size: Columns.
+        bptt: Steps in a window.
+        seed: Of the offsets.
+
+    Raises:
+        CorpusError: the split is too short for a single window.
+    """
+
+    def __init__(self, ids: NDArray[np.unsignedinteger], span: range, batch_size: int, bptt: int, seed: int) -> None:
+        room = len(span) - 1
+        spare = bptt - 1 if room // (batch_size * bptt) > 8 else 0
+        self.per_epoch = (room - spare) // (batch_size * bptt)
+        if self.per_epoch < 1:
+            raise CorpusError(
+                f"a training split of {len(span)} characters is too short for {batch_size} columns of {bptt} steps; "
+                "lower --batch-size or --bptt"
+            )
+        self._ids, self._seed, self._spare, self._bptt = ids, seed, spare, bptt
+        self._starts = span.start + (room - spare) // batch_size * np.arange(batch_size)  # (B,)
+
+    def at(self, step: int) -> tuple[Tensor, Tensor]:
+        """Inputs and targets of the window that optimizer step ``step`` (from 0) trains on, each (T, B), int64."""
+        epoch, index = divmod(step, self.per_epoch)
+        offset = int(np.random.default_rng((self._seed, epoch)).integers(self._spare + 1))
+        starts = self._starts + offset + index * self._bptt
+        rows = np.stack([self._ids[start : start + self._bptt + 1] for start in starts], axis=1)  # (T + 1, B)
+        window = torch.from_numpy(rows.astype(np.int64))
+        return window[:-1], window[1:]
+
+    def starts_epoch(self, step: int) -> bool:
+        """Whether step ``step`` begins an epoch, and so starts from the zero state."""
+        return step % self.per_epoch == 0
+
+
+def fit(characters: int, batch_size: int, bptt: int) -> tuple[int, int]:
+    """Batch size and bptt, lowered where a training split of ``characters`` is too short for them.
+
+    A window then takes at most an eighth of the text and the batch leaves at least two windows an epoch.
+    """
+    bptt = min(bptt, max(1, (characters - 1) // 8))
+    return min(batch_size, max(1, (characters - 1) // (2 * bptt))), bptt

@@ -1,0 +1,145 @@
+"""The network as torch trains it: embedding, stacked recurrent layers, linear read-out.
+
+Legend: B batch, T time, V vocabulary, E input width, H hidden size, L layers, R read-out width, S state parts.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from chargen.config import GATES, ModelConfig, TrainConfig
+from chargen.training.cells import Layer
+
+
+@dataclass(frozen=True)
+class Masks:
+    """One window's dropout: factors of 0 or 1 / (1 - p), the same at every step of the window.
+
+    Attributes:
+        inputs: On the embedded characters, (B, E).
+        between: On what each layer but the top one hands up, (B, H) each.
+        output: On what the read-out sees, (B, R).
+        recurrent: DropConnect on each layer's ``weight_hh``, of its shape.
+    """
+
+    inputs: Tensor | None
+    between: tuple[Tensor | None, ...]
+    output: Tensor | None
+    recurrent: tuple[Tensor | None, ...]
+
+    @staticmethod
+    def draw(config: ModelConfig, train: TrainConfig, batch_size: int, generator: torch.Generator) -> "Masks":
+        """Fresh masks for a window of ``batch_size`` columns, from ``generator``'s random numbers alone."""
+
+        def mask(p: float, *shape: int) -> Tensor | None:
+            if p == 0:
+                return None
+            kept = torch.empty(shape, device=generator.device).bernoulli_(1 - p, generator=generator)
+            return kept.div_(1 - p)
+
+        rows = GATES[config.cell] * config.hidden_size
+        layers = range(config.num_layers)
+        return Masks(
+            inputs=mask(train.input_dropout, batch_size, config.input_size),
+            between=tuple(mask(train.dropout, batch_size, config.hidden_size) for _ in layers[1:]),
+            output=mask(train.dropout, batch_size, config.readout_size),
+            recurrent=tuple(mask(train.weight_drop, rows, config.hidden_size) for _ in layers),
+        )
+
+
+class StackedRNN(nn.Module):
+    """A stacked recurrent network that predicts the next character.
+
+    Args:
+        config: Architecture; the parameters are those of ``config.weight_shapes()``.
+        seed: Of the initial weights: recurrent ones orthogonal gate by gate (Saxe et al. 2014), others uniform
+            within 1 / sqrt(fan-in), biases zero but for the LSTM's forget gate at 1 (Jozefowicz et al. 2015).
+    """
+
+    def __init__(self, config: ModelConfig, *, seed: int = 1) -> None:
+        super().__init__()
+        self.config = config
+        if not config.one_hot:
+            self.embedding = nn.Embedding(config.vocab_size, config.embedding_size)
+        self.stack = [
+            Layer(config.cell, config.layer_input_size(layer), config.hidden_size) for layer in range(config.num_layers)
+        ]
+        self.layers = nn.ModuleList(self.stack)
+        self.readout = nn.Linear(config.readout_size, config.vocab_size)
+        self._initialise(torch.Generator().manual_seed(seed))
+
+    @torch.no_grad()
+    def _initialise(self, generator: torch.Generator) -> None:
+        size = self.config.hidden_size
+        for name, weight in self.named_parameters():
+            if name.endswith("weight_hh"):
+                for row in range(0, len(weight), size):
+                    nn.init.orthogonal_(weight[row : row + size], generator=generator)
+            elif name == "embedding.weight":
+                nn.init.normal_(weight, std=0.1, generator=generator)
+            elif weight.dim() == 2 and not name.endswith("peephole"):
+                bound = 1 / math.sqrt(weight.shape[1])
+                nn.init.uniform_(weight, -bound, bound, generator=generator)
+            else:
+                nn.init.zeros_(weight)
+                if name.endswith("bias_ih") and self.config.cell in ("lstm", "peephole"):
+                    weight[size : 2 * size] = 1
+
+    def initial_state(self, batch_size: int) -> Tensor:
+        """The zero state that a text starts from, (S, L, B, H), float32."""
+        config = self.config
+        shape = (config.state_parts, config.num_layers, batch_size, config.hidden_size)
+        return torch.zeros(shape, device=self.readout.weight.device)
+
+    def forward(self, ids: Tensor, state: Tensor, masks: Masks | None = None) -> tuple[Tensor, Tensor]:
+        """The logits of each next character, and the state after the window.
+
+        Args:
+            ids: Characters, (T, B), int64.
+            state: State before the window, (S, L, B, H).
+            masks: Dropout, None for none.
+
+        Returns:
+            Logits (T, B, V) and state (S, L, B, H), both float32.
+        """
+        features, after = self.features(ids, state, masks)
+        return self.readout(features).float(), after
+
+    def features(self, ids: Tensor, state: Tensor, masks: Masks | None = None) -> tuple[Tensor, Tensor]:
+        """What the read-out sees, (T, B, R), and the state after the window, (S, L, B, H); see ``forward``."""
+        x = F.one_hot(ids, self.config.vocab_size).float() if self.config.one_hot else self.embedding(ids)  # (T, B, E)
+        if masks is not None and masks.inputs is not None:
+            x = x * masks.inputs
+        below, outputs, states = x, [], []
+        for at, layer in enumerate(self.stack):
+            weight_hh: Tensor = layer.weight_hh
+            if masks is not None and (drop := masks.recurrent[at]) is not None:
+                weight_hh = weight_hh * drop
+            hidden, after = layer(below, state[:, at], weight_hh)
+            outputs.append(hidden)
+            states.append(after.float())
+            below = hidden
+            if masks is not None and at + 1 < len(self.layers) and (drop := masks.between[at]) is not None:
+                below = below * drop
+            if self.config.skip:
+                below = torch.cat([below, x.to(below.dtype)], dim=-1)
+        features = torch.cat(outputs, dim=-1) if self.config.skip else outputs[-1]
+        if masks is not None and masks.output is not None:
+            features = features * masks.output
+        return features, torch.stack(states, dim=1)
+
+    def export(self) -> dict[str, NDArray[np.float32]]:
+        """The weights as NumPy arrays, named as in ``config.weight_shapes()``; copies."""
+        return {name: weight.detach().cpu().numpy().copy() for name, weight in self.named_parameters()}
+
+    @torch.no_grad()
+    def load(self, weights: Mapping[str, NDArray[np.float32]]) -> None:
+        """Take over ``weights``, named and shaped as in ``config.weight_shapes()``."""
+        for name, weight in self.named_parameters():
+            weight.copy_(torch.from_numpy(weights[name]))
