@@ -129,7 +129,8 @@ def decoded(stream: IO[bytes], label: str, encoding: str) -> Iterator[str]:
             beginning = False
         if "\0" in text:
             raise CorpusError(
-                f"{label} looks binary: it holds NUL characters; chargen reads plain text (UTF-16 needs --encoding utf-16)"
+                f"{label} looks binary: it holds NUL characters; chargen reads plain text, and UTF-16 only with "
+                "--encoding utf-16"
             )
         if text:
             yield text
