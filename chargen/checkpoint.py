@@ -181,7 +181,7 @@ def _why(error: Exception) -> str:
 
 
 def _digest(tensor: NDArray[Any]) -> str:
-    return hashlib.sha256(tensor.reshape(-1).view(np.uint8)).hexdigest()
+    return hashlib.sha256(tensor.reshape(-1).view(np.uint8).data).hexdigest()
 
 
 def _refuse_other_files(path: Path) -> None:

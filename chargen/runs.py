@@ -73,7 +73,7 @@ class Run:
         """
         lean = dataclasses.replace(checkpoint, progress={}, state={})
         if best:
-            save(self.best, lean)
+            self.write_best(lean)
         save(self.last, checkpoint)
         lines = [json.dumps(dataclasses.asdict(evaluation)) for evaluation in checkpoint.history]
         with replacing(self.metrics) as file:
@@ -82,6 +82,10 @@ class Run:
             save(self.folder / f"step-{checkpoint.history[-1].step:08d}.safetensors", lean)
             for old in sorted(self.folder.glob("step-*.safetensors"))[:-keep]:
                 old.unlink()
+
+    def write_best(self, checkpoint: Checkpoint) -> None:
+        """Write ``best`` alone."""
+        save(self.best, checkpoint)
 
 
 def find(where: str | Path | None = None, *, root: Path = ROOT) -> Path:

@@ -1,0 +1,51 @@
+"""How well a network predicts a split, in bits per character."""
+
+import math
+from typing import Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn import functional as F
+
+from chargen.training.model import StackedRNN
+
+CONTEXT: Final = 256  # characters read, unscored, before the first scored one of a column
+WINDOW: Final = 128
+
+
+@torch.no_grad()
+def evaluate(network: StackedRNN, ids: NDArray[np.unsignedinteger], span: range, *, column: int = 512) -> float:
+    """Bits per character of the characters ``span`` of ``ids``, each predicted from those before it.
+
+    The span is read in contiguous columns side by side, the state carried down each. A column starts from the state
+    that the ``CONTEXT`` characters before it leave, so that a cut costs next to nothing: on Alice, columns of 512 and
+    a single one differ by under 0.002 bits.
+
+    Args:
+        network: The network; dropout is off.
+        ids: The whole text's ids, (N,).
+        span: What to score; not empty.
+        column: Least length of a column, in characters.
+
+    Returns:
+        Mean bits per character, in float32 precision.
+    """
+    columns = min(64, max(1, len(span) // column))
+    length = math.ceil(len(span) / columns)
+    context = min(CONTEXT, max(0, span.start - 1))
+    # positions of the characters to read; the last column may run past the span, where nothing is scored
+    targets = span.start + length * np.arange(columns) + np.arange(-context, length)[:, None]  # (context + T, B)
+    scored = (np.arange(len(targets)) >= context)[:, None] & (targets < span.stop) & (targets > 0)
+    device = network.readout.weight.device
+    state, nats = network.initial_state(columns), torch.zeros((), dtype=torch.float64, device=device)
+    training = network.training
+    network.eval()
+    for at in range(0, len(targets), WINDOW):
+        rows = targets[at : at + WINDOW].clip(1, span.stop - 1)
+        inputs, wanted = (torch.from_numpy(ids[rows + shift].astype(np.int64)).to(device) for shift in (-1, 0))
+        logits, state = network(inputs, state)
+        losses = F.cross_entropy(logits.flatten(0, 1), wanted.flatten(), reduction="none")
+        nats += (losses.double() * torch.from_numpy(scored[at : at + WINDOW]).flatten().to(device)).sum()
+    network.train(training)
+    return float(nats) / int(scored.sum()) / math.log(2)

@@ -1,0 +1,62 @@
+"""What a training tells of itself while it runs."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from chargen.checkpoint import CorpusInfo, Evaluation
+from chargen.config import ModelConfig, TrainConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class Started:
+    """The first event: what is about to be trained, with every automatic setting resolved."""
+
+    run: str
+    corpus: CorpusInfo
+    model: ModelConfig
+    train: TrainConfig
+    step: int
+    total_steps: int
+    steps_per_epoch: int
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """A few steps on; means since the last evaluation."""
+
+    step: int
+    total_steps: int
+    epoch: float
+    train_bpc: float
+    learning_rate: float
+    chars_per_second: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluated:
+    """A validation is done and ``last`` is on the disk, ``best`` too where it is one."""
+
+    evaluation: Evaluation
+    best: bool
+    last: Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finished:
+    """The last event. ``best_step`` is the step of the best checkpoint; ``reason`` says why an early end came."""
+
+    run: str
+    best: Path
+    best_step: int
+    step: int
+    total_steps: int
+    val_bpc: float | None
+    test_bpc: float | None
+    seconds: float
+    parameters: int
+    chars_per_second: float
+    reason: str | None = None
+
+
+Event = Started | Progress | Evaluated | Finished

@@ -1,0 +1,58 @@
+"""What this machine trains on: device, precision, threads."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+
+import torch
+
+from chargen.config import ModelConfig
+from chargen.errors import ConfigError
+
+
+def choose_device(wanted: str) -> str:
+    """``wanted``, or for ``auto`` the GPU where there is one.
+
+    Raises:
+        ConfigError: the wanted device is not there.
+    """
+    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if wanted == "auto":
+        return next(device for device in ("cuda", "mps", "cpu") if there[device])
+    if not there[wanted]:
+        raise ConfigError(f"device {wanted} is not available here; use --device {choose_device('auto')} or auto")
+    return wanted
+
+
+def choose_precision(wanted: str, device: str) -> str:
+    """``wanted``, or for ``auto`` bf16 where the hardware multiplies bfloat16 faster than float32."""
+    if wanted != "auto":
+        return wanted
+    if device == "cuda":
+        return "bf16" if torch.cuda.get_device_capability() >= (8, 0) else "fp32"
+    if device == "cpu":
+        found: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()  # absent from older releases
+        return "bf16" if found.get("amx_bf16") or found.get("avx512_bf16") else "fp32"
+    return "fp32"
+
+
+def choose_threads(wanted: int, model: ModelConfig) -> int:
+    """``wanted``, or for 0 every core this process may use; one for networks too small to share out."""
+    if wanted:
+        return wanted
+    affinity = getattr(os, "sched_getaffinity", None)  # not on macOS and Windows
+    cores = len(affinity(0)) if affinity else os.cpu_count() or 1
+    return 1 if model.hidden_size <= 64 else cores
+
+
+@contextlib.contextmanager
+def settings(threads: int) -> Iterator[None]:
+    """Torch with ``threads`` threads and denormals flushed to zero, put back at the end."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
+        torch.set_num_threads(before)

@@ -1,0 +1,59 @@
+"""Running sums between two evaluations."""
+
+import math
+import time
+
+import torch
+from torch import Tensor
+
+
+class Tally:
+    """Loss, gradient norm and clipping since the last evaluation, summed on the device.
+
+    The sums are read only where a number is shown, so that a GPU never waits for them.
+    """
+
+    def __init__(self, device: torch.device, *, steps: int = 0, sums: tuple[float, ...] = (0.0, 0.0, 0.0)) -> None:
+        self.steps = steps
+        # nats, gradient norms, clipped steps; MPS has no float64
+        kind = torch.float32 if device.type == "mps" else torch.float64
+        self._sums = torch.tensor(sums, dtype=kind, device=device)
+        self._began, self._timed = time.perf_counter(), 0
+
+    def add(self, loss: Tensor, norm: Tensor, limit: float) -> None:
+        """Count one step: mean loss in nats, gradient norm before clipping, and the clipping limit (0 for none)."""
+        clipped = (norm > limit) if limit else torch.zeros_like(norm)
+        self._sums += torch.stack((loss, norm, clipped.to(loss.dtype)))
+        self.steps += 1
+        self._timed += 1
+
+    @property
+    def finite(self) -> bool:
+        """Whether every loss and gradient so far was finite."""
+        return bool(torch.isfinite(self._sums).all())
+
+    @property
+    def bpc(self) -> float:
+        """Mean training loss, in bits per character."""
+        return self._mean(0) / math.log(2)
+
+    @property
+    def grad_norm(self) -> float:
+        """Mean gradient norm before clipping."""
+        return self._mean(1)
+
+    @property
+    def clipped(self) -> float:
+        """Share of steps whose gradient was clipped."""
+        return self._mean(2)
+
+    def chars_per_second(self, characters: int) -> float:
+        """Speed of steps of ``characters`` each."""
+        return self._timed * characters / (time.perf_counter() - self._began)
+
+    def as_dict(self) -> dict[str, object]:
+        """What ``Tally(device, **as_dict)`` goes on from."""
+        return {"steps": self.steps, "sums": self._sums.tolist()}
+
+    def _mean(self, at: int) -> float:
+        return float(self._sums[at]) / max(1, self.steps)
