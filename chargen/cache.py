@@ -10,10 +10,10 @@ import hashlib
 import json
 import mmap
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Final, NamedTuple
 
 import numpy as np
 import platformdirs
@@ -31,23 +31,23 @@ _LINK: Final = ".link"
 _MAX_HEADER: Final = 1 << 25  # more than every Unicode character escaped in JSON
 
 
-@dataclass(frozen=True)
-class Encoded:
-    """A text as ids.
+class Encoded(NamedTuple):
+    """A text as ids, as `chargen.corpus.Corpus` describes its parts."""
 
-    Attributes:
-        name: The corpus' name when it was written.
-        ids: Shape (N,), the smallest unsigned type that holds every id.
-        vocab: What the ids mean.
-        sha256: Of the normalised text in UTF-8.
-        unknown: Characters that fell to the reserved unknown id.
-    """
-
-    name: str
     ids: NDArray[np.unsignedinteger]
     vocab: Vocab
     sha256: str
     unknown: int
+
+
+class Header(NamedTuple):
+    """What an entry says of its ``length`` ids."""
+
+    name: str
+    vocab: Vocab
+    sha256: str
+    unknown: int
+    length: int
 
 
 @dataclass(frozen=True)
@@ -72,37 +72,30 @@ def key(*parts: object) -> str:
     return hashlib.sha256(json.dumps([FORMAT, *parts]).encode()).hexdigest()
 
 
-def load(entry: str) -> Encoded | None:
-    """The entry of that key, its ids memory-mapped; None when it is missing or damaged."""
-    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-        path = folder() / f"{entry}{_ENTRY}"
+def load(entry: str | None) -> Encoded | None:
+    """The entry of that key, its ids memory-mapped; None when there is none or it is damaged."""
+    if entry is None:
+        return None
+    path = folder() / f"{entry}{_ENTRY}"
+    with contextlib.suppress(OSError, ValueError):
         header, start = _header(path)
-        vocab = Vocab(header["characters"], unknown=header["reserved"])
-        dtype = id_type(vocab)
-        length = int(header["length"])
-        if path.stat().st_size == start + length * dtype.itemsize:
+        dtype = id_type(header.vocab)
+        if path.stat().st_size == start + header.length * dtype.itemsize:
             with path.open("rb") as file:
                 mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-            ids = np.frombuffer(mapped, dtype, length, start)
-            return Encoded(str(header["name"]), ids, vocab, str(header["sha256"]), int(header["unknown"]))
+            ids = np.ndarray(header.length, dtype, mapped, start)
+            return Encoded(ids, header.vocab, header.sha256, header.unknown)
     return None
 
 
-def save(entry: str, encoded: Encoded, length: int, chunks: Iterable[NDArray[np.unsignedinteger]]) -> None:
-    """Write an entry: everything but the ids from ``encoded``, and ``length`` ids from ``chunks``.
+def save(entry: str, header: Header, chunks: Iterable[NDArray[np.unsignedinteger]]) -> None:
+    """Write an entry whose ids are the ``chunks``, one after the other.
 
     Raises:
         CorpusError: the cache folder cannot be written, or the disk is full.
     """
-    header = {
-        "name": encoded.name,
-        "length": length,
-        "characters": encoded.vocab.characters,
-        "reserved": encoded.vocab.unknown_id is not None,
-        "sha256": encoded.sha256,
-        "unknown": encoded.unknown,
-    }
-    line = _MAGIC + json.dumps(header).encode()
+    fields = header._asdict() | {"vocab": header.vocab.characters, "reserved": header.vocab.unknown_id is not None}
+    line = _MAGIC + json.dumps(fields).encode()
     line += b" " * (-(len(line) + 1) % _ALIGN) + b"\n"
     with _writing(folder() / f"{entry}{_ENTRY}") as file:
         file.write(line)
@@ -128,14 +121,13 @@ def point(link: str, entry: str) -> None:
 
 
 def entries() -> list[Entry]:
-    """What is cached, newest first; an entry that cannot be read is listed as damaged."""
+    """What is cached, newest first; what is damaged or was never finished stands under such a name."""
     found = []
-    for path in folder().glob(f"*{_ENTRY}"):
-        try:
+    for path in _files(_ENTRY):
+        name, characters = "(unfinished)" if path.suffix == ".tmp" else "(damaged)", 0
+        with contextlib.suppress(OSError, ValueError):
             header, _ = _header(path)
-            name, characters = str(header["name"]), int(header["length"])
-        except (OSError, ValueError, KeyError, TypeError):
-            name, characters = "(damaged)", 0
+            name, characters = header.name, header.length
         with contextlib.suppress(OSError):
             status = path.stat()
             found.append(Entry(name, path, characters, status.st_size, status.st_mtime))
@@ -149,24 +141,27 @@ def clear() -> int:
         CorpusError: a file cannot be removed.
     """
     freed = 0
-    for pattern in (f"*{_ENTRY}", f"*{_LINK}", f".*{_ENTRY}.*.tmp", f".*{_LINK}.*.tmp"):
-        for path in folder().glob(pattern):
-            try:
-                size = path.stat().st_size
-                path.unlink()
-            except OSError as error:
-                raise CorpusError(f"cannot remove {path}: {error.strerror or error}") from error
-            freed += size
+    for path in [*_files(_LINK), *_files(_ENTRY)]:
+        try:
+            size = path.stat().st_size
+            path.unlink()
+        except OSError as error:
+            raise CorpusError(f"cannot remove {path}: {error.strerror or error}") from error
+        freed += size
     return freed
 
 
-def id_type(vocab: Vocab) -> np.dtype[Any]:
+def id_type(vocab: Vocab) -> np.dtype[np.unsignedinteger]:
     """The smallest unsigned integer type that holds every id, little-endian."""
     return np.min_scalar_type(len(vocab) - 1).newbyteorder("<")
 
 
+def _files(suffix: str) -> list[Path]:
+    return [*folder().glob(f"*{suffix}"), *folder().glob(f".*{suffix}.*.tmp")]
+
+
 @contextlib.contextmanager
-def _writing(path: Path) -> Any:
+def _writing(path: Path) -> Iterator[IO[bytes]]:
     try:
         with replacing(path) as file:
             yield file
@@ -174,12 +169,24 @@ def _writing(path: Path) -> Any:
         raise CorpusError(f"{error}; CHARGEN_CACHE_DIR names another folder for large corpora") from error
 
 
-def _header(path: Path) -> tuple[dict[str, Any], int]:
-    """The JSON of an entry, and the offset in bytes where its ids start."""
+def _header(path: Path) -> tuple[Header, int]:
+    """What an entry says of itself, and the offset in bytes where its ids start.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: it is not an entry.
+    """
     with path.open("rb") as file:
         if file.readline(len(_MAGIC)) != _MAGIC:
-            raise ValueError("not an entry")
-        header = json.loads(file.readline(_MAX_HEADER))
-        if not isinstance(header, dict):
-            raise TypeError("not a header")
-        return header, file.tell()
+            raise ValueError("no magic line")
+        match json.loads(file.readline(_MAX_HEADER)):
+            case {
+                "name": str(name),
+                "vocab": str(characters),
+                "reserved": bool(reserved),
+                "sha256": str(sha256),
+                "unknown": int(unknown),
+                "length": int(length),
+            }:
+                return Header(name, Vocab(characters, unknown=reserved), sha256, unknown, length), file.tell()
+        raise ValueError("a header that lacks something")
