@@ -1,0 +1,196 @@
+"""New text from a network, character by character.
+
+B batch, V vocab, L layers, H hidden, S parts of the state.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chargen.config import SamplerConfig
+from chargen.errors import ConfigError
+from chargen.inference.gates import Floats
+from chargen.inference.network import Network
+from chargen.inference.sampler import Sampler
+from chargen.vocab import Vocab
+
+SENTENCE_ENDS: Final = ".!?…"
+CLOSERS: Final = "\"'”’»)]}*_"
+"""What may stand between the end of a sentence and the white space: quotes, brackets, marks of emphasis."""
+
+
+@dataclass(frozen=True)
+class Ending:
+    """Where one text stopped, so that it can be continued exactly: ``generate(prompt_ids=[last], state=state, ...)``.
+
+    Attributes:
+        reason: ``length``, ``stop`` (a stop string) or ``sentence``.
+        state: The network's state after everything but the last character, shape (S, L, 1, H).
+        last: The id of the last character drawn; after a stop string or a sentence that is its own last character
+            or the white space, though the text leaves them out.
+    """
+
+    reason: str
+    state: Floats
+    last: int
+
+
+class Piece(NamedTuple):
+    """New characters of one text; in its last piece, which may have none, ``ending`` is set."""
+
+    sample: int
+    text: str
+    ending: Ending | None
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A whole new text, without the prompt."""
+
+    text: str
+    ending: Ending
+
+
+def start_id(vocab: Vocab) -> int:
+    """The id that stands before a text's first character: the newline's where there is one, else 0."""
+    return vocab.id_of("\n") or 0
+
+
+def generate(
+    network: Network,
+    vocab: Vocab,
+    prompt_ids: Sequence[int] | NDArray[np.integer[Any]] = (),
+    *,
+    length: int,
+    seed: int,
+    num_samples: int = 1,
+    sampler: SamplerConfig | None = None,
+    stop: Sequence[str] = (),
+    until_sentence: bool = False,
+    state: NDArray[Any] | None = None,
+) -> Iterator[Piece]:
+    """The new characters of each text as they are written, a step of all texts after the other.
+
+    Args:
+        network: The model.
+        vocab: Its vocabulary; the reserved unknown id is never drawn.
+        prompt_ids: What is continued. With none, the text starts as if after ``start_id``.
+        length: Characters to write in each text, at most.
+        seed: Of the first text; the one at ``i`` has ``seed + i``, and is the same text alone or in a batch (up to
+            the rounding of float32, where two characters are within one part in a million of a tie).
+        num_samples: Texts, written in one batch.
+        sampler: How characters are drawn; the defaults with None.
+        stop: Strings that end a text as soon as it has one among its new characters. The string is left out, and
+            characters that may be its beginning are held back until that is known.
+        until_sentence: End a text at its first white space after a sentence's end, which is left out.
+        state: Where to start from, shape (S, L, 1, H), zeros with None.
+
+    Raises:
+        ConfigError: a number is out of its range, or a stop string is empty.
+        TextError: the state does not fit the network.
+        CheckpointError: the model's logits are not finite.
+    """
+    _check("length", length, 0)
+    _check("seed", seed, 0)
+    _check("num-samples", num_samples, 1)
+    if "" in stop:
+        raise ConfigError("a stop string must not be empty")
+    config = sampler or SamplerConfig()
+    prompt = np.asarray(prompt_ids if len(prompt_ids) else [start_id(vocab)], np.int64)
+    one = network.initial_state() if state is None else network.adopt_state(state)
+    return _stream(network, vocab, prompt, one, config, length, range(seed, seed + num_samples), stop, until_sentence)
+
+
+def collect(pieces: Iterable[Piece]) -> list[Sample]:
+    """The whole texts that ``generate`` streams, in the order of their seeds."""
+    texts: dict[int, list[str]] = {}
+    endings: dict[int, Ending] = {}
+    for sample, text, ending in pieces:
+        texts.setdefault(sample, []).append(text)
+        if ending:
+            endings[sample] = ending
+    return [Sample("".join(texts[at]), endings[at]) for at in sorted(texts)]
+
+
+def _check(name: str, value: int, least: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise ConfigError(f"{name} must be a whole number of at least {least}, not {value!r}")
+
+
+def _stream(
+    network: Network,
+    vocab: Vocab,
+    prompt: NDArray[np.int64],
+    one: Floats,
+    config: SamplerConfig,
+    length: int,
+    seeds: Sequence[int],
+    stop: Sequence[str],
+    until_sentence: bool,
+) -> Iterator[Piece]:
+    network.prime(prompt[:-1], one)
+    state = network.initial_state(len(seeds))
+    state[:] = one
+    last = np.full(len(seeds), prompt[-1])
+    sampler = Sampler(config, seeds, recent=prompt.tolist(), forbidden=vocab.unknown_id)
+    running = list(range(len(seeds)))  # the text of each row
+    watchers = [_Watcher(stop, until_sentence) for _ in seeds]
+
+    for _ in range(length):
+        logits = network.step(last, state)
+        last = sampler(logits)
+        going = []
+        for row, (sample, at) in enumerate(zip(running, last.tolist(), strict=True)):
+            text, reason = watchers[sample].add(vocab.characters[at])
+            if reason:
+                yield Piece(sample, text, _ending(reason, state, row, at))
+                continue
+            going.append(row)
+            if text:
+                yield Piece(sample, text, None)
+        if len(going) < len(running):
+            if not going:
+                return
+            running, last = [running[row] for row in going], last[going]
+            sampler.keep(going)
+            kept = network.initial_state(len(going))
+            kept[:] = state[:, :, going]
+            state = kept
+    for row, sample in enumerate(running):
+        yield Piece(sample, watchers[sample].held, _ending("length", state, row, int(last[row])))
+
+
+def _ending(reason: str, state: Floats, row: int, last: int) -> Ending:
+    return Ending(reason, state[:, :, row : row + 1].copy(), last)
+
+
+class _Watcher:
+    """Looks for the end of one text: takes its characters, gives back those that are certain to stay."""
+
+    def __init__(self, stop: Sequence[str], until_sentence: bool) -> None:
+        self._stop = stop
+        self._until_sentence = until_sentence
+        self._ended = False  # the last character ended a sentence, or closed a quote or bracket after that
+        self.held = ""
+
+    def add(self, character: str) -> tuple[str, str]:
+        """What may be shown now that ``character`` was written, and the reason to stop, if there is one."""
+        if self._until_sentence:
+            if self._ended and character.isspace():
+                return self.held, "sentence"
+            self._ended = character in SENTENCE_ENDS or (self._ended and character in CLOSERS)
+        if not self._stop:
+            return character, ""
+        self.held += character
+        for stop in self._stop:
+            if self.held.endswith(stop):
+                return self.held[: -len(stop)], "stop"
+        certain = next(at for at in range(len(self.held) + 1) if self._may_begin_stop(self.held[at:]))
+        shown, self.held = self.held[:certain], self.held[certain:]
+        return shown, ""
+
+    def _may_begin_stop(self, text: str) -> bool:
+        return any(stop.startswith(text) for stop in self._stop)

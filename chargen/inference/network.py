@@ -1,0 +1,259 @@
+"""The forward pass in NumPy: characters in, logits out, the state advanced in place.
+
+B batch, T time, V vocab, L layers, H hidden, E embedding, G gates x hidden, R width of the features that the read-out
+sees, S parts of the state (2 for h and c, 1 for h alone).
+
+Weights are kept transposed, (inputs, outputs) in C order: measured with OpenBLAS, that is as fast as any layout for one
+sequence (a matrix-vector product at the memory's speed) and the fastest for many at once. Of each layer the rows of
+the layer below and of its own past lie together, so that a step takes one product; what the character itself adds is
+a row of a table.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chargen.config import ModelConfig
+from chargen.errors import TextError
+from chargen.inference.gates import UPDATES, Floats, Update, arranged
+
+TABLE_BYTES: Final = 64 << 20
+"""Largest size of the tables of input products; beyond it (huge vocabularies) the products are taken at each step."""
+BLOCK_ROWS: Final = 512
+"""Characters whose input products are taken at once by ``run``; more gains nothing and costs memory."""
+
+Ids = NDArray[np.integer[Any]]
+
+
+class _Input:
+    """What a character adds to one layer's gates, biases included: a row of G values for each id."""
+
+    def __init__(self, bias: Floats, weight: Floats | None, embedding: Floats | None, *, tabulate: bool) -> None:
+        self._bias = bias[None]  # (1, G)
+        self._weight = weight  # (E, G) or, one-hot, (V, G); None where the layer does not see the character
+        self._embedding = embedding
+        self._table: Floats | None = None  # (V, G)
+        if weight is not None and (tabulate or embedding is None):
+            self._table = (weight if embedding is None else embedding @ weight) + bias
+
+    def __call__(self, which: Ids | slice) -> Floats:
+        """The rows of the characters ``which``, shape (N, G); (1, G) where they do not matter."""
+        if self._table is not None:
+            return self._table[which]
+        if self._weight is None or self._embedding is None:
+            return self._bias
+        product: Floats = self._embedding[which] @ self._weight
+        product += self._bias
+        return product
+
+
+@dataclass(frozen=True)
+class _Layer:
+    """One layer's weights, arranged for the step."""
+
+    input: _Input
+    below: Floats | None  # (H, G), None in the first layer
+    past: Floats  # (H, G)
+    joined: Floats | None  # (2H, G): ``below`` and ``past`` in one, where their products may be added up
+    extra: Floats  # peepholes or the GRU's b_hn
+
+
+@dataclass(frozen=True)
+class _Bound:
+    """One layer with the views of a state that it advances, made once and used at every step."""
+
+    layer: _Layer
+    source: Floats  # what ``matrix`` multiplies: [h of the layer below, h], or h alone
+    matrix: Floats
+    below: Floats | None  # h of the layer below, where it needs a product of its own
+    gates: Floats  # (B, G)
+    h: Floats  # (B, H)
+    update: Update
+
+
+class Network:
+    """One stack of recurrent layers with its read-out.
+
+    Args:
+        config: The architecture.
+        weights: Arrays with the names and shapes of ``config.weight_shapes()``; computed with in float32.
+        prefix: ``"backward."`` for the backward stack of a bidirectional model.
+    """
+
+    def __init__(self, config: ModelConfig, weights: Mapping[str, NDArray[Any]], *, prefix: str = "") -> None:
+        self.config = config
+        embedding = None if config.one_hot else _float32(weights["embedding.weight"])
+        self._layers = _layers(config, weights, prefix, embedding)
+        self._readout = np.ascontiguousarray(_float32(weights[prefix + "readout.weight"]).T)  # (R, V)
+        self._bias = _float32(weights[prefix + "readout.bias"])
+        self._state: Floats | None = None  # the state that ``_bound`` belongs to
+        self._bound: list[_Bound] = []
+        self._features: Floats = np.empty((0, 0), np.float32)
+
+    def initial_state(self, batch: int = 1) -> Floats:
+        """A state of zeros, shape (S, L, B, H), float32: h is ``state[0]``, c is ``state[1]``.
+
+        In memory it lies as (S, B, L, H), so that a sequence's layers are next to each other.
+        """
+        config = self.config
+        state = np.zeros((config.state_parts, batch, config.num_layers, config.hidden_size), np.float32)
+        return state.transpose(0, 2, 1, 3)
+
+    def adopt_state(self, values: NDArray[Any], batch: int = 1) -> Floats:
+        """A copy of a state from elsewhere, shape (S, L, 1 or B, H), for ``batch`` sequences.
+
+        Raises:
+            TextError: its shape does not fit this network, or a value is not finite.
+        """
+        state = self.initial_state(batch)
+        parts, layers, _, hidden = state.shape
+        if values.ndim != 4 or values.shape not in ((parts, layers, 1, hidden), state.shape):
+            raise TextError(
+                f"a state of shape {values.shape} does not fit this {self.config.cell} model, "
+                f"which needs {(parts, layers, 1, hidden)}"
+            )
+        if not np.isfinite(values).all():
+            raise TextError("the state holds values that are not finite")
+        state[:] = values
+        return state
+
+    def step(self, ids: Ids, state: Floats) -> Floats:
+        """The logits (B, V) after one more character of each sequence, ``ids`` (B,); ``state`` is advanced in place.
+
+        Raises:
+            ValueError: ``state`` was not made by ``initial_state`` or ``adopt_state`` for this batch.
+        """
+        if state is not self._state:
+            self._bind(state)
+        which = slice(int(ids[0]), int(ids[0]) + 1) if len(ids) == 1 else ids
+        for bound in self._bound:
+            x = bound.layer.input(which)
+            if bound.below is not None and bound.layer.below is not None:
+                x = x + bound.below.dot(bound.layer.below)
+            bound.source.dot(bound.matrix, bound.gates)
+            bound.update(x)
+        return self.readout(self._features)
+
+    def run(self, ids: Ids, state: Floats) -> Floats:
+        """The logits after each of many characters, ``state`` advanced in place.
+
+        Args:
+            ids: Shape (T,) for one sequence, (T, B) for several.
+            state: Shape (S, L, B, H).
+
+        Returns:
+            Shape (T, V) or (T, B, V).
+        """
+        return self.readout(self.features(ids, state))
+
+    def features(self, ids: Ids, state: Floats) -> Floats:
+        """What the read-out sees after each character, (T, R) or (T, B, R): arguments as for ``run``."""
+        features = np.empty((*ids.shape, self.config.readout_size), np.float32)
+        done = 0
+        for block in self._blocks(ids, state):
+            features[done : done + len(block)] = block.reshape(len(block), *features.shape[1:])
+            done += len(block)
+        return features
+
+    def prime(self, ids: Ids, state: Floats) -> None:
+        """Advance ``state`` over ``ids``, shape (T,) or (T, B), and keep nothing else: memory does not grow with T."""
+        for _ in self._blocks(ids, state):
+            pass
+
+    def readout(self, features: Floats) -> Floats:
+        """The logits (..., V) of ``features`` (..., R)."""
+        logits: Floats = features.dot(self._readout)
+        logits += self._bias
+        return logits
+
+    def _blocks(self, ids: Ids, state: Floats) -> Iterator[Floats]:
+        """The features (t, B, R) of stretches of ``ids``, valid until the next; a layer runs over a whole stretch."""
+        if ids.size and not 0 <= int(ids.min()) <= int(ids.max()) < self.config.vocab_size:
+            raise ValueError(f"ids must be from 0 to {self.config.vocab_size - 1}")
+        self._bind(state)
+        batch, size, layers = state.shape[2], self.config.hidden_size, len(self._layers)
+        steps = max(1, BLOCK_ROWS // batch)
+        out = np.empty((min(steps, len(ids)) * batch, layers * size), np.float32)
+        for start in range(0, len(ids), steps):
+            which = ids[start : start + steps].reshape(-1)
+            rows = out[: len(which)]
+            for at, bound in enumerate(self._bound):
+                x = bound.layer.input(which)
+                if bound.layer.below is not None:
+                    x = x + rows[:, (at - 1) * size : at * size].dot(bound.layer.below)
+                x = np.broadcast_to(x, (len(which), x.shape[1])).reshape(-1, batch, x.shape[1])
+                own = rows[:, at * size : (at + 1) * size].reshape(-1, batch, size)
+                for now, share in zip(own, x, strict=True):
+                    bound.h.dot(bound.layer.past, bound.gates)
+                    bound.update(share)
+                    now[:] = bound.h
+            yield rows.reshape(-1, batch, layers * size)[:, :, -self.config.readout_size :]
+
+    def _bind(self, state: Floats) -> None:
+        """Make the views of ``state`` that every step uses."""
+        config = self.config
+        size, batch = config.hidden_size, state.shape[2] if state.ndim == 4 else 0
+        flat = state.transpose(0, 2, 1, 3) if batch else state
+        expected = (config.state_parts, batch, config.num_layers, size)
+        if flat.shape != expected or state.dtype != np.float32 or not flat.flags.c_contiguous:
+            raise ValueError("a state must come from initial_state or adopt_state")
+        parts = flat.reshape(config.state_parts, batch, config.num_layers * size)
+        hidden, cell = parts[0], parts[-1]
+        self._bound = []
+        for at, layer in enumerate(self._layers):
+            h, c = (part[:, at * size : (at + 1) * size] for part in (hidden, cell))
+            below = hidden[:, (at - 1) * size : at * size] if at else None
+            gates = np.empty((batch, layer.past.shape[1]), np.float32)
+            update = UPDATES[config.cell](gates, h, c, layer.extra)
+            if layer.joined is None:
+                self._bound.append(_Bound(layer, h, layer.past, below, gates, h, update))
+            else:
+                both = hidden[:, (at - 1) * size : (at + 1) * size]
+                self._bound.append(_Bound(layer, both, layer.joined, None, gates, h, update))
+        self._features = hidden[:, -config.readout_size :]
+        self._state = state
+
+
+def _layers(
+    config: ModelConfig, weights: Mapping[str, NDArray[Any]], prefix: str, embedding: Floats | None
+) -> list[_Layer]:
+    cell, size = config.cell, config.hidden_size
+    seeing = config.num_layers if config.skip else 1
+    rows = len(weights[f"{prefix}layers.0.bias_ih"])
+    tabulate = config.vocab_size * rows * seeing * 4 <= TABLE_BYTES
+    layers = []
+    for at in range(config.num_layers):
+        own = {
+            name: _float32(weights[f"{prefix}layers.{at}.{name}"])
+            for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+        }
+        extra = np.empty(0, np.float32)
+        recurrent_bias = own["bias_hh"]
+        if cell == "gru":
+            extra = recurrent_bias[2 * size :]
+            recurrent_bias = np.concatenate([recurrent_bias[: 2 * size], np.zeros(size, np.float32)])
+        elif cell == "peephole":
+            extra = _float32(weights[f"{prefix}layers.{at}.weight_peephole"])
+        weight_ih = arranged(cell, own["weight_ih"]).T
+        past = arranged(cell, own["weight_hh"]).T
+        from_below, from_input = (weight_ih[:size], weight_ih[size:]) if at else (None, weight_ih)
+        term = _Input(
+            arranged(cell, own["bias_ih"] + recurrent_bias),
+            np.ascontiguousarray(from_input) if from_input.size else None,
+            embedding,
+            tabulate=tabulate,
+        )
+        if from_below is None:
+            layers.append(_Layer(term, None, np.ascontiguousarray(past), None, extra))
+            continue
+        joined = np.ascontiguousarray(np.concatenate([from_below, past]))
+        below, past = joined[:size], joined[size:]
+        layers.append(_Layer(term, below, past, None if cell == "gru" else joined, extra))
+    return layers
+
+
+def _float32(weight: NDArray[Any]) -> Floats:
+    return np.ascontiguousarray(weight, dtype=np.float32)

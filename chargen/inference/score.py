@@ -1,0 +1,138 @@
+"""Bits that a network needs for a text: how well it predicts each character from those before.
+
+A text's first character is predicted as the generator would: from the given state after ``start_id``. Every character
+of Unicode has a probability, and they sum to 1. Where the vocabulary has a reserved unknown id, its probability is
+shared evenly among the characters that are not listed, and those are read as that id. Where it has none, the escape
+probability, a constant, is shared among them, the listed characters share the rest, and the network, which cannot read
+an unlisted character, skips it.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chargen.errors import CheckpointError, ConfigError, TextError
+from chargen.inference.generate import start_id
+from chargen.inference.network import Network
+from chargen.vocab import Vocab
+
+ESCAPE: Final = 2.0**-14
+"""Probability of an unlisted character: it costs each listed one 0.00009 bits, an unlisted one 34 bits."""
+CODE_POINTS: Final = 0x110000
+BLOCK: Final = 512
+"""Characters whose logits are held at once."""
+
+
+@dataclass(frozen=True)
+class Scored:
+    """The bits of each character of a text, shape (T,), float64, and how many characters were not listed."""
+
+    bits: NDArray[np.float64]
+    unknown: int
+
+    @property
+    def characters(self) -> int:
+        """Length of the text."""
+        return len(self.bits)
+
+    @property
+    def total(self) -> float:
+        """Bits of the whole text."""
+        return float(self.bits.sum())
+
+    @property
+    def bpc(self) -> float:
+        """Bits per character, nan for an empty text."""
+        return self.total / self.characters if self.characters else float("nan")
+
+    @property
+    def perplexity(self) -> float:
+        """2 ** bpc: as many equally likely characters would be as hard to predict."""
+        with np.errstate(over="ignore"):
+            return float(np.exp2(self.bpc))
+
+    @classmethod
+    def joined(cls, parts: Iterable["Scored"]) -> "Scored":
+        """The score of several pieces as one."""
+        pieces = list(parts)
+        bits = np.concatenate([np.empty(0), *(piece.bits for piece in pieces)])
+        return cls(bits, sum(piece.unknown for piece in pieces))
+
+
+class Scorer:
+    """Scores a text piece by piece; pieces give what the whole would.
+
+    Args:
+        network: The model.
+        vocab: Its vocabulary.
+        state: Where to start from, shape (S, L, 1, H), zeros with None.
+        last: The id before the text's first character, ``start_id`` with None.
+        escape: Probability of an unlisted character, where the vocabulary reserves no id for such.
+
+    Raises:
+        ConfigError: ``escape`` is not between 0 and 1.
+        TextError: the state does not fit the network.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        vocab: Vocab,
+        *,
+        state: NDArray[Any] | None = None,
+        last: int | None = None,
+        escape: float = ESCAPE,
+    ) -> None:
+        if not 0 < escape < 1:
+            raise ConfigError(f"escape must be a number above 0 and below 1, not {escape}")
+        self._network = network
+        self._vocab = vocab
+        self.state = network.initial_state() if state is None else network.adopt_state(state)
+        self.last = start_id(vocab) if last is None else last
+        unlisted = np.log2(CODE_POINTS - len(vocab.characters))
+        # Bits added to those of the id that the network predicts
+        self._known_bits = 0.0 if vocab.unknown_id is not None else -np.log2(1 - escape)
+        self._unknown_bits = unlisted if vocab.unknown_id is not None else unlisted - np.log2(escape)
+
+    def feed(self, text: str) -> Scored:
+        """The score of the text's next piece.
+
+        Raises:
+            CheckpointError: the model's logits are not finite.
+        """
+        ids = self._vocab.lookup(text)
+        unknown = ids < 0
+        bits = np.where(unknown, self._unknown_bits, self._known_bits)
+        if self._vocab.unknown_id is not None:
+            ids[unknown] = self._vocab.unknown_id
+        read = ids >= 0
+        bits[read] += self._bits_of(ids[read])
+        return Scored(bits, int(unknown.sum()))
+
+    def _bits_of(self, ids: NDArray[np.int64]) -> NDArray[np.float64]:
+        bits = np.empty(len(ids))
+        inputs = np.concatenate([[self.last], ids])
+        for start in range(0, len(ids), BLOCK):
+            targets = ids[start : start + BLOCK]
+            logits = self._network.run(inputs[start : start + len(targets)], self.state).astype(np.float64)
+            logits -= logits.max(axis=1, keepdims=True)
+            nats = np.log(np.exp(logits).sum(axis=1)) - logits[np.arange(len(targets)), targets]
+            bits[start : start + len(targets)] = nats / np.log(2)
+        if not np.isfinite(bits).all():
+            raise CheckpointError("the model's logits are not finite: its weights are damaged; train it again")
+        self.last = int(inputs[-1])
+        return bits
+
+
+def score(network: Network, vocab: Vocab, text: str, **start: Any) -> Scored:
+    """The score of a whole text; the arguments after it are those of ``Scorer``.
+
+    Raises:
+        TextError: the text is empty, or the state does not fit the network.
+    """
+    if not text:
+        raise TextError("there is no text to score")
+    return Scorer(network, vocab, **start).feed(text)
