@@ -11,7 +11,6 @@ import json
 import mmap
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final, NamedTuple
 
@@ -50,8 +49,7 @@ class Header(NamedTuple):
     length: int
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """A cached corpus as a list shows it: ``size`` in bytes, ``modified`` in seconds since 1970."""
 
     name: str

@@ -1,0 +1,106 @@
+"""``chargen corpora``: what there is to train on, and what is cached of large texts."""
+
+import json
+from typing import Annotated, Any
+
+import typer
+
+from chargen.cli import options
+
+
+def corpora(
+    *,
+    cache: Annotated[bool, typer.Option("--cache", help="List the large corpora kept encoded in the cache.")] = False,
+    clear: Annotated[bool, typer.Option("--clear", help="With --cache: remove them.")] = False,
+    as_json: options.Json = False,
+) -> None:
+    """List the corpora that come with chargen, or the cache of large ones."""
+    from chargen.errors import ConfigError
+
+    if clear and not cache:
+        raise ConfigError("--clear removes what --cache lists; give both")
+    if clear:
+        _clear(as_json)
+    elif cache:
+        _cached(as_json)
+    else:
+        _builtin(as_json)
+
+
+def _builtin(as_json: bool) -> None:
+    from chargen.corpus import builtin, load
+
+    texts = [load([each.name]) for each in builtin()]
+    rows = [
+        {"name": text.name, "characters": len(text), "distinct": len(text.vocab), "sha256": text.sha256}
+        for text in texts
+    ]
+    if as_json:
+        typer.echo(json.dumps({"corpora": rows}))
+    else:
+        _table([row | {"characters": f"{row['characters']:,}"} for row in rows])
+
+
+def _cached(as_json: bool) -> None:
+    from datetime import datetime
+
+    from chargen.cache import entries, folder
+
+    found = entries()
+    if as_json:
+        rows = [entry._asdict() | {"path": str(entry.path)} for entry in found]
+        typer.echo(json.dumps({"folder": str(folder()), "entries": rows}))
+        return
+    _table(
+        [
+            {
+                "name": entry.name,
+                "characters": f"{entry.characters:,}",
+                "size": _size(entry.size),
+                "written": f"{datetime.fromtimestamp(entry.modified).astimezone():%Y-%m-%d %H:%M}",
+            }
+            for entry in found
+        ]
+    )
+    options.note(f"{len(found)} large corpora, {_size(sum(entry.size for entry in found))}, in {folder()}")
+
+
+def _clear(as_json: bool) -> None:
+    from chargen.cache import clear, entries, folder
+
+    removed = len(entries())
+    freed = clear()
+    if as_json:
+        typer.echo(json.dumps({"folder": str(folder()), "removed": removed, "freed": freed}))
+    else:
+        options.note(f"removed {removed} large corpora from {folder()}; {_size(freed)} freed")
+
+
+def _table(rows: list[dict[str, Any]]) -> None:
+    """A drawn table on a terminal, elsewhere one row a line with tabs between."""
+    if not rows:
+        return
+    console = options.stdout()
+    if not console.is_terminal:
+        for row in [list(rows[0]), *(row.values() for row in rows)]:
+            typer.echo("\t".join(map(str, row)))
+        return
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table()
+    for name in rows[0]:
+        table.add_column(
+            name, overflow="fold", justify="right" if name in {"characters", "distinct", "size"} else "left"
+        )
+    for row in rows:
+        table.add_row(*(Text(str(value)) for value in row.values()))
+    console.print(table)
+
+
+def _size(count: float) -> str:
+    for unit in ("bytes", "KB", "MB"):
+        if count < 1000:
+            return f"{count:.3g} {unit}"
+        count /= 1000
+    return f"{count:,.1f} GB"
