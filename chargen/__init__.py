@@ -1,1 +1,52 @@
-"""Character-level recurrent networks: train one on any text, and write more of it."""
+"""Character-level recurrent networks: train one on any text, and write more of it.
+
+    import chargen
+
+    result = chargen.train("alice", hidden_size=256, epochs=10)
+    model = chargen.load(result.best)
+    print(model.sample("Alice was", length=200, temperature=0.7, seed=1))
+
+Names are imported when they are first used, so that ``import chargen`` costs nothing and only training loads torch.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from chargen.api import Model, load, resume, train
+    from chargen.errors import (
+        ChargenError,
+        CheckpointError,
+        ConfigError,
+        CorpusError,
+        RunError,
+        TextError,
+        TrainingError,
+    )
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "ChargenError",
+    "CheckpointError",
+    "ConfigError",
+    "CorpusError",
+    "Model",
+    "RunError",
+    "TextError",
+    "TrainingError",
+    "load",
+    "resume",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = importlib.import_module("chargen.errors" if name.endswith("Error") else "chargen.api")
+    return getattr(module, name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

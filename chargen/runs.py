@@ -48,11 +48,8 @@ class Run:
         Raises:
             RunError: the run exists and is not to be overwritten, or the folder cannot be made.
         """
-        if self.exists() and not overwrite:
-            raise RunError(
-                f"run {self.name!r} exists in {self.folder}: go on with --resume {self.name}, replace it with "
-                "--overwrite, or choose another --run name"
-            )
+        if not overwrite:
+            self.refuse_existing()
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             for old in [*self.folder.glob("*.safetensors"), *self.folder.glob(METRICS)]:
@@ -60,6 +57,14 @@ class Run:
         except OSError as error:
             raise RunError(f"cannot use {self.folder}: {error.strerror or error}") from error
         self.tidy()
+
+    def refuse_existing(self) -> None:
+        """Raise a RunError if the run exists."""
+        if self.exists():
+            raise RunError(
+                f"run {self.name!r} exists in {self.folder}: go on with --resume {self.name}, replace it with "
+                "--overwrite, or choose another --run name"
+            )
 
     def tidy(self) -> None:
         """Remove the temporary files that a killed process left."""

@@ -62,7 +62,7 @@ def _cached(as_json: bool) -> None:
             for entry in found
         ]
     )
-    options.note(f"{len(found)} large corpora, {_size(sum(entry.size for entry in found))}, in {folder()}")
+    options.note(f"cached in {folder()}: {len(found)}, {_size(sum(entry.size for entry in found))} in all")
 
 
 def _clear(as_json: bool) -> None:
@@ -73,7 +73,7 @@ def _clear(as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps({"folder": str(folder()), "removed": removed, "freed": freed}))
     else:
-        options.note(f"removed {removed} large corpora from {folder()}; {_size(freed)} freed")
+        options.note(f"removed from {folder()}: {removed}, {_size(freed)} freed")
 
 
 def _table(rows: list[dict[str, Any]]) -> None:

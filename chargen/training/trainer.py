@@ -10,10 +10,12 @@ import copy
 import dataclasses
 import math
 import time
-from collections.abc import Callable, Iterator
-from typing import Final
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -44,7 +46,9 @@ class Trainer:
         train: Settings; automatic ones are resolved here, and what was resolved is what the checkpoint records.
         run: Where to write, prepared.
         resume: The run's ``last`` checkpoint, with its state, to go on from.
-        weights: Initial weights to start from instead of random ones.
+        weights: Initial weights to start from instead of random ones, named as in ``model.weight_shapes()``.
+        origin: Where the text came from, kept in ``last`` so that resuming finds it.
+        notes: What the first event tells beside its own notes.
         stop: Asked before each step; True ends the training with everything saved.
     """
 
@@ -56,18 +60,21 @@ class Trainer:
         run: Run,
         *,
         resume: Checkpoint | None = None,
-        weights: Checkpoint | None = None,
+        weights: Mapping[str, NDArray[np.float32]] | None = None,
+        origin: Mapping[str, Any] | None = None,
+        notes: tuple[str, ...] = (),
         stop: Callable[[], bool] = lambda: False,
     ) -> None:
         self.began = time.perf_counter()
         self.corpus, self.model, self.run, self.stop = corpus, model, run, stop
         self.split = corpus.split(train.val_fraction, train.test_fraction)
-        self.train, self.notes = _resolve(train, model, len(self.split.train))
+        self.train, lowered = _resolve(train, model, len(self.split.train))
+        self.origin, self.notes = dict(origin or {}), (*notes, *lowered)
         self.windows = Windows(corpus.ids, self.split.train, self.train.batch_size, self.train.bptt, self.train.seed)
         self.device = torch.device(self.train.device)
         self.network = StackedRNN(model, seed=self.train.seed).to(self.device)
         if weights is not None:
-            self.network.load(weights.weights)
+            self.network.load(weights)
         self.average = copy.deepcopy(self.network) if self.train.ema_decay else self.network
         self.optimizer = self._optimizer()
         self.schedule = Schedule(self.train, self.windows.per_epoch)
@@ -277,6 +284,7 @@ class Trainer:
                 "best_bpc": None if math.isinf(self.best_bpc) else self.best_bpc,
                 "seconds": self._seconds(),
                 "tally": self.tally.as_dict(),
+                "origin": self.origin,
             },
             state=state,
         )

@@ -1,0 +1,46 @@
+"""Text on its way to stdout."""
+
+import sys
+import unicodedata
+
+_HARMFUL = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""The bidirectional overrides, which can make a line read otherwise than it is written."""
+
+
+def visible(text: str) -> str:
+    """``text`` with everything escaped that could command a terminal; line ends and tabs stay."""
+    if text.isprintable():
+        return text
+    return "".join(c if c in "\n\t" or not _commands(c) else c.encode("unicode_escape").decode() for c in text)
+
+
+def _commands(character: str) -> bool:
+    return character in _HARMFUL or unicodedata.category(character) in ("Cc", "Cs")
+
+
+class Writer:
+    """Writes text to stdout as it comes: at once on a terminal, buffered into a pipe.
+
+    Args:
+        raw: Write control characters to a terminal as they are; a pipe or a file always gets them so.
+    """
+
+    def __init__(self, *, raw: bool) -> None:
+        self._live = sys.stdout.isatty()
+        self._escape = self._live and not raw
+        self._at_line_start = True
+
+    def __call__(self, text: str) -> None:
+        """Write ``text``."""
+        if not text:
+            return
+        sys.stdout.write(visible(text) if self._escape else text)
+        self._at_line_start = text.endswith("\n")
+        if self._live:
+            sys.stdout.flush()
+
+    def end(self) -> None:
+        """End the line, if one has begun."""
+        if not self._at_line_start:
+            self("\n")
+        sys.stdout.flush()

@@ -1,0 +1,146 @@
+"""``chargen train``."""
+
+import json
+from typing import Annotated, Any
+
+import typer
+
+from chargen.cli import options
+from chargen.config import CELLS, DEVICES, PRECISIONS
+from chargen.presets import PRESETS
+
+_MODEL = "Model"
+_TRAINING = "Training"
+_REGULARISATION = "Regularisation"
+_RUN = "Run"
+_TEXT = "Text"
+
+
+def _option(panel: str, text: str, **more: Any) -> Any:
+    """An option whose default is the preset's."""
+    return typer.Option(help=text, rich_help_panel=panel, show_default=False, **more)
+
+
+def train(
+    corpus: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="A built-in corpus, files, folders, or - for stdin; without any, Alice.", show_default=False
+        ),
+    ] = None,
+    *,
+    run: Annotated[str | None, _option(_RUN, "Name of the run; its folder is checkpoints/NAME.")] = None,
+    resume: Annotated[str | None, _option(_RUN, "Go on with this run exactly where it stopped.")] = None,
+    init_from: Annotated[str | None, _option(_RUN, "Start from this checkpoint's weights (fine-tuning).")] = None,
+    overwrite: Annotated[bool, _option(_RUN, "Replace the run if it exists.")] = False,
+    keep: Annotated[int | None, _option(_RUN, "Keep this many periodic checkpoints beside best and last.")] = None,
+    preview: Annotated[int | None, _option(_RUN, "Characters of sample text after each evaluation.")] = None,
+    preset: Annotated[str | None, _option(_RUN, f"One of {', '.join(PRESETS)}.")] = None,
+    encoding: Annotated[str | None, _option(_TEXT, "Of the text, where it is not UTF-8.")] = None,
+    glob: Annotated[str | None, _option(_TEXT, "Which files of a folder to read, as in '**/*.py'.")] = None,
+    min_count: Annotated[int | None, _option(_TEXT, "Characters rarer than this share one unknown id.")] = None,
+    val_fraction: Annotated[float | None, _option(_TEXT, "Share of the text for validation.")] = None,
+    test_fraction: Annotated[float | None, _option(_TEXT, "Share of the text for the test, at its end.")] = None,
+    cell: Annotated[str | None, _option(_MODEL, f"One of {', '.join(CELLS)}.")] = None,
+    layers: Annotated[int | None, _option(_MODEL, "Stacked recurrent layers.")] = None,
+    hidden_size: Annotated[int | None, _option(_MODEL, "Units in each layer.")] = None,
+    embedding_size: Annotated[int | None, _option(_MODEL, "Width of the character embedding.")] = None,
+    one_hot: Annotated[bool, _option(_MODEL, "Feed one-hot characters instead of an embedding.")] = False,
+    skip: Annotated[
+        bool | None, _option(_MODEL, "Connect the input to every layer, every layer to the read-out.")
+    ] = None,
+    epochs: Annotated[float | None, _option(_TRAINING, "Passes over the training text.")] = None,
+    steps: Annotated[int | None, _option(_TRAINING, "Optimizer steps, instead of epochs.")] = None,
+    minutes: Annotated[float | None, _option(_TRAINING, "Time to spend, instead of epochs.")] = None,
+    batch_size: Annotated[int | None, _option(_TRAINING, "Columns of text side by side.")] = None,
+    bptt: Annotated[int | None, _option(_TRAINING, "Steps that gradients go back.")] = None,
+    learning_rate: Annotated[float | None, _option(_TRAINING, "Peak learning rate of AdamW.")] = None,
+    warmup: Annotated[int | None, _option(_TRAINING, "Steps of linear warm-up.")] = None,
+    grad_clip: Annotated[float | None, _option(_TRAINING, "Largest gradient norm; 0 for no clipping.")] = None,
+    eval_every: Annotated[int | None, _option(_TRAINING, "Steps between validations; 0 for once an epoch.")] = None,
+    patience: Annotated[int | None, _option(_TRAINING, "Stop after this many validations without a new best.")] = None,
+    dropout: Annotated[
+        float | None, _option(_REGULARISATION, "Locked dropout between layers and on the output.")
+    ] = None,
+    input_dropout: Annotated[float | None, _option(_REGULARISATION, "Locked dropout on the embedding.")] = None,
+    weight_drop: Annotated[float | None, _option(_REGULARISATION, "DropConnect on the recurrent weights.")] = None,
+    weight_decay: Annotated[float | None, _option(_REGULARISATION, "Decoupled weight decay.")] = None,
+    ema_decay: Annotated[float | None, _option(_REGULARISATION, "Decay of the averaged weights; 0 for none.")] = None,
+    device: Annotated[str | None, _option(_TRAINING, f"One of {', '.join(DEVICES)}.")] = None,
+    precision: Annotated[str | None, _option(_TRAINING, f"One of {', '.join(PRECISIONS)}.")] = None,
+    threads: Annotated[int | None, _option(_TRAINING, "CPU threads; 0 to choose.")] = None,
+    seed: Annotated[int | None, _option(_TRAINING, "Of initial weights, dropout and column offsets.")] = None,
+    as_json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Train a network on a text. Options not given take the values that suit the text's size."""
+    given = {
+        "keep": keep,
+        "preview": preview,
+        "val_fraction": val_fraction,
+        "test_fraction": test_fraction,
+        "cell": cell,
+        "num_layers": layers,
+        "hidden_size": hidden_size,
+        "embedding_size": embedding_size,
+        "one_hot": one_hot or None,
+        "skip": skip,
+        "epochs": epochs,
+        "steps": steps,
+        "minutes": minutes,
+        "batch_size": batch_size,
+        "bptt": bptt,
+        "learning_rate": learning_rate,
+        "warmup": warmup,
+        "grad_clip": grad_clip,
+        "eval_every": eval_every,
+        "patience": patience,
+        "dropout": dropout,
+        "input_dropout": input_dropout,
+        "weight_drop": weight_drop,
+        "weight_decay": weight_decay,
+        "ema_decay": ema_decay,
+        "device": device,
+        "precision": precision,
+        "threads": threads,
+        "seed": seed,
+    }
+    wanted: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    reading: dict[str, Any] = {"encoding": encoding, "glob": glob, "min_count": min_count}
+    from chargen.cli.display import TrainingDisplay, encoding_bar
+    from chargen.cli.signals import Stop
+    from chargen.training import session
+
+    how = {name: value for name, value in reading.items() if value is not None}
+    texts = session.Texts(sources=tuple(corpus or ()), **how) if corpus or how or not resume else None
+    display = TrainingDisplay(quiet=quiet)
+    with Stop() as stop:
+        with encoding_bar(quiet=quiet) as progress:
+            if resume:
+                _refuse_with_resume(run=run, init_from=init_from, overwrite=overwrite or None, preset=preset)
+                trainer = session.resume(resume, texts, progress=progress, stop=stop, **wanted)
+            else:
+                trainer = session.begin(
+                    texts or session.Texts(),
+                    run=run,
+                    preset=preset or "default",
+                    init_from=init_from,
+                    overwrite=overwrite,
+                    progress=progress,
+                    stop=stop,
+                    **wanted,
+                )
+        result = display.follow(trainer.events())
+        if as_json:
+            keys = ("run", "best", "val_bpc", "test_bpc", "seconds", "parameters", "chars_per_second")
+            typer.echo(json.dumps({key: getattr(result, key) for key in keys}, default=str))
+        if stop.signal:
+            raise typer.Exit(128 + stop.signal)
+
+
+def _refuse_with_resume(**given: object) -> None:
+    from chargen.errors import ConfigError
+
+    for name, value in given.items():
+        if value is not None:
+            raise ConfigError(f"--{name.replace('_', '-')} has no meaning with --resume; leave it out")

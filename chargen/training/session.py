@@ -1,0 +1,181 @@
+"""Where a training begins: a new run, a run that goes on, or a fine-tuning of an older model."""
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chargen import presets, runs
+from chargen.checkpoint import Checkpoint, load
+from chargen.config import ModelConfig
+from chargen.corpus import Corpus, Progress
+from chargen.corpus import load as load_corpus
+from chargen.errors import CheckpointError, ConfigError, CorpusError
+from chargen.runs import Run
+from chargen.training.model import StackedRNN
+from chargen.training.trainer import Trainer
+from chargen.vocab import Vocab
+
+ON_RESUME = frozenset({"device", "threads", "preview", "keep"})
+"""Settings that may change when a run goes on; all others are part of what makes it exact."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Texts:
+    """Which texts to read, and how; the arguments of ``corpus.load``."""
+
+    sources: tuple[str, ...] = ()
+    encoding: str = "utf-8"
+    min_count: int = 1
+    glob: str | None = None
+
+    def load(self, progress: Progress | None) -> Corpus:
+        """The corpus."""
+        return load_corpus(
+            self.sources, encoding=self.encoding, min_count=self.min_count, glob=self.glob, progress=progress
+        )
+
+
+def begin(
+    texts: Texts,
+    *,
+    run: str | None = None,
+    preset: str = "default",
+    init_from: str | Path | None = None,
+    overwrite: bool = False,
+    root: Path = runs.ROOT,
+    progress: Progress | None = None,
+    stop: Callable[[], bool] = lambda: False,
+    **wanted: Any,
+) -> Trainer:
+    """A trainer for a new run.
+
+    Args:
+        texts: What to train on.
+        run: The run's name; without one, the corpus's name, numbered where that run exists.
+        preset: Starting point of the settings.
+        init_from: A checkpoint whose weights to start from; characters new to it start fresh.
+        overwrite: Replace a run of the same name.
+        root: The folder of all runs.
+        progress: Told of bytes done and bytes in all while a text is encoded.
+        stop: Asked before each step; True ends the training with everything saved.
+        wanted: Settings by their names in ``ModelConfig`` and ``TrainConfig``.
+
+    Raises:
+        ChargenError: anything about the texts, the settings or the run that prevents a start; nothing is written.
+    """
+    folder = Run(run, root) if run is not None else None
+    if folder is not None and not overwrite:
+        folder.refuse_existing()
+    parent = None if init_from is None else load(runs.find(init_from, root=root))
+    corpus = texts.load(progress)
+    if parent is not None:
+        wanted = _architecture(parent, wanted)
+    model, train = presets.settings(len(corpus), len(corpus.vocab), preset=preset, **wanted)
+    weights: dict[str, NDArray[np.float32]] | None = None
+    notes: tuple[str, ...] = ()
+    if parent is not None:
+        weights, notes = _carry_over(parent, model, corpus.vocab, train.seed)
+    folder = folder or _free_run(corpus.name, root)
+    trainer = Trainer(
+        corpus, model, train, folder, weights=weights, origin=dataclasses.asdict(texts), notes=notes, stop=stop
+    )
+    folder.prepare(overwrite=overwrite)
+    return trainer
+
+
+def resume(
+    run: str,
+    texts: Texts | None = None,
+    *,
+    root: Path = runs.ROOT,
+    progress: Progress | None = None,
+    stop: Callable[[], bool] = lambda: False,
+    **wanted: Any,
+) -> Trainer:
+    """A trainer that goes on where ``run`` stopped, exactly.
+
+    Args:
+        run: The run's name.
+        texts: Where the text is now; None for where it was.
+        root: The folder of all runs.
+        progress: As in ``begin``.
+        stop: As in ``begin``.
+        wanted: New values for settings in ``ON_RESUME``.
+
+    Raises:
+        ConfigError: a setting that cannot change was given.
+        CorpusError: the text is not the one that the run was trained on.
+        CheckpointError: the run has no whole ``last`` checkpoint.
+    """
+    fixed = sorted(set(wanted) - ON_RESUME)
+    if fixed:
+        names = ", ".join("--" + name.replace("_", "-") for name in fixed)
+        raise ConfigError(f"{names} cannot change when a run goes on; start a new run, from this one with --init-from")
+    folder = Run(run, root)
+    last = load(folder.last, with_state=True)
+    if "step" not in last.progress:
+        raise CheckpointError(f"{folder.last} holds no training state to resume from")
+    origin = last.progress["origin"] if texts is None else dataclasses.asdict(texts)
+    origin["sources"] = tuple(origin["sources"])
+    corpus = Texts(**origin).load(progress)
+    if corpus.sha256 != last.corpus.sha256 or corpus.vocab != last.vocab:
+        raise CorpusError(
+            f"{corpus.name} ({len(corpus):,} characters) is not the text that run {run!r} was trained on "
+            f"({last.corpus.name}, {last.corpus.characters:,} characters); name that text, or start a new run"
+        )
+    folder.tidy()
+    train = dataclasses.replace(last.train, **wanted)
+    return Trainer(corpus, last.model, train, folder, resume=last, origin=origin, stop=stop)
+
+
+def _free_run(name: str, root: Path) -> Run:
+    """The first of ``name``, ``name-2``, ``name-3``, ... that does not exist."""
+    plain = "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in name).strip("-.") or "run"
+    number, run = 1, Run(plain, root)
+    while run.exists():
+        number += 1
+        run = Run(f"{plain}-{number}", root)
+    return run
+
+
+def _architecture(parent: Checkpoint, wanted: dict[str, Any]) -> dict[str, Any]:
+    """``wanted`` with the parent's architecture, which may be named again but not changed."""
+    fixed = dataclasses.asdict(parent.model)
+    del fixed["vocab_size"]
+    for name in fixed.keys() & wanted.keys():
+        if wanted[name] != fixed[name]:
+            raise ConfigError(
+                f"--{name.replace('_', '-')} {wanted[name]} differs from the {fixed[name]} of the checkpoint to start "
+                "from; leave it out"
+            )
+    return fixed | wanted
+
+
+def _carry_over(
+    parent: Checkpoint, model: ModelConfig, vocab: Vocab, seed: int
+) -> tuple[dict[str, NDArray[np.float32]], tuple[str, ...]]:
+    """The parent's weights for a new vocabulary: shared characters keep theirs, new ones get fresh ones."""
+    weights = StackedRNN(model, seed=seed).export()
+    pairs = [(at, parent.vocab.id_of(character)) for at, character in enumerate(vocab.characters)]
+    shared = [(at, before) for at, before in pairs if before is not None]
+    if not shared:
+        raise CheckpointError("the checkpoint to start from shares no character with this text; train without it")
+    if vocab.unknown_id is not None and parent.vocab.unknown_id is not None:
+        shared.append((vocab.unknown_id, parent.vocab.unknown_id))
+    new, old = (np.array(ids) for ids in zip(*shared, strict=True))
+    for name, weight in parent.weights.items():
+        if name == "embedding.weight" or name.split(".")[-2] in ("readout", "joint"):
+            weights[name][new] = weight[old]
+        elif model.one_hot and name.endswith("weight_ih") and (model.skip or name.split(".")[-2] == "0"):
+            below = weight.shape[1] - len(parent.vocab)  # one-hot characters come after what the layer below hands up
+            weights[name][:, :below] = weight[:, :below]
+            weights[name][:, below + new] = weight[:, below + old]
+        else:
+            weights[name] = weight.copy()
+    fresh = len(vocab) - len(shared)
+    note = f"{len(shared)} characters keep their embedding and read-out rows, {fresh} new ones start fresh"
+    return weights, (note,)
