@@ -1,0 +1,344 @@
+"""Texts as ids."""
+
+import gzip
+import hashlib
+import io
+import re
+import tempfile
+import tracemalloc
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chargen import cache, corpus, reading
+from chargen.errors import ConfigError, CorpusError
+from chargen.vocab import Vocab
+
+TEXTS = st.text(
+    st.characters(codec="utf-8", exclude_characters="\0") | st.sampled_from("ab\r\n"), min_size=2, max_size=40
+).filter(lambda text: len(set(text.replace("\r", "\n").removeprefix("\ufeff"))) > 1)
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache folder of the test's own, not yet made."""
+    monkeypatch.setenv("CHARGEN_CACHE_DIR", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[..., str]:
+    """Writes a file of bytes or UTF-8 text and gives its path."""
+
+    def write(content: str | bytes, name: str = "tale.txt") -> str:
+        path = tmp_path / name
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return str(path)
+
+    return write
+
+
+def text_of(loaded: corpus.Corpus) -> str:
+    """The text that the ids stand for."""
+    return loaded.vocab.decode(loaded.ids)
+
+
+def of_length(length: int) -> corpus.Corpus:
+    """A corpus of that many characters."""
+    return corpus.Corpus("tale", np.zeros(length, np.uint8), Vocab("ab"), "", 0)
+
+
+def unread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets any reading of a text fail."""
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("the text was read again")
+
+    monkeypatch.setattr(corpus, "decoded", refuse)
+
+
+def test_alice_is_the_default() -> None:
+    """Without a source the corpus is Alice, whole, in one byte a character."""
+    alice = corpus.load()
+    assert (alice.name, len(alice), len(alice.vocab), alice.unknown) == ("alice", 148_480, 72, 0)
+    assert alice.ids.dtype == np.uint8
+    assert text_of(alice).rstrip().endswith("THE END")
+    assert text_of(corpus.load("alice")) == text_of(alice)
+
+
+def test_alice_is_the_file_that_the_readme_describes() -> None:
+    """The corpora's README gives the hash that the file and the loaded corpus have."""
+    [path] = [each.path for each in corpus.builtin() if each.name == "alice"]
+    readme = (path.parent / "README.md").read_text("utf-8")
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    assert set(re.findall(r"\b[0-9a-f]{64}\b", readme)) == {digest}
+    assert corpus.load().sha256 == digest
+
+
+def test_split_of_alice_is_90_5_5() -> None:
+    """Training is the first 90 %, then validation, then test, with no character lost to rounding."""
+    split = corpus.load().split(0.05, 0.05)
+    assert (split.train, split.val, split.test) == (
+        range(133_632),
+        range(133_632, 141_056),
+        range(141_056, 148_480),
+    )
+
+
+def test_split_of_tinyshakespeare_is_the_usual_one() -> None:
+    """1,115,394 characters with a tenth for validation divide as everybody divides them."""
+    split = of_length(1_115_394).split(0.1, 0)
+    assert (len(split.train), len(split.val), len(split.test)) == (1_003_854, 111_540, 0)
+
+
+@given(st.integers(20, 10**7), st.integers(0, 45), st.integers(0, 45))
+def test_split_covers_the_text(length: int, val: int, test: int) -> None:
+    """The ranges follow one another, cover the text, and have their shares to within a character."""
+    ids = np.broadcast_to(np.uint8(0), length)
+    split = corpus.Corpus("tale", ids, Vocab("ab"), "", 0).split(val / 100, test / 100)
+    assert [*(split.train.start, split.val.start), split.test.start, split.test.stop] == [
+        0,
+        split.train.stop,
+        split.val.stop,
+        length,
+    ]
+    assert len(split.train) == (100 - val - test) * length // 100
+    assert split.val.stop == (100 - test) * length // 100
+
+
+@pytest.mark.parametrize(("val", "test"), [(-0.1, 0), (0, -0.1), (0.5, 0.5), (float("nan"), 0), (2, 0)])
+def test_split_refuses_fractions_that_leave_nothing(val: float, test: float) -> None:
+    """Fractions below 0, not a number, or together 1 and more are errors."""
+    with pytest.raises(ConfigError, match="val-fraction"):
+        of_length(100).split(val, test)
+
+
+def test_split_refuses_a_text_of_a_few_characters() -> None:
+    """Training needs a character and the one after it."""
+    with pytest.raises(CorpusError, match="only 2 characters"):
+        of_length(2).split(0.5, 0)
+
+
+@given(TEXTS, st.integers(1, 9), st.booleans(), st.sampled_from(["utf-8", "utf-16", "gb18030"]))
+def test_ids_decode_to_the_text(text: str, chunk: int, mapped: bool, encoding: str) -> None:
+    """Whatever the chunks, in memory or mapped, the ids stand for the normalised text, whose hash is the corpus'."""
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CHARGEN_CACHE_DIR", folder)
+        patch.setattr(reading, "CHUNK", chunk)
+        patch.setattr(corpus, "IN_MEMORY", 0 if mapped else 1 << 20)
+        (Path(folder) / "tale.txt").write_bytes(text.encode(encoding))
+        loaded = corpus.load([Path(folder) / "tale.txt"], encoding=encoding)
+        normal = text.replace("\r\n", "\n").replace("\r", "\n").removeprefix("\ufeff")
+        assert text_of(loaded) == normal
+        assert loaded.vocab == Vocab.from_text(normal)
+        assert loaded.sha256 == hashlib.sha256(normal.encode()).hexdigest()
+        assert (len(cache.entries()) == 1) is mapped
+        assert not loaded.ids.flags.writeable
+
+
+def test_ids_take_two_bytes_beyond_256_characters(write: Callable[..., str]) -> None:
+    """A text of many distinct characters takes the next larger type."""
+    text = "".join(map(chr, range(0x4E00, 0x4E00 + 300)))
+    loaded = corpus.load([write(text)])
+    assert loaded.ids.dtype == np.uint16
+    assert text_of(loaded) == text
+
+
+def test_files_are_joined_with_a_line_end_where_one_lacks_it(write: Callable[..., str]) -> None:
+    """Texts do not run into one another, and gain nothing where they end in a line end; empty files are nothing."""
+    paths = [write("one\r\n", "1.txt"), write("two", "2.txt"), write("", "3.txt"), write("three", "4.txt")]
+    loaded = corpus.load(paths)
+    assert text_of(loaded) == "one\ntwo\nthree"
+    assert loaded.name == "1+3"
+
+
+def test_sources_mix(write: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Built-in names, files, gzip and standard input go together, in the order named."""
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"from stdin")))
+    loaded = corpus.load([write(gzip.compress("zippé".encode()), "z.txt.gz"), "-", "alice"])
+    assert text_of(loaded).startswith("zippé\nfrom stdin\n\n\n\n\n    ")
+    assert (loaded.name, len(loaded)) == ("z+stdin+alice", 6 + 11 + 148_480)
+
+
+def test_a_byte_order_mark_and_cr_are_gone(write: Callable[..., str]) -> None:
+    """UTF-8 with a byte order mark and CRLF or CR reads like plain UTF-8."""
+    assert text_of(corpus.load([write(b"\xef\xbb\xbfa\r\nb\rc\n")])) == "a\nb\nc\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "tale is empty"),
+        (b"\xef\xbb\xbf", "tale is empty"),
+        (b"aaaa", "one distinct character, 'a'"),
+        (b"\r\n\r\n\r", "one distinct character, "),
+        (b"ab\0", "looks binary"),
+        (b"ab\xff", r"byte 0xFF at offset 2 .*--encoding"),
+    ],
+)
+def test_a_text_that_teaches_nothing_is_an_error(content: bytes, message: str, write: Callable[..., str]) -> None:
+    """Empty, monotonous, binary and undecodable files are one line each."""
+    with pytest.raises(CorpusError, match=message):
+        corpus.load([write(content)])
+
+
+def test_a_lone_surrogate_is_an_error(write: Callable[..., str]) -> None:
+    """An encoding that can say half a character is held to whole ones."""
+    with pytest.raises(CorpusError, match="lone surrogate"):
+        corpus.load([write(b"ab\\ud800")], encoding="unicode_escape")
+
+
+def test_an_unknown_encoding_is_an_error() -> None:
+    """The encoding's name is checked whatever the source."""
+    with pytest.raises(CorpusError, match="unknown encoding 'klingon'"):
+        corpus.load(encoding="klingon")
+
+
+def test_standard_input_twice_is_an_error() -> None:
+    """Standard input can be named once."""
+    with pytest.raises(CorpusError, match="named twice"):
+        corpus.load(["-", "-"])
+
+
+@pytest.mark.parametrize("mapped", [False, True])
+def test_rare_characters_share_the_reserved_id(
+    mapped: bool, write: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Characters below min_count fall to the last id and are counted; others are not touched."""
+    monkeypatch.setattr(corpus, "IN_MEMORY", 0 if mapped else 100)
+    loaded = corpus.load([write("aébaébaxb")], min_count=2)
+    assert loaded.vocab == Vocab("abé", unknown=True)
+    assert loaded.unknown == 1
+    assert loaded.ids.tolist() == [0, 2, 1, 0, 2, 1, 0, 3, 1]
+
+
+def test_no_id_is_reserved_without_min_count(write: Callable[..., str]) -> None:
+    """At a min_count of 1 every character has its own id."""
+    assert corpus.load([write("abc")]).vocab.unknown_id is None
+
+
+def test_min_count_must_leave_characters(write: Callable[..., str]) -> None:
+    """A min_count that leaves fewer than two characters is an error that says so."""
+    with pytest.raises(CorpusError, match="min-count 3 leaves 1 of the 3 characters in tale"):
+        corpus.load([write("aaabc")], min_count=3)
+
+
+@pytest.mark.parametrize("count", [0, -1, True, 1.5])
+def test_min_count_must_be_a_count(count: int) -> None:
+    """A min_count that is no positive whole number is an error."""
+    with pytest.raises(ConfigError, match="min-count"):
+        corpus.load(min_count=count)
+
+
+def test_progress_grows_to_the_total(write: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Progress over both readings of all files never falls, and ends at the total."""
+    monkeypatch.setattr(reading, "CHUNK", 10)
+    told: list[tuple[int, int]] = []
+    paths = [write("some text " * 20, "a.txt"), write(gzip.compress(b"more text " * 99), "b.txt.gz")]
+    corpus.load(paths, progress=lambda done, total: told.append((done, total)))
+    expected = 2 * sum(Path(path).stat().st_size for path in paths)
+    assert {total for _, total in told} == {expected}
+    assert [done for done, _ in told] == sorted(done for done, _ in told)
+    assert told[-1][0] == expected
+    assert len(told) > 40
+
+
+@pytest.fixture
+def mapped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Makes every corpus a large one."""
+    monkeypatch.setattr(corpus, "IN_MEMORY", 0)
+
+
+@pytest.mark.usefixtures("mapped")
+def test_the_second_start_reads_nothing(write: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A large text that did not change comes from the cache without being read, under its current name."""
+    path = write("a large text, wide é")
+    first = corpus.load([path])
+    unread(monkeypatch)
+    again = corpus.load([path])
+    assert again.ids.tolist() == first.ids.tolist()
+    assert (again.name, again.vocab, again.sha256) == (first.name, first.vocab, first.sha256)
+
+
+@pytest.mark.usefixtures("mapped")
+def test_a_changed_file_is_encoded_anew(write: Callable[..., str]) -> None:
+    """A file with other content, or other settings, is not taken from the cache."""
+    path = write("first text")
+    corpus.load([path])
+    assert text_of(corpus.load([write("second text")])) == "second text"
+    assert corpus.load([path], min_count=2).vocab.unknown_id is not None
+    assert text_of(corpus.load([path], encoding="cp500")) != "second text"
+
+
+@pytest.mark.usefixtures("mapped")
+def test_the_same_text_is_kept_once(write: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A copy, a compressed copy and a pipe with the same text share one entry."""
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"the same text\r\n")))
+    first = corpus.load([write("the same text\n")])
+    for source in (write(gzip.compress(b"the same text\n"), "copy.txt.gz"), "-"):
+        again = corpus.load([source])
+        assert again.sha256 == first.sha256
+        assert text_of(again) == "the same text\n"
+    assert len(cache.entries()) == 1
+
+
+@pytest.mark.usefixtures("mapped")
+def test_a_damaged_entry_is_rebuilt(write: Callable[..., str]) -> None:
+    """An entry that lost its end is written again, not used."""
+    path = write("a large text")
+    corpus.load([path])
+    [entry] = cache.entries()
+    entry.path.write_bytes(entry.path.read_bytes()[:-1])
+    assert text_of(corpus.load([path])) == "a large text"
+    assert cache.entries()[0].size == entry.size
+
+
+@pytest.mark.parametrize("limit", [0, 1 << 20])
+def test_a_file_that_changes_while_it_is_read_is_an_error(
+    limit: int, write: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A text that is another at the second reading is refused, and nothing is kept of it."""
+    monkeypatch.setattr(corpus, "IN_MEMORY", limit)
+    path = write("some text")
+
+    def change(*_: int) -> None:
+        write("other text, longer")
+
+    with pytest.raises(CorpusError, match="tale was changed while it was read"):
+        corpus.load([path], progress=change)
+    assert cache.entries() == []
+
+
+@pytest.mark.usefixtures("mapped")
+def test_release_keeps_the_ids() -> None:
+    """After letting go of its pages a mapped corpus reads as before."""
+    alice = corpus.load()
+    before = np.array(alice.ids)
+    alice.release()
+    assert np.array_equal(alice.ids, before)
+
+
+def test_release_leaves_ids_in_memory_alone() -> None:
+    """A small corpus has nothing to let go of."""
+    alice = corpus.load()
+    before = np.array(alice.ids)
+    alice.release()
+    assert np.array_equal(alice.ids, before)
+
+
+@pytest.mark.usefixtures("mapped")
+def test_memory_does_not_grow_with_the_text(write: Callable[..., str]) -> None:
+    """Encoding 24 MB takes less memory than the text: a table over all code points and a few chunks."""
+    path = write("some text that is not ASCII alone: é\n" * 650_000)
+    tracemalloc.start()
+    try:
+        loaded = corpus.load([path])
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert len(loaded) > 24_000_000
+    assert peak < 20_000_000

@@ -1,0 +1,145 @@
+"""What a name stands for."""
+
+import contextlib
+import io
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from chargen import sources
+from chargen.errors import CorpusError
+
+
+@pytest.fixture
+def stack() -> Iterator[contextlib.ExitStack]:
+    """Closes the copies of pipes at the end of the test."""
+    with contextlib.ExitStack() as stack:
+        yield stack
+
+
+def read(source: sources.Source) -> bytes:
+    """All bytes of a source."""
+    with source.open() as stream:
+        return stream.read()
+
+
+def test_alice_is_built_in() -> None:
+    """Alice comes with chargen, as a file that exists."""
+    assert "alice" in {corpus.name for corpus in sources.builtin() if corpus.path.is_file()}
+
+
+def test_a_built_in_name_wins_over_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stack: contextlib.ExitStack
+) -> None:
+    """The bare word is the built-in corpus; a separator or a ``Path`` makes it the file of that name."""
+    monkeypatch.chdir(tmp_path)
+    Path("alice").write_bytes(b"mine")
+    assert len(read(sources.find("alice", "utf-8", None, stack)[1][0])) == 148_480
+    assert read(sources.find("./alice", "utf-8", None, stack)[1][0]) == b"mine"
+    assert read(sources.find(Path("alice"), "utf-8", None, stack)[1][0]) == b"mine"
+
+
+def test_a_built_in_corpus_keeps_its_own_encoding(stack: contextlib.ExitStack) -> None:
+    """The encoding that is given for other files does not touch a built-in corpus."""
+    assert sources.find("alice", "utf-16", None, stack)[1][0].encoding == "utf-8"
+
+
+def test_a_near_miss_is_suggested(stack: contextlib.ExitStack) -> None:
+    """A misspelt built-in name is answered with the right one."""
+    with pytest.raises(CorpusError, match="no file, folder or built-in corpus 'alcie'; did you mean alice"):
+        sources.find("alcie", "utf-8", None, stack)
+
+
+def test_a_missing_file_lists_what_is_built_in(stack: contextlib.ExitStack) -> None:
+    """A name like no other is answered with what there is."""
+    with pytest.raises(CorpusError, match=r"'wuthering\.txt'; built in: .*alice"):
+        sources.find("wuthering.txt", "utf-8", None, stack)
+
+
+@pytest.mark.parametrize("name", ["nul\0byte", "x" * 5000])
+def test_an_impossible_name_is_an_error(name: str, stack: contextlib.ExitStack) -> None:
+    """A name that no file can have is an error, printable as it is."""
+    with pytest.raises(CorpusError) as caught:
+        sources.find(name, "utf-8", None, stack)
+    assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize(
+    ("file", "name"), [("tale.txt", "tale"), ("tale.txt.gz", "tale"), ("tale", "tale"), ("a.b.txt", "a.b")]
+)
+def test_a_file_names_its_corpus(tmp_path: Path, file: str, name: str, stack: contextlib.ExitStack) -> None:
+    """The corpus is called what the file is, without its endings."""
+    (tmp_path / file).write_bytes(b"x")
+    assert sources.find(str(tmp_path / file), "utf-8", None, stack)[0] == name
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """A folder with texts, hidden ones among them, and other files."""
+    root = tmp_path / "tree"
+    for name in ("b.txt", "a/z.md", "a/y.TXT", "c.txt.gz", "code.py", ".hidden.txt", ".git/x.txt", "a/.d/e.txt"):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(b"x")
+    (root / "folder.txt").mkdir()
+    return root
+
+
+def names(tree: Path, glob: str | None, stack: contextlib.ExitStack) -> list[str]:
+    """The files that the folder stands for."""
+    _, found = sources.find(str(tree), "utf-8", glob, stack)
+    return [source.path.relative_to(tree).as_posix() for source in found if source.path]
+
+
+def test_a_folder_is_its_text_files_in_order(tree: Path, stack: contextlib.ExitStack) -> None:
+    """A folder stands for its visible text files at any depth, sorted; the corpus has the folder's name."""
+    assert names(tree, None, stack) == ["a/y.TXT", "a/z.md", "b.txt", "c.txt.gz"]
+    assert sources.find(tree, "utf-8", None, stack)[0] == "tree"
+
+
+@pytest.mark.parametrize("glob", ["*.py", "**/*.py", "code.*"])
+def test_a_glob_chooses_the_files_of_a_folder(tree: Path, glob: str, stack: contextlib.ExitStack) -> None:
+    """A pattern replaces the usual endings."""
+    assert names(tree, glob, stack) == ["code.py"]
+
+
+def test_a_folder_without_text_is_an_error(tree: Path, stack: contextlib.ExitStack) -> None:
+    """A folder in which nothing matches is an error that names the pattern."""
+    with pytest.raises(CorpusError, match=r"no text files \(\*\.tex\) in the folder .*--glob"):
+        sources.find(tree, "utf-8", "*.tex", stack)
+
+
+def test_an_absolute_glob_is_an_error(tree: Path, stack: contextlib.ExitStack) -> None:
+    """A pattern that is no pattern within the folder is one clear line."""
+    with pytest.raises(CorpusError, match="glob '/etc/"):
+        sources.find(tree, "utf-8", "/etc/*", stack)
+
+
+def test_standard_input_can_be_read_twice(monkeypatch: pytest.MonkeyPatch, stack: contextlib.ExitStack) -> None:
+    """``-`` is a copy of standard input, at its beginning every time, and without a signature."""
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"some text")))
+    name, [source] = sources.find("-", "utf-8", None, stack)
+    assert (name, read(source), read(source), source.signature()) == ("stdin", b"some text", b"some text", None)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="named pipes are a POSIX thing")
+def test_a_pipe_can_be_read_twice(tmp_path: Path, stack: contextlib.ExitStack) -> None:
+    """A path that is a pipe, as a shell's ``<(...)`` is, is copied like standard input."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_bytes, args=(b"some text",))
+    writer.start()
+    _, [source] = sources.find(pipe, "utf-8", None, stack)
+    writer.join()
+    assert (read(source), read(source)) == (b"some text", b"some text")
+
+
+def test_a_file_that_is_gone_is_an_error(tmp_path: Path) -> None:
+    """A file removed after it was found is an error wherever it is asked for."""
+    source = sources.Source("gone.txt", "utf-8", tmp_path / "gone.txt")
+    with pytest.raises(CorpusError, match=r"cannot read gone\.txt: No such file"):
+        read(source)
+    with pytest.raises(CorpusError, match=r"cannot read gone\.txt: No such file"):
+        source.signature()
