@@ -171,7 +171,7 @@ class _Watcher:
     """Looks for the end of one text: takes its characters, gives back those that are certain to stay."""
 
     def __init__(self, stop: Sequence[str], until_sentence: bool) -> None:
-        self._stop = stop
+        self._stop = sorted(stop, key=len, reverse=True)  # the longest that matches is cut off
         self._until_sentence = until_sentence
         self._ended = False  # the last character ended a sentence, or closed a quote or bracket after that
         self.held = ""
