@@ -5,7 +5,6 @@ Legend: B batch, T time, V vocabulary, E input width, H hidden size, L layers, R
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -13,44 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from chargen.config import GATES, ModelConfig, TrainConfig
+from chargen.config import ModelConfig
 from chargen.training.cells import Layer
-
-
-@dataclass(frozen=True)
-class Masks:
-    """One window's dropout: factors of 0 or 1 / (1 - p), the same at every step of the window.
-
-    Attributes:
-        inputs: On the embedded characters, (B, E).
-        between: On what each layer but the top one hands up, (B, H) each.
-        output: On what the read-out sees, (B, R).
-        recurrent: DropConnect on each layer's ``weight_hh``, of its shape.
-    """
-
-    inputs: Tensor | None
-    between: tuple[Tensor | None, ...]
-    output: Tensor | None
-    recurrent: tuple[Tensor | None, ...]
-
-    @staticmethod
-    def draw(config: ModelConfig, train: TrainConfig, batch_size: int, generator: torch.Generator) -> "Masks":
-        """Fresh masks for a window of ``batch_size`` columns, from ``generator``'s random numbers alone."""
-
-        def mask(p: float, *shape: int) -> Tensor | None:
-            if p == 0:
-                return None
-            kept = torch.empty(shape, device=generator.device).bernoulli_(1 - p, generator=generator)
-            return kept.div_(1 - p)
-
-        rows = GATES[config.cell] * config.hidden_size
-        layers = range(config.num_layers)
-        return Masks(
-            inputs=mask(train.input_dropout, batch_size, config.input_size),
-            between=tuple(mask(train.dropout, batch_size, config.hidden_size) for _ in layers[1:]),
-            output=mask(train.dropout, batch_size, config.readout_size),
-            recurrent=tuple(mask(train.weight_drop, rows, config.hidden_size) for _ in layers),
-        )
+from chargen.training.masks import Masks
 
 
 class StackedRNN(nn.Module):
@@ -58,8 +22,9 @@ class StackedRNN(nn.Module):
 
     Args:
         config: Architecture; the parameters are those of ``config.weight_shapes()``.
-        seed: Of the initial weights: recurrent ones orthogonal gate by gate (Saxe et al. 2014), others uniform
-            within 1 / sqrt(fan-in), biases zero but for the LSTM's forget gate at 1 (Jozefowicz et al. 2015).
+        seed: Of the initial weights: recurrent ones orthogonal gate by gate (Saxe et al. 2014), input ones uniform
+            within 1 / sqrt(fan-in), the embedding normal, the read-out normal and small, so that every character
+            starts as likely as any other, biases zero but for the LSTM's forget gate at 1 (Jozefowicz et al. 2015).
     """
 
     def __init__(self, config: ModelConfig, *, seed: int = 1) -> None:
@@ -82,7 +47,9 @@ class StackedRNN(nn.Module):
                 for row in range(0, len(weight), size):
                     nn.init.orthogonal_(weight[row : row + size], generator=generator)
             elif name == "embedding.weight":
-                nn.init.normal_(weight, std=0.1, generator=generator)
+                nn.init.normal_(weight, generator=generator)
+            elif name == "readout.weight":
+                nn.init.normal_(weight, std=0.02, generator=generator)
             elif weight.dim() == 2 and not name.endswith("peephole"):
                 bound = 1 / math.sqrt(weight.shape[1])
                 nn.init.uniform_(weight, -bound, bound, generator=generator)

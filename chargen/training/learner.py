@@ -1,0 +1,137 @@
+"""One network learning: its weights, their average, the optimizer, the carried state, and a single step of all."""
+
+import contextlib
+import copy
+import math
+from collections.abc import Mapping
+from typing import Any, Final
+
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from chargen.config import ModelConfig, TrainConfig
+from chargen.training.masks import Masks
+from chargen.training.model import StackedRNN
+
+BETAS: Final = (0.9, 0.99)
+MOMENTS: Final = ("exp_avg", "exp_avg_sq")
+
+
+class Learner:
+    """What changes from step to step.
+
+    Args:
+        model: Architecture.
+        train: Settings, with every automatic one resolved.
+
+    Attributes:
+        network: The weights being trained.
+        average: Their exponential moving average, which is what gets evaluated and saved; ``network`` itself where
+            there is no averaging.
+        hidden: The state carried from window to window, (S, L, B, H), detached.
+        step: Optimizer steps done.
+    """
+
+    def __init__(self, model: ModelConfig, train: TrainConfig) -> None:
+        self.train = train
+        self.device = torch.device(train.device)
+        self.network = StackedRNN(model, seed=train.seed).to(self.device)
+        self.average = copy.deepcopy(self.network) if train.ema_decay else self.network
+        self.hidden = self.network.initial_state(train.batch_size)
+        self.step = 0
+        self._optimizer = self._adamw()
+
+    def learn(self, inputs: Tensor, targets: Tensor, learning_rate: float) -> tuple[Tensor, Tensor]:
+        """One optimizer step on one window.
+
+        Args:
+            inputs: Characters, (T, B), int64, on any device.
+            targets: The characters that follow them, likewise.
+            learning_rate: Of this step.
+
+        Returns:
+            The mean loss in nats per character and the gradient's global norm before clipping, both 0-dimensional and
+            on the device: nothing waits for a GPU here.
+        """
+        train = self.train
+        inputs, targets = (ids.to(self.device, non_blocking=True) for ids in (inputs, targets))
+        masks = Masks.draw(self.network.config, train, inputs.shape[1], self.step, self.device)
+        with self._autocast():
+            logits, hidden = self.network(inputs, self.hidden, masks)
+        loss = F.cross_entropy(logits.flatten(0, 1), targets.flatten())
+        self._optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]  # torch leaves backward untyped
+        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), train.grad_clip or math.inf)
+        for group in self._optimizer.param_groups:
+            group["lr"] = learning_rate
+        self._optimizer.step()
+        self.hidden = hidden.detach()
+        self.step += 1
+        if self.average is not self.network:
+            self._update_average()
+        return loss.detach(), norm
+
+    def forget(self) -> None:
+        """Start from the zero state again, as at the start of an epoch."""
+        self.hidden = torch.zeros_like(self.hidden)
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Everything beside ``average`` and ``step`` that the next step depends on, as copies."""
+        state = {"hidden": _array(self.hidden)}
+        for name, weight in self.network.named_parameters():
+            moments = self._optimizer.state.get(weight, {})
+            state |= {f"{key}.{name}": _array(moments[key]) for key in MOMENTS if moments}
+            if self.average is not self.network:
+                state[f"weight.{name}"] = _array(weight)
+        return state
+
+    def restore(self, step: int, average: Mapping[str, NDArray[Any]], state: Mapping[str, NDArray[Any]]) -> None:
+        """Go on from what ``average.export()`` and ``state`` gave after ``step`` steps.
+
+        Raises:
+            KeyError: a tensor is missing.
+            RuntimeError: a tensor's shape is not that of these settings.
+        """
+
+        def tensor(name: str) -> Tensor:
+            return torch.from_numpy(state[name]).to(self.device)
+
+        self.step = step
+        self.average.load(average)
+        for name, weight in self.network.named_parameters():
+            if self.average is not self.network:
+                weight.data.copy_(tensor(f"weight.{name}"))
+            if step:
+                moments = {key: tensor(f"{key}.{name}") for key in MOMENTS}
+                count = torch.tensor(float(step), device=self.device if self.device.type == "cuda" else "cpu")
+                self._optimizer.state[weight] = {"step": count, **moments}
+        self.hidden.copy_(tensor("hidden"))
+
+    @torch.no_grad()
+    def _update_average(self) -> None:
+        """Move the average on; early on it is short, so that it forgets the random start."""
+        decay = min(self.train.ema_decay, self.step / (self.step + 10))
+        average: list[Tensor] = list(self.average.parameters())
+        torch._foreach_lerp_(average, list[Tensor](self.network.parameters()), 1 - decay)
+
+    def _autocast(self) -> contextlib.AbstractContextManager[None]:
+        if self.train.precision == "bf16":
+            return torch.autocast(self.device.type, dtype=torch.bfloat16)
+        return contextlib.nullcontext()
+
+    def _adamw(self) -> torch.optim.AdamW:
+        matrices = [weight for weight in self.network.parameters() if weight.dim() > 1]
+        vectors = [weight for weight in self.network.parameters() if weight.dim() <= 1]
+        groups = [
+            {"params": matrices, "weight_decay": self.train.weight_decay},
+            {"params": vectors, "weight_decay": 0.0},
+        ]
+        fused = self.device.type in ("cpu", "cuda")
+        return torch.optim.AdamW(groups, lr=self.train.learning_rate, betas=BETAS, fused=fused)
+
+
+def _array(tensor: Tensor) -> NDArray[Any]:
+    array: NDArray[Any] = tensor.detach().cpu().numpy().copy()
+    return array
