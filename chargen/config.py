@@ -87,8 +87,8 @@ class ModelConfig(_Config):
     vocab_size: int
     cell: str = "lstm"
     num_layers: int = 2
-    hidden_size: int = 512
-    embedding_size: int = 128
+    hidden_size: int = 384
+    embedding_size: int = 64
     one_hot: bool = False
     skip: bool = True
     bidirectional: bool = False
@@ -169,9 +169,9 @@ class TrainConfig(_Config):
         warmup: Steps of linear warm-up; cosine decay to zero follows.
         weight_decay: Decoupled weight decay of the matrices; biases have none.
         grad_clip: Largest global gradient norm (Pascanu et al. 2013), 0 for no clipping.
-        dropout: Locked dropout between layers and before the read-out: one mask a window and sequence (Gal and
-            Ghahramani 2016).
-        input_dropout: Locked dropout on the embedded characters.
+        dropout: Locked dropout between layers: one mask a window and sequence (Gal and Ghahramani 2016).
+        input_dropout: The same on the embedded characters.
+        output_dropout: The same on what the read-out sees.
         weight_drop: DropConnect on the recurrent weights: one mask a window (Merity et al. 2018).
         ema_decay: Decay per step of the averaged weights that are evaluated and saved, 0 for no averaging.
         val_fraction: Share of the text for validation; it lies after the training split.
@@ -188,17 +188,18 @@ class TrainConfig(_Config):
     """
 
     batch_size: int = 32
-    bptt: int = 64
+    bptt: int = 32
     epochs: float = 30
     steps: int = 0
     minutes: float = 0
-    learning_rate: float = 3e-3
-    warmup: int = 100
+    learning_rate: float = 6e-3
+    warmup: int = 60
     weight_decay: float = 0.01
     grad_clip: float = 1.0
-    dropout: float = 0.5
+    dropout: float = 0.4
     input_dropout: float = 0.1
-    weight_drop: float = 0.5
+    output_dropout: float = 0.5
+    weight_drop: float = 0.4
     ema_decay: float = 0.998
     val_fraction: float = 0.05
     test_fraction: float = 0.05
@@ -223,7 +224,7 @@ class TrainConfig(_Config):
         self._number("learning_rate", 0, 100, open_low=True)
         self._number("weight_decay", 0, 100)
         self._number("grad_clip", 0, 1e9)
-        for name in ("dropout", "input_dropout", "weight_drop"):
+        for name in ("dropout", "input_dropout", "output_dropout", "weight_drop"):
             self._number(name, 0, 0.95)
         self._number("ema_decay", 0, 0.999999)
         for name in ("val_fraction", "test_fraction"):

@@ -48,7 +48,6 @@ def test_temperature_divides_the_logits() -> None:
     """At temperature 0.5 the probabilities are squared; at a tiny one only the likeliest is left."""
     cold = np.exp(scale_temperature(logits_of(0.5, 0.25, 0.25), 0.5))
     np.testing.assert_allclose(cold / cold.sum(), [[2 / 3, 1 / 6, 1 / 6]])
-    assert kept(scale_temperature(np.array([[-100.0, 0.0, -1.0]]), 1e-307)) == [1, 2]
     np.testing.assert_array_equal(np.exp(scale_temperature(np.array([[-100.0, 0.0, -1.0]]), 1e-307)), [[0, 1, 0]])
 
 

@@ -5,6 +5,7 @@ in which ``SamplerConfig`` lists them. From ``centred`` on the largest logit of 
 likeliest character, so it stays 0.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -16,6 +17,7 @@ from chargen.errors import CheckpointError
 
 UNIFORMS: Final = 256
 """Random numbers taken from a generator at once; the sequence does not depend on it."""
+_COLDEST: Final = 1e-30  # as good as 0, and no quotient overflows
 
 Logits = NDArray[np.float64]
 Ids = NDArray[np.int64]
@@ -41,7 +43,7 @@ def centred(logits: Logits) -> Logits:
         CheckpointError: a row's largest is not finite, so the weights that made it are damaged.
     """
     largest = logits.max(axis=1, keepdims=True)  # nan where any is nan
-    if not np.isfinite(largest).all():
+    if not all(map(math.isfinite, largest[:, 0].tolist())):
         raise CheckpointError("the model's logits are not finite: its weights are damaged; train it again")
     shifted: Logits = logits - largest
     return shifted
@@ -49,8 +51,7 @@ def centred(logits: Logits) -> Logits:
 
 def scale_temperature(logits: Logits, temperature: float) -> Logits:
     """Centred ``logits`` divided by ``temperature``, which must be above 0."""
-    with np.errstate(over="ignore"):  # a tiny temperature sends the unlikely to -inf, as it should
-        return logits / temperature
+    return logits / max(temperature, _COLDEST)
 
 
 def keep_top_k(logits: Logits, k: int) -> Logits:
@@ -89,10 +90,8 @@ def keep_min_p(logits: Logits, share: float) -> Logits:
 def draw(logits: Logits, uniforms: NDArray[np.float64]) -> Ids:
     """The id (B,) where each row's cumulative distribution passes ``uniforms`` (B,), in [0, 1); centred ``logits``."""
     cumulative = np.exp(logits).cumsum(axis=1)
-    total = cumulative[:, -1]
-    # A uniform number just below 1 may round up to the total, which lies past the last id.
-    target = np.minimum(uniforms * total, np.nextafter(total, 0.0))
-    ids: Ids = (cumulative <= target[:, None]).sum(axis=1)
+    # Even the largest number below 1 times the total rounds to less than the total, so there is always such a place.
+    ids: Ids = (cumulative > uniforms[:, None] * cumulative[:, -1:]).argmax(axis=1)
     return ids
 
 

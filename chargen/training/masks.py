@@ -51,6 +51,6 @@ class Masks:
         return Masks(
             inputs=mask(train.input_dropout, batch_size, config.input_size),
             between=tuple(mask(train.dropout, batch_size, config.hidden_size) for _ in layers[1:]),
-            output=mask(train.dropout, batch_size, config.readout_size),
+            output=mask(train.output_dropout, batch_size, config.readout_size),
             recurrent=tuple(mask(train.weight_drop, rows, config.hidden_size) for _ in layers),
         )
