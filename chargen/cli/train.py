@@ -59,9 +59,8 @@ def train(
     grad_clip: Annotated[float | None, _option(_TRAINING, "Largest gradient norm; 0 for no clipping.")] = None,
     eval_every: Annotated[int | None, _option(_TRAINING, "Steps between validations; 0 for once an epoch.")] = None,
     patience: Annotated[int | None, _option(_TRAINING, "Stop after this many validations without a new best.")] = None,
-    dropout: Annotated[
-        float | None, _option(_REGULARISATION, "Locked dropout between layers and on the output.")
-    ] = None,
+    dropout: Annotated[float | None, _option(_REGULARISATION, "Locked dropout between layers.")] = None,
+    output_dropout: Annotated[float | None, _option(_REGULARISATION, "Locked dropout before the read-out.")] = None,
     input_dropout: Annotated[float | None, _option(_REGULARISATION, "Locked dropout on the embedding.")] = None,
     weight_drop: Annotated[float | None, _option(_REGULARISATION, "DropConnect on the recurrent weights.")] = None,
     weight_decay: Annotated[float | None, _option(_REGULARISATION, "Decoupled weight decay.")] = None,
@@ -97,6 +96,7 @@ def train(
         "patience": patience,
         "dropout": dropout,
         "input_dropout": input_dropout,
+        "output_dropout": output_dropout,
         "weight_drop": weight_drop,
         "weight_decay": weight_decay,
         "ema_decay": ema_decay,
