@@ -176,7 +176,7 @@ class TrainConfig(_Config):
         ema_decay: Decay per step of the averaged weights that are evaluated and saved, 0 for no averaging.
         val_fraction: Share of the text for validation; it lies after the training split.
         test_fraction: Share of the text for the test; it comes last.
-        eval_every: Steps between validations, 0 for once an epoch.
+        eval_every: Steps between validations, 0 for once an epoch or oftener.
         patience: Validations without a new best after which training stops, 0 for never.
         keep: Periodic checkpoints to keep beside ``best`` and ``last``.
         preview: Characters of sample text after each validation, 0 for none.
@@ -204,7 +204,7 @@ class TrainConfig(_Config):
     val_fraction: float = 0.05
     test_fraction: float = 0.05
     eval_every: int = 0
-    patience: int = 0
+    patience: int = 10
     keep: int = 0
     preview: int = 60
     precision: str = "auto"

@@ -9,11 +9,11 @@ from typing import Any, Final
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional as F
 
 from chargen.config import ModelConfig, TrainConfig
 from chargen.training.masks import Masks
 from chargen.training.model import StackedRNN
+from chargen.training.objective import Objective
 
 BETAS: Final = (0.9, 0.99)
 MOMENTS: Final = ("exp_avg", "exp_avg_sq")
@@ -41,6 +41,7 @@ class Learner:
         self.average = copy.deepcopy(self.network) if train.ema_decay else self.network
         self.hidden = self.network.initial_state(train.batch_size)
         self.step = 0
+        self._objective = Objective(self.network)
         self._optimizer = self._adamw()
 
     def learn(self, inputs: Tensor, targets: Tensor, learning_rate: float) -> tuple[Tensor, Tensor]:
@@ -59,8 +60,7 @@ class Learner:
         inputs, targets = (ids.to(self.device, non_blocking=True) for ids in (inputs, targets))
         masks = Masks.draw(self.network.config, train, inputs.shape[1], self.step, self.device)
         with self._autocast():
-            logits, hidden = self.network(inputs, self.hidden, masks)
-        loss = F.cross_entropy(logits.flatten(0, 1), targets.flatten())
+            loss, hidden = self._objective(inputs, targets, self.hidden, masks)
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]  # torch leaves backward untyped
         norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), train.grad_clip or math.inf)

@@ -30,6 +30,7 @@ from chargen.training.tally import Tally
 
 REPORT_STEPS: Final = 10
 SAVE_SECONDS: Final = 300.0
+EVALUATIONS: Final = 20  # in a run, at least
 WHOLE_COLUMN: Final = 8192  # characters; the test split is scored in columns no shorter than this
 
 
@@ -92,7 +93,7 @@ class Trainer:
             if self.learner.step == 0:
                 self.run.write(self._checkpoint(), best=True)
             saved, reason = time.perf_counter(), None
-            every = self.train.eval_every or self.windows.per_epoch
+            every = self.train.eval_every or self._often_enough()
             while self.learner.step < self.schedule.total_steps:
                 if self.stop():
                     reason = "interrupted"
@@ -112,6 +113,10 @@ class Trainer:
                     self._save()
                     saved = time.perf_counter()
             yield self._finish(reason)
+
+    def _often_enough(self) -> int:
+        """Steps between evaluations: an epoch, or less where a run has few of them."""
+        return min(self.windows.per_epoch, max(1, self.schedule.total_steps // EVALUATIONS))
 
     def _train_step(self) -> None:
         step = self.learner.step
