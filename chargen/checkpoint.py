@@ -21,57 +21,29 @@ from numpy.typing import NDArray
 from chargen.config import ModelConfig, TrainConfig
 from chargen.errors import CheckpointError, ConfigError
 from chargen.files import replacing
+from chargen.records import (
+    CorpusInfo,
+    Evaluation,
+    Kind,
+    check,
+    is_count,
+    is_flag,
+    is_number,
+    is_object,
+    is_text,
+    list_of,
+    or_none,
+    record,
+)
 from chargen.vocab import Vocab
 
+__all__ = ["Checkpoint", "CorpusInfo", "Evaluation", "load", "save"]
+
 FORMAT: Final = 1
-MAX_HEADER: Final = 64 << 20  # bytes; a vocabulary of every code point takes about 13 MB of JSON
+MAX_HEADER: Final = 16 << 20  # bytes; a vocabulary of every code point takes 15 MB of JSON in JSON
+MAX_VALUES: Final = 1 << 18  # lists and objects in the settings; parsed, they take some hundred bytes each
 _STATE: Final = "state."
-
-
-@dataclass(frozen=True, kw_only=True)
-class CorpusInfo:
-    """What a model was trained on.
-
-    Attributes:
-        name: The corpus's name or file names.
-        sha256: Of the normalised text's UTF-8 bytes.
-        characters: Length of the whole text.
-        train: First and one past the last character of the training split; ``val`` and ``test`` likewise.
-    """
-
-    name: str
-    sha256: str
-    characters: int
-    train: tuple[int, int]
-    val: tuple[int, int]
-    test: tuple[int, int]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Evaluation:
-    """One validation, and the training since the one before. Losses are in bits per character.
-
-    Attributes:
-        step: Optimizer steps so far.
-        epoch: Passes over the training split so far.
-        train_bpc: Mean training loss since the last evaluation, with dropout acting; None before the first step.
-        val_bpc: Loss over the whole validation split; None where there is none.
-        learning_rate: The rate at this step.
-        grad_norm: Mean global gradient norm, before clipping, since the last evaluation.
-        clipped: Share of the steps since the last evaluation at which the gradient was clipped.
-        seconds: Training time so far, over all sittings.
-        chars_per_second: Training speed since the last evaluation.
-    """
-
-    step: int
-    epoch: float
-    train_bpc: float | None
-    val_bpc: float | None
-    learning_rate: float
-    grad_norm: float
-    clipped: float
-    seconds: float
-    chars_per_second: float
+_PICKLES: Final = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,6 +87,7 @@ def save(path: Path, checkpoint: Checkpoint, *, half: bool = False) -> None:
         half: Keep the weights as float16, half the size.
 
     Raises:
+        CheckpointError: it is one that ``load`` would refuse: a number in it is not finite, or its header too large.
         RunError: the file cannot be written.
     """
     from safetensors.numpy import save as serialise
@@ -124,21 +97,25 @@ def save(path: Path, checkpoint: Checkpoint, *, half: bool = False) -> None:
         name: np.ascontiguousarray(weight, dtype=kind) for name, weight in checkpoint.weights.items()
     }
     tensors |= {_STATE + name: np.ascontiguousarray(tensor) for name, tensor in checkpoint.state.items()}
-    document = json.dumps(
-        {
-            "format": FORMAT,
-            "model": dataclasses.asdict(checkpoint.model),
-            "train": dataclasses.asdict(checkpoint.train),
-            "vocab": {"characters": checkpoint.vocab.characters, "unknown": checkpoint.vocab.unknown_id is not None},
-            "corpus": dataclasses.asdict(checkpoint.corpus),
-            "history": [dataclasses.asdict(evaluation) for evaluation in checkpoint.history],
-            "test_bpc": checkpoint.test_bpc,
-            "progress": dict(checkpoint.progress),
-            "tensors": {name: _digest(tensor) for name, tensor in tensors.items()},
-        },
-        allow_nan=False,
-    )
-    data = serialise(tensors, {"chargen": document, "sha256": hashlib.sha256(document.encode()).hexdigest()})
+    document = {
+        "format": FORMAT,
+        "model": dataclasses.asdict(checkpoint.model),
+        "train": dataclasses.asdict(checkpoint.train),
+        "vocab": {"characters": checkpoint.vocab.characters, "unknown": checkpoint.vocab.unknown_id is not None},
+        "corpus": dataclasses.asdict(checkpoint.corpus),
+        "history": [dataclasses.asdict(evaluation) for evaluation in checkpoint.history],
+        "test_bpc": checkpoint.test_bpc,
+        "progress": dict(checkpoint.progress),
+        "tensors": {name: _digest(tensor) for name, tensor in tensors.items()},
+    }
+    try:
+        for name, tensor in tensors.items():
+            _check_finite(name, tensor)
+        text = json.dumps(document, allow_nan=False)
+        data = serialise(tensors, {"chargen": text, "sha256": hashlib.sha256(text.encode()).hexdigest()})
+        _check_size(int.from_bytes(data[:8], "little"))
+    except ValueError as error:
+        raise CheckpointError(f"{path} was not written, since it could not be read again: {error}") from error
     with replacing(path) as file:
         file.write(data)
 
@@ -177,11 +154,22 @@ def load(path: Path, *, with_state: bool = False) -> Checkpoint:
 
 
 def _why(error: Exception) -> str:
-    return f"{error} is missing" if isinstance(error, KeyError) else str(error)
+    text = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+    return text if len(text) <= 200 else text[:200] + " ..."
 
 
 def _digest(tensor: NDArray[Any]) -> str:
     return hashlib.sha256(tensor.reshape(-1).view(np.uint8).data).hexdigest()
+
+
+def _check_finite(name: str, tensor: NDArray[Any]) -> None:
+    if tensor.dtype.kind == "f" and not math.isfinite(float(np.abs(tensor).max(initial=0))):
+        raise ValueError(f"{name} holds values that are not finite")
+
+
+def _check_size(header: int) -> None:
+    if header > MAX_HEADER:
+        raise ValueError(f"a header of {header} bytes; chargen takes at most {MAX_HEADER}")
 
 
 def _refuse_other_files(path: Path) -> None:
@@ -194,13 +182,16 @@ def _refuse_other_files(path: Path) -> None:
             head = file.read(8)
     except OSError as error:
         raise CheckpointError(f"cannot read {path}: {error.strerror or error}") from error
-    if head.startswith((b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")):
-        raise CheckpointError(f"{path} is a pickle; chargen reads safetensors only, since a pickle can run code")
     header = int.from_bytes(head, "little")
+    # the first bytes of a pickle, read as a header's size, are far beyond any file's; a header may begin like a pickle
+    if (header > size - 8 or header > MAX_HEADER) and head.startswith(_PICKLES):
+        raise CheckpointError(f"{path} is a pickle; chargen reads safetensors only, since a pickle can run code")
     if len(head) < 8 or header > size - 8:
         raise CheckpointError(f"{path} is not a safetensors file, or it is cut short ({size} bytes)")
-    if header > MAX_HEADER:
-        raise CheckpointError(f"{path} claims a header of {header} bytes; chargen takes at most {MAX_HEADER}")
+    try:
+        _check_size(header)
+    except ValueError as error:
+        raise CheckpointError(f"{path} claims {error}") from error
 
 
 def _document(path: Path, metadata: Mapping[str, str] | None) -> dict[str, Any]:
@@ -209,33 +200,60 @@ def _document(path: Path, metadata: Mapping[str, str] | None) -> dict[str, Any]:
     text = metadata["chargen"]
     if hashlib.sha256(text.encode()).hexdigest() != metadata.get("sha256"):
         raise CheckpointError(f"{path} is damaged: its settings do not match their checksum")
-    document = json.loads(text)
+    if text.count("[") + text.count("{") > MAX_VALUES:
+        raise ValueError("its settings hold too many values")
+    document = json.loads(text, parse_constant=_refuse_constant)
     if not isinstance(document, dict):
         raise CheckpointError(f"{path} is not a consistent chargen checkpoint: its settings are no JSON object")
     if document.get("format") != FORMAT:
-        raise CheckpointError(
-            f"{path} has checkpoint format {document.get('format')!r}; this chargen reads format {FORMAT}"
-        )
+        found = _why(ValueError(repr(document.get("format"))))
+        raise CheckpointError(f"{path} has checkpoint format {found}; this chargen reads format {FORMAT}")
     return document
 
 
-def _without_tensors(document: Mapping[str, Any]) -> Checkpoint:
-    vocab = Vocab(document["vocab"]["characters"], unknown=document["vocab"]["unknown"])
-    model = ModelConfig.from_dict(document["model"])
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"its settings hold {name}")
+
+
+def _without_tensors(document: dict[str, Any]) -> Checkpoint:
+    parts = check("header", document, _PARTS)
+    vocab = _vocab(parts["vocab"])
+    model = ModelConfig.from_dict(parts["model"])
     if len(vocab) != model.vocab_size:
         raise ValueError(f"its vocabulary has {len(vocab)} ids, its model {model.vocab_size}")
-    spans = {split: tuple(document["corpus"][split]) for split in ("train", "val", "test")}
-    corpus = CorpusInfo(**(document["corpus"] | spans))
+    corpus = record(CorpusInfo, parts["corpus"])
+    if max(corpus.train[1], corpus.val[1], corpus.test[1]) > corpus.characters:
+        raise ValueError(f"its splits go beyond the {corpus.characters} characters of its corpus")
     return Checkpoint(
         model=model,
-        train=TrainConfig.from_dict(document["train"]),
+        train=TrainConfig.from_dict(parts["train"]),
         vocab=vocab,
         corpus=corpus,
         weights={},
-        history=tuple(Evaluation(**evaluation) for evaluation in document["history"]),
-        test_bpc=document["test_bpc"],
-        progress=document["progress"],
+        history=tuple(record(Evaluation, evaluation) for evaluation in parts["history"]),
+        test_bpc=parts["test_bpc"],
+        progress=parts["progress"],
     )
+
+
+def _vocab(values: object) -> Vocab:
+    parts = check("vocabulary", values, {"characters": is_text, "unknown": is_flag})
+    if any("\ud800" <= character <= "\udfff" for character in parts["characters"]):
+        raise ValueError("its vocabulary holds a lone surrogate, which is no character")
+    return Vocab(parts["characters"], unknown=parts["unknown"])
+
+
+_PARTS: Final[Mapping[str, Kind]] = {
+    "format": is_count,
+    "model": is_object,
+    "train": is_object,
+    "vocab": is_object,
+    "corpus": is_object,
+    "history": list_of(is_object),
+    "test_bpc": or_none(is_number),
+    "progress": is_object,
+    "tensors": is_object,
+}
 
 
 def _check_header(model: ModelConfig, digests: Mapping[str, str], file: Any) -> list[str]:
@@ -260,6 +278,5 @@ def _tensor(file: Any, name: str, digest: str) -> NDArray[Any]:
     tensor: NDArray[Any] = file.get_tensor(name)
     if _digest(tensor) != digest:
         raise ValueError(f"{name} does not match its checksum, so the file is damaged")
-    if tensor.dtype.kind == "f" and not math.isfinite(float(np.abs(tensor).max(initial=0))):
-        raise ValueError(f"{name} holds values that are not finite")
+    _check_finite(name, tensor)
     return tensor

@@ -1,0 +1,142 @@
+"""What a checkpoint tells in JSON, and how it is read: every key and every value's kind checked.
+
+The file may come from a stranger, and what is read here is shown, formatted and computed with.
+"""
+
+import dataclasses
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, TypeGuard, TypeVar
+
+T = TypeVar("T")
+Kind = Callable[[object], bool]
+
+LARGEST: Final = (1 << 63) - 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class CorpusInfo:
+    """What a model was trained on.
+
+    Attributes:
+        name: The corpus's name or file names.
+        sha256: Of the normalised text's UTF-8 bytes.
+        characters: Length of the whole text.
+        train: First and one past the last character of the training split; ``val`` and ``test`` likewise.
+    """
+
+    name: str
+    sha256: str
+    characters: int
+    train: tuple[int, int]
+    val: tuple[int, int]
+    test: tuple[int, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """One validation, and the training since the one before. Losses are in bits per character.
+
+    Attributes:
+        step: Optimizer steps so far.
+        epoch: Passes over the training split so far.
+        train_bpc: Mean training loss since the last evaluation, with dropout acting; None before the first step.
+        val_bpc: Loss over the whole validation split; None where there is none.
+        logit_scale: The factor on the logits that gives this loss; in all checkpoints but ``last`` the read-out has it.
+        learning_rate: The rate at this step.
+        grad_norm: Mean global gradient norm, before clipping, since the last evaluation.
+        clipped: Share of the steps since the last evaluation at which the gradient was clipped.
+        seconds: Training time so far, over all sittings.
+        chars_per_second: Training speed since the last evaluation.
+    """
+
+    step: int
+    epoch: float
+    train_bpc: float | None
+    val_bpc: float | None
+    logit_scale: float
+    learning_rate: float
+    grad_norm: float
+    clipped: float
+    seconds: float
+    chars_per_second: float
+
+
+def is_count(value: object) -> TypeGuard[int]:
+    """Whether ``value`` is a whole number from 0 that fits 64 bits."""
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= LARGEST
+
+
+def is_number(value: object) -> bool:
+    """Whether ``value`` is a finite number."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def is_flag(value: object) -> bool:
+    """Whether ``value`` is true or false."""
+    return isinstance(value, bool)
+
+
+def is_object(value: object) -> bool:
+    """Whether ``value`` is a JSON object."""
+    return isinstance(value, dict)
+
+
+def is_text(value: object) -> bool:
+    """Whether ``value`` is a string."""
+    return isinstance(value, str)
+
+
+def is_span(value: object) -> bool:
+    """Whether ``value`` is two whole numbers, the first not the larger."""
+    match value:
+        case [start, stop]:
+            return is_count(start) and is_count(stop) and start <= stop
+    return False
+
+
+def list_of(kind: Kind) -> Kind:
+    """Whether a value is a list or tuple of ``kind``."""
+    return lambda value: isinstance(value, list | tuple) and all(map(kind, value))
+
+
+def or_none(kind: Kind) -> Kind:
+    """Whether a value is None or of ``kind``."""
+    return lambda value: value is None or kind(value)
+
+
+_KINDS: Final[Mapping[Any, Kind]] = {
+    int: is_count,
+    float: is_number,
+    float | None: or_none(is_number),
+    str: is_text,
+    tuple[int, int]: is_span,
+}
+
+
+def record(kind: type[T], values: object) -> T:
+    """The dataclass ``kind`` with ``values``, the object that JSON keeps of it; its lists become tuples.
+
+    Raises:
+        ValueError: a key is missing or unknown, or a value is not of its field's kind.
+    """
+    fields = {field.name: _KINDS[field.type] for field in dataclasses.fields(kind)}  # type: ignore[arg-type]  # it is one
+    checked = check(kind.__name__, values, fields)
+    return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in checked.items()})
+
+
+def check(name: str, values: object, kinds: Mapping[str, Kind]) -> dict[str, Any]:
+    """``values``, which must be an object with exactly the keys of ``kinds``, each value of its kind.
+
+    Raises:
+        ValueError: it is not.
+    """
+    if not isinstance(values, dict):
+        raise ValueError(f"its {name} is no JSON object")  # noqa: TRY004  # the file's fault, not the caller's
+    if values.keys() != kinds.keys():
+        raise ValueError(f"its {name} lacks or adds {sorted(values.keys() ^ kinds.keys())[:3]}")
+    for key, fits in kinds.items():
+        if not fits(values[key]):
+            raise ValueError(f"its {name} has the {key} {values[key]!r}")
+    return values
