@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from chargen.config import GATES
-from chargen.inference.gates import UPDATES, arranged
+from chargen.inference.gates import UPDATES, halved
 
 Array = NDArray[np.float32]
 B, H = 3, 5
@@ -24,9 +24,9 @@ def draw(seed: int, *shape: int) -> Array:
 def advance(cell: str, product: Array, x: Array, h: Array, c: Array, extra: Array) -> tuple[Array, Array]:
     """The state after one update, from gates in PyTorch's order."""
     h, c = h.copy(), c.copy()
-    gates = np.ascontiguousarray(arranged(cell, np.ascontiguousarray(product.T)).T)
+    gates = np.ascontiguousarray(halved(cell, np.ascontiguousarray(product.T)).T)
     update = UPDATES[cell](gates, h, c, extra)
-    update(arranged(cell, np.ascontiguousarray(x.T)).T)
+    update(halved(cell, np.ascontiguousarray(x.T)).T)
     return h, c
 
 

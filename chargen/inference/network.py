@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from chargen.config import ModelConfig
 from chargen.errors import TextError
-from chargen.inference.gates import UPDATES, Floats, Update, arranged
+from chargen.inference.gates import UPDATES, Floats, Update, halved
 
 TABLE_BYTES: Final = 64 << 20
 """Largest size of the tables of input products; beyond it (huge vocabularies) the products are taken at each step."""
@@ -52,7 +52,7 @@ class _Input:
 
 @dataclass(frozen=True)
 class _Layer:
-    """One layer's weights, arranged for the step."""
+    """One layer's weights, halved for the step."""
 
     input: _Input
     below: Floats | None  # (H, G), None in the first layer
@@ -237,11 +237,11 @@ def _layers(
             recurrent_bias = np.concatenate([recurrent_bias[: 2 * size], np.zeros(size, np.float32)])
         elif cell == "peephole":
             extra = _float32(weights[f"{prefix}layers.{at}.weight_peephole"])
-        weight_ih = arranged(cell, own["weight_ih"]).T
-        past = arranged(cell, own["weight_hh"]).T
+        weight_ih = halved(cell, own["weight_ih"]).T
+        past = halved(cell, own["weight_hh"]).T
         from_below, from_input = (weight_ih[:size], weight_ih[size:]) if at else (None, weight_ih)
         term = _Input(
-            arranged(cell, own["bias_ih"] + recurrent_bias),
+            halved(cell, own["bias_ih"] + recurrent_bias),
             np.ascontiguousarray(from_input) if from_input.size else None,
             embedding,
             tabulate=tabulate,
