@@ -71,20 +71,25 @@ class Run:
         for leftover in self.folder.glob(".*.tmp"):
             leftover.unlink(missing_ok=True)
 
-    def write(self, checkpoint: Checkpoint, *, best: bool, keep: int = 0) -> None:
+    def write(self, last: Checkpoint, model: Checkpoint, *, best: bool, keep: int = 0) -> None:
         """Write ``last``, with ``best`` also the best one, the metrics and, with ``keep``, a periodic checkpoint.
 
         The best one comes first: whatever moment the process dies at, ``last`` never knows of a best that is missing.
+
+        Args:
+            last: What resuming needs.
+            model: The same moment as a model to use, without it.
+            best: Whether this is the best one so far.
+            keep: How many periodic checkpoints to keep.
         """
-        lean = dataclasses.replace(checkpoint, progress={}, state={})
         if best:
-            self.write_best(lean)
-        save(self.last, checkpoint)
-        lines = [json.dumps(dataclasses.asdict(evaluation)) for evaluation in checkpoint.history]
+            self.write_best(model)
+        save(self.last, last)
+        lines = [json.dumps(dataclasses.asdict(evaluation)) for evaluation in last.history]
         with replacing(self.metrics) as file:
             file.write("".join(line + "\n" for line in lines).encode())
-        if keep and checkpoint.history:
-            save(self.folder / f"step-{checkpoint.history[-1].step:08d}.safetensors", lean)
+        if keep and model.history:
+            save(self.folder / f"step-{model.history[-1].step:08d}.safetensors", model)
             for old in sorted(self.folder.glob("step-*.safetensors"))[:-keep]:
                 old.unlink()
 

@@ -9,6 +9,7 @@ from rich.table import Table
 from tqdm import tqdm
 
 from chargen.cli import options
+from chargen.cli.terminal import visible
 from chargen.training.events import Evaluated, Event, Finished, Progress, Started
 
 
@@ -102,7 +103,7 @@ class TrainingDisplay:
         from chargen.api import load
 
         text = load(event.last).sample(length=self.started.train.preview, temperature=0.7, seed=event.evaluation.step)
-        return "  " + repr(text)
+        return "  " + " ".join(visible(text).split())
 
     def _finished(self, event: Finished) -> None:
         table = Table(show_header=False, box=None, pad_edge=False)

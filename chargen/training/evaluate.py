@@ -14,8 +14,30 @@ CONTEXT: Final = 256  # characters read, unscored, before the first scored one o
 WINDOW: Final = 128
 
 
+SCALES: Final = tuple(float(scale) for scale in np.linspace(0.8, 1.6, 41).round(2))
+"""What ``calibrate`` tries."""
+
+
+def calibrate(network: StackedRNN, ids: NDArray[np.unsignedinteger], span: range) -> tuple[float, float]:
+    """The factor on the logits that predicts ``span`` best, and the bits per character with it.
+
+    A network trained with much dropout is less sure without it than it may be; one number, chosen on the validation
+    split, mends that (temperature scaling, Guo et al. 2017, *On Calibration of Modern Neural Networks*, section 4.2).
+    """
+    bits = evaluate(network, ids, span, scales=SCALES)
+    best = int(np.argmin(bits))
+    return SCALES[best], bits[best]
+
+
 @torch.no_grad()
-def evaluate(network: StackedRNN, ids: NDArray[np.unsignedinteger], span: range, *, column: int = 512) -> float:
+def evaluate(
+    network: StackedRNN,
+    ids: NDArray[np.unsignedinteger],
+    span: range,
+    *,
+    column: int = 512,
+    scales: tuple[float, ...] = (1.0,),
+) -> list[float]:
     """Bits per character of the characters ``span`` of ``ids``, each predicted from those before it.
 
     The span is read in contiguous columns side by side, the state carried down each. A column starts from the state
@@ -27,9 +49,10 @@ def evaluate(network: StackedRNN, ids: NDArray[np.unsignedinteger], span: range,
         ids: The whole text's ids, (N,).
         span: What to score; not empty.
         column: Least length of a column, in characters.
+        scales: Factors on the logits.
 
     Returns:
-        Mean bits per character, in float32 precision.
+        Mean bits per character with each factor, in float32 precision.
     """
     columns = min(64, max(1, len(span) // column))
     length = math.ceil(len(span) / columns)
@@ -38,14 +61,15 @@ def evaluate(network: StackedRNN, ids: NDArray[np.unsignedinteger], span: range,
     targets = span.start + length * np.arange(columns) + np.arange(-context, length)[:, None]  # (context + T, B)
     scored = (np.arange(len(targets)) >= context)[:, None] & (targets < span.stop) & (targets > 0)
     device = network.readout.weight.device
-    state, nats = network.initial_state(columns), torch.zeros((), dtype=torch.float64, device=device)
+    state, nats = network.initial_state(columns), torch.zeros(len(scales), device=device)
     training = network.training
     network.eval()
     for at in range(0, len(targets), WINDOW):
         rows = targets[at : at + WINDOW].clip(1, span.stop - 1)
         inputs, wanted = (torch.from_numpy(ids[rows + shift].astype(np.int64)).to(device) for shift in (-1, 0))
         logits, state = network(inputs, state)
-        losses = F.cross_entropy(logits.flatten(0, 1), wanted.flatten(), reduction="none")
-        nats += (losses.double() * torch.from_numpy(scored[at : at + WINDOW]).flatten().to(device)).sum()
+        counted = torch.from_numpy(scored[at : at + WINDOW]).to(device)
+        logits, wanted = logits[counted], wanted[counted]
+        nats += torch.stack([F.cross_entropy(logits * scale, wanted, reduction="sum") for scale in scales])
     network.train(training)
-    return float(nats) / int(scored.sum()) / math.log(2)
+    return [total / int(scored.sum()) / math.log(2) for total in nats.tolist()]

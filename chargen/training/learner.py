@@ -62,7 +62,7 @@ class Learner:
         with self._autocast():
             loss, hidden = self._objective(inputs, targets, self.hidden, masks)
         self._optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]  # torch leaves backward untyped
+        loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), train.grad_clip or math.inf)
         for group in self._optimizer.param_groups:
             group["lr"] = learning_rate

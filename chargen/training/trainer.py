@@ -21,7 +21,7 @@ from chargen.errors import CheckpointError, TrainingError
 from chargen.runs import Run
 from chargen.training import hardware
 from chargen.training.bptt import Windows, fit
-from chargen.training.evaluate import evaluate
+from chargen.training.evaluate import calibrate, evaluate
 from chargen.training.events import Evaluated, Event, Finished, Progress, Started
 from chargen.training.learner import Learner
 from chargen.training.model import StackedRNN
@@ -30,7 +30,7 @@ from chargen.training.tally import Tally
 
 REPORT_STEPS: Final = 10
 SAVE_SECONDS: Final = 300.0
-EVALUATIONS: Final = 20  # in a run, at least
+EVALUATIONS: Final = 20  # in a run of long epochs, at least
 WHOLE_COLUMN: Final = 8192  # characters; the test split is scored in columns no shorter than this
 
 
@@ -91,7 +91,7 @@ class Trainer:
         with hardware.settings(self.train.threads):
             yield self._started()
             if self.learner.step == 0:
-                self.run.write(self._checkpoint(), best=True)
+                self._save(best=True)
             saved, reason = time.perf_counter(), None
             every = self.train.eval_every or self._often_enough()
             while self.learner.step < self.schedule.total_steps:
@@ -115,8 +115,8 @@ class Trainer:
             yield self._finish(reason)
 
     def _often_enough(self) -> int:
-        """Steps between evaluations: an epoch, or less where a run has few of them."""
-        return min(self.windows.per_epoch, max(1, self.schedule.total_steps // EVALUATIONS))
+        """Steps between evaluations: an epoch, or less where an epoch is long."""
+        return min(self.windows.per_epoch, max(500, self.schedule.total_steps // EVALUATIONS))
 
     def _train_step(self) -> None:
         step = self.learner.step
@@ -161,13 +161,16 @@ class Trainer:
     def _evaluate(self) -> Evaluated:
         self._check_finite()
         speed = self.tally.chars_per_second(self.train.batch_size * self.train.bptt)
-        bpc = evaluate(self.learner.average, self.corpus.ids, self.split.val) if self.split.val else None
+        scale, bpc = 1.0, None
+        if self.split.val:
+            scale, bpc = calibrate(self.learner.average, self.corpus.ids, self.split.val)
         best = bpc is None or bpc < self.best_bpc
         evaluation = Evaluation(
             step=self.learner.step,
             epoch=self.learner.step / self.windows.per_epoch,
             train_bpc=self.tally.bpc,
             val_bpc=bpc,
+            logit_scale=scale,
             learning_rate=self.schedule.learning_rate(self.learner.step - 1),
             grad_norm=self.tally.grad_norm,
             clipped=self.tally.clipped,
@@ -192,7 +195,7 @@ class Trainer:
         if reason != "interrupted" and self.split.test and best.test_bpc is None:
             judge = StackedRNN(self.model).to(self.learner.device)
             judge.load(best.weights)
-            bpc = evaluate(judge, self.corpus.ids, self.split.test, column=WHOLE_COLUMN)
+            (bpc,) = evaluate(judge, self.corpus.ids, self.split.test, column=WHOLE_COLUMN)
             best = dataclasses.replace(best, test_bpc=bpc)
             self.run.write_best(best)
         seconds = self._seconds()
@@ -212,7 +215,14 @@ class Trainer:
 
     def _save(self, *, best: bool = False, keep: int = 0) -> None:
         self._check_finite()
-        self.run.write(self._checkpoint(), best=best, keep=keep)
+        last = self._checkpoint()
+        scale = self.history[-1].logit_scale if self.history else 1.0
+        weights = {
+            name: weight * np.float32(scale) if name.startswith("readout.") else weight
+            for name, weight in last.weights.items()
+        }
+        model = dataclasses.replace(last, weights=weights, progress={}, state={})
+        self.run.write(last, model, best=best, keep=keep)
 
     def _corpus_info(self) -> CorpusInfo:
         train, val, test = ((span.start, span.stop) for span in (self.split.train, self.split.val, self.split.test))
