@@ -146,19 +146,43 @@ def test_the_same_seed_gives_the_same_text_whatever_the_batch() -> None:
         np.testing.assert_allclose(one.ending.state, other.ending.state, atol=1e-5)
 
 
-@pytest.mark.parametrize("cell", ["lstm", "gru"])
-def test_a_text_goes_on_exactly_where_it_stopped(cell: str) -> None:
-    """Started from an ending, the network has the state and the input of a text that never stopped."""
+@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn", "peephole"])
+@pytest.mark.parametrize("penalty", [1.0, 1.5])
+@given(first=st.integers(0, 300), second=st.integers(0, 40), window=st.integers(1, 70))
+@settings(max_examples=6, deadline=None)
+def test_two_texts_in_a_row_are_one_long_text(cell: str, penalty: float, first: int, second: int, window: int) -> None:
+    """After an ending, without a new seed, characters, random numbers, penalty and state are bit for bit the same."""
     network, vocab = random_network(cell=cell), Vocab("abcdefg")
-    greedy = SamplerConfig(temperature=0)
-    (whole,) = collect(generate(network, vocab, [1, 2, 3], length=40, seed=0, sampler=greedy))
-    (first,) = collect(generate(network, vocab, [1, 2, 3], length=15, seed=0, sampler=greedy))
-    (second,) = collect(
-        generate(network, vocab, [first.ending.last], length=25, seed=0, sampler=greedy, state=first.ending.state)
-    )
-    assert first.text + second.text == whole.text
-    np.testing.assert_allclose(second.ending.state, whole.ending.state, atol=1e-6)
-    assert second.ending.last == whole.ending.last
+    config = SamplerConfig(temperature=0.9, repetition_penalty=penalty, penalty_window=window)
+    (whole,) = collect(generate(network, vocab, [1, 2, 3], length=first + second, seed=4, sampler=config))
+    (head,) = collect(generate(network, vocab, [1, 2, 3], length=first, seed=4, sampler=config))
+    (tail,) = collect(generate(network, vocab, length=second, after=head.ending))
+    assert head.text + tail.text == whole.text
+    np.testing.assert_array_equal(tail.ending.state, whole.ending.state)
+    np.testing.assert_array_equal(tail.ending.recent, whole.ending.recent)
+    assert (tail.ending.last, tail.ending.seed, tail.ending.drawn) == (whole.ending.last, 4, first + second)
+
+
+def test_a_prompt_after_an_ending_goes_on_behind_it() -> None:
+    """What is said after a text is read behind its last character, and remembered by the penalty."""
+    network, vocab = random_network(), Vocab("abcdefg")
+    config = SamplerConfig(temperature=0, repetition_penalty=1.3, penalty_window=9)
+    (head,) = collect(generate(network, vocab, [1, 2], length=5, seed=0, sampler=config))
+    (tail,) = collect(generate(network, vocab, [3, 4], length=6, after=head.ending))
+    prompt = [1, 2, *vocab.encode(head.text), 3, 4]
+    (whole,) = collect(generate(network, vocab, prompt, length=6, seed=0, sampler=config))
+    assert tail.text == whole.text
+    np.testing.assert_allclose(tail.ending.state, whole.ending.state, atol=1e-6)
+
+
+def test_a_new_seed_after_an_ending_begins_its_own_random_numbers() -> None:
+    """Given a seed, the text after an ending does not depend on how many numbers were drawn before it."""
+    network, vocab = random_network(), Vocab("abcdefg")
+    (head,) = collect(generate(network, vocab, length=30, seed=0))
+    (tail,) = collect(generate(network, vocab, length=30, seed=7, after=head.ending))
+    (same,) = collect(generate(network, vocab, [head.ending.last], length=30, seed=7, state=head.ending.state))
+    assert tail.text == same.text
+    assert (tail.ending.seed, tail.ending.drawn) == (7, 30)
 
 
 def test_after_a_stop_string_the_text_goes_on_behind_it() -> None:
@@ -202,6 +226,11 @@ def test_bad_settings_are_refused_before_anything_is_written() -> None:
             generate(network, vocab, **{"length": 1, "seed": 0, **wrong})  # type: ignore[arg-type]  # on purpose
     with pytest.raises(TextError, match="does not fit"):
         generate(network, vocab, length=1, seed=0, state=np.zeros((1, 2, 1, 6)))
+    with pytest.raises(ConfigError, match="seed must be"):
+        generate(network, vocab, length=1)
+    (sample,) = collect(generate(network, vocab, length=1, seed=0))
+    with pytest.raises(ConfigError, match="two places"):
+        generate(network, vocab, length=1, after=sample.ending, state=sample.ending.state)
 
 
 def test_a_damaged_model_is_reported() -> None:

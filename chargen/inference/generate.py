@@ -24,18 +24,26 @@ CLOSERS: Final = "\"'”’»)]}*_"
 
 @dataclass(frozen=True)
 class Ending:
-    """Where one text stopped, so that it can be continued exactly: ``generate(prompt_ids=[last], state=state, ...)``.
+    """Where one text stopped, so that ``generate(after=ending, ...)`` goes on as if it had not.
 
     Attributes:
         reason: ``length``, ``stop`` (a stop string) or ``sentence``.
         state: The network's state after everything but the last character, shape (S, L, 1, H).
         last: The id of the last character drawn; after a stop string or a sentence that is its own last character
             or the white space, though the text leaves them out.
+        seed: Of its random numbers.
+        drawn: How many of them it has used.
+        recent: The ids that the repetition penalty looks at, ``last`` at the end; none without a penalty.
+        sampler: How its characters were drawn.
     """
 
     reason: str
     state: Floats
     last: int
+    seed: int
+    drawn: int
+    recent: NDArray[np.int64]
+    sampler: SamplerConfig
 
 
 class Piece(NamedTuple):
@@ -65,12 +73,13 @@ def generate(
     prompt_ids: Sequence[int] | NDArray[np.integer[Any]] = (),
     *,
     length: int,
-    seed: int,
+    seed: int | None = None,
     num_samples: int = 1,
     sampler: SamplerConfig | None = None,
     stop: Sequence[str] = (),
     until_sentence: bool = False,
     state: NDArray[Any] | None = None,
+    after: Ending | None = None,
 ) -> Iterator[Piece]:
     """The new characters of each text as they are written, a step of all texts after the other.
 
@@ -80,28 +89,50 @@ def generate(
         prompt_ids: What is continued. With none, the text starts as if after ``start_id``.
         length: Characters to write in each text, at most.
         seed: Of the first text; the one at ``i`` has ``seed + i``, and is the same text alone or in a batch (up to
-            the rounding of float32, where two characters are within one part in a million of a tie).
+            the rounding of float32, where two characters are within one part in a million of a tie). None, with
+            ``after``, for the random numbers that come next.
         num_samples: Texts, written in one batch.
-        sampler: How characters are drawn; the defaults with None.
+        sampler: How characters are drawn; with None as in the text before, or the defaults.
         stop: Strings that end a text as soon as it has one among its new characters. The string is left out, and
             characters that may be its beginning are held back until that is known.
         until_sentence: End a text at its first white space after a sentence's end, which is left out.
         state: Where to start from, shape (S, L, 1, H), zeros with None.
+        after: Where an earlier text of this network stopped; the prompt and the new text go on behind its last
+            character. Without a prompt and with the same settings, both are what one longer text would have been;
+            only stop strings and sentences do not reach from one into the other.
 
     Raises:
-        ConfigError: a number is out of its range, or a stop string is empty.
+        ConfigError: a number is out of its range, a stop string is empty, or there are two places to start from.
         TextError: the state does not fit the network.
         CheckpointError: the model's logits are not finite.
     """
     _check("length", length, 0)
-    _check("seed", seed, 0)
     _check("num-samples", num_samples, 1)
     if "" in stop:
         raise ConfigError("a stop string must not be empty")
-    config = sampler or SamplerConfig()
-    prompt = np.asarray(prompt_ids if len(prompt_ids) else [start_id(vocab)], np.int64)
+    if state is not None and after is not None:
+        raise ConfigError("a state and the ending of a text are two places to start from; give one")
+    prompt = np.asarray(prompt_ids, np.int64)
+    past, drawn = prompt[:0], 0
+    if after is not None:
+        state, past = after.state, after.recent[:-1]  # the last of them begins the prompt
+        prompt = np.concatenate([[after.last], prompt])
+        sampler = sampler or after.sampler
+        if seed is None:
+            seed, drawn = after.seed, after.drawn
+    elif len(prompt) == 0:
+        prompt = np.array([start_id(vocab)])
+    first = _check("seed", seed, 0)
+    seeds = range(first, first + num_samples)
+    draws = Sampler(
+        sampler or SamplerConfig(),
+        seeds,
+        recent=[*past.tolist(), *prompt.tolist()],
+        forbidden=vocab.unknown_id,
+        drawn=drawn,
+    )
     one = network.initial_state() if state is None else network.adopt_state(state)
-    return _stream(network, vocab, prompt, one, config, length, range(seed, seed + num_samples), stop, until_sentence)
+    return _stream(network, vocab, prompt, one, draws, seeds, length, stop, until_sentence)
 
 
 def collect(pieces: Iterable[Piece]) -> list[Sample]:
@@ -115,9 +146,10 @@ def collect(pieces: Iterable[Piece]) -> list[Sample]:
     return [Sample("".join(texts[at]), endings[at]) for at in sorted(texts)]
 
 
-def _check(name: str, value: int, least: int) -> None:
+def _check(name: str, value: int | None, least: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
         raise ConfigError(f"{name} must be a whole number of at least {least}, not {value!r}")
+    return value
 
 
 def _stream(
@@ -125,9 +157,9 @@ def _stream(
     vocab: Vocab,
     prompt: NDArray[np.int64],
     one: Floats,
-    config: SamplerConfig,
-    length: int,
+    sampler: Sampler,
     seeds: Sequence[int],
+    length: int,
     stop: Sequence[str],
     until_sentence: bool,
 ) -> Iterator[Piece]:
@@ -135,9 +167,13 @@ def _stream(
     state = network.initial_state(len(seeds))
     state[:] = one
     last = np.full(len(seeds), prompt[-1])
-    sampler = Sampler(config, seeds, recent=prompt.tolist(), forbidden=vocab.unknown_id)
     running = list(range(len(seeds)))  # the text of each row
     watchers = [_Watcher(stop, until_sentence) for _ in seeds]
+
+    def ending(reason: str, row: int) -> Ending:
+        own = state[:, :, row : row + 1].copy()
+        seed = seeds[running[row]]
+        return Ending(reason, own, int(last[row]), seed, sampler.drawn, sampler.recent(row), sampler.config)
 
     for _ in range(length):
         logits = network.step(last, state)
@@ -146,7 +182,7 @@ def _stream(
         for row, (sample, at) in enumerate(zip(running, last.tolist(), strict=True)):
             text, reason = watchers[sample].add(vocab.characters[at])
             if reason:
-                yield Piece(sample, text, _ending(reason, state, row, at))
+                yield Piece(sample, text, ending(reason, row))
                 continue
             going.append(row)
             if text:
@@ -160,11 +196,7 @@ def _stream(
             kept[:] = state[:, :, going]
             state = kept
     for row, sample in enumerate(running):
-        yield Piece(sample, watchers[sample].held, _ending("length", state, row, int(last[row])))
-
-
-def _ending(reason: str, state: Floats, row: int, last: int) -> Ending:
-    return Ending(reason, state[:, :, row : row + 1].copy(), last)
+        yield Piece(sample, watchers[sample].held, ending("length", row))
 
 
 class _Watcher:

@@ -52,7 +52,7 @@ class _Input:
 
 @dataclass(frozen=True)
 class _Layer:
-    """One layer's weights, halved for the step."""
+    """One layer's weights, arranged for the step."""
 
     input: _Input
     below: Floats | None  # (H, G), None in the first layer
@@ -153,14 +153,15 @@ class Network:
         """What the read-out sees after each character, (T, R) or (T, B, R): arguments as for ``run``."""
         features = np.empty((*ids.shape, self.config.readout_size), np.float32)
         done = 0
-        for block in self._blocks(ids, state):
-            features[done : done + len(block)] = block.reshape(len(block), *features.shape[1:])
+        for block in self.hidden(ids, state):
+            rows = block.reshape(*block.shape[:2], -1)[:, :, -self.config.readout_size :]
+            features[done : done + len(block)] = rows.reshape(len(block), *features.shape[1:])
             done += len(block)
         return features
 
     def prime(self, ids: Ids, state: Floats) -> None:
         """Advance ``state`` over ``ids``, shape (T,) or (T, B), and keep nothing else: memory does not grow with T."""
-        for _ in self._blocks(ids, state):
+        for _ in self.hidden(ids, state):
             pass
 
     def readout(self, features: Floats) -> Floats:
@@ -169,8 +170,16 @@ class Network:
         logits += self._bias
         return logits
 
-    def _blocks(self, ids: Ids, state: Floats) -> Iterator[Floats]:
-        """The features (t, B, R) of stretches of ``ids``, valid until the next; a layer runs over a whole stretch."""
+    def logits(self, hidden: Floats) -> Floats:
+        """The logits (..., V) of the ``hidden`` states of every layer (..., L, H)."""
+        return self.readout(hidden.reshape(*hidden.shape[:-2], -1)[..., -self.config.readout_size :])
+
+    def hidden(self, ids: Ids, state: Floats) -> Iterator[Floats]:
+        """The hidden states of every layer after each character, in stretches; arguments as for ``run``.
+
+        Yields:
+            Shape (t, B, L, H), valid until the next.
+        """
         if ids.size and not 0 <= int(ids.min()) <= int(ids.max()) < self.config.vocab_size:
             raise ValueError(f"ids must be from 0 to {self.config.vocab_size - 1}")
         self._bind(state)
@@ -190,7 +199,7 @@ class Network:
                     bound.h.dot(bound.layer.past, bound.gates)
                     bound.update(share)
                     now[:] = bound.h
-            yield rows.reshape(-1, batch, layers * size)[:, :, -self.config.readout_size :]
+            yield rows.reshape(-1, batch, layers, size)
 
     def _bind(self, state: Floats) -> None:
         """Make the views of ``state`` that every step uses."""

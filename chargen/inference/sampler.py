@@ -103,18 +103,27 @@ class Sampler:
         seeds: One for each text: what it draws depends on its seed and its logits, never on the other texts.
         recent: Ids that stand before the first one drawn, for the repetition penalty.
         forbidden: An id that is never drawn.
+        drawn: Random numbers that an earlier sampler with these seeds has used; this one goes on behind them.
     """
 
     def __init__(
-        self, config: SamplerConfig, seeds: Sequence[int], *, recent: Sequence[int] = (), forbidden: int | None = None
+        self,
+        config: SamplerConfig,
+        seeds: Sequence[int],
+        *,
+        recent: Sequence[int] = (),
+        forbidden: int | None = None,
+        drawn: int = 0,
     ) -> None:
-        self._config = config
+        self.config = config
+        self.drawn = drawn
         self._forbidden = forbidden
-        self._generators = [np.random.default_rng(seed) for seed in seeds]
+        # PCG64 steps once for each number of ``random``, so how many were drawn says exactly where it stands.
+        self._generators = [np.random.Generator(np.random.PCG64(seed).advance(drawn)) for seed in seeds]
         self._uniforms = np.empty((len(seeds), UNIFORMS))
         self._used = UNIFORMS
         self._recent = np.full((len(seeds), config.penalty_window), -1, np.int64)  # a ring
-        self._drawn = 0
+        self._remembered = 0
         for at in recent[-config.penalty_window :]:
             self._remember(np.full(len(seeds), at, np.int64))
 
@@ -124,7 +133,7 @@ class Sampler:
         Raises:
             CheckpointError: logits are not finite, so the weights that made them are damaged.
         """
-        config = self._config
+        config = self.config
         scores = logits.astype(np.float64)
         if self._forbidden is not None:
             scores[:, self._forbidden] = -np.inf
@@ -142,8 +151,13 @@ class Sampler:
         self._uniforms = self._uniforms[rows]
         self._recent = self._recent[rows]
 
+    def recent(self, row: int) -> Ids:
+        """The last ids of one text, oldest first, as far back as the repetition penalty looks; none without one."""
+        ring: Ids = np.roll(self._recent[row], -self._remembered)
+        return ring[ring >= 0] if self.config.repetition_penalty != 1 else ring[:0]
+
     def _filtered(self, scores: Logits) -> Logits:
-        config = self._config
+        config = self.config
         if config.temperature != 1:
             scores = scale_temperature(scores, config.temperature)
         if config.top_k:
@@ -160,8 +174,9 @@ class Sampler:
                 generator.random(out=row)
             self._used = 0
         self._used += 1
+        self.drawn += 1
         return self._uniforms[:, self._used - 1]
 
     def _remember(self, ids: Ids) -> None:
-        self._recent[:, self._drawn % self._recent.shape[1]] = ids
-        self._drawn += 1
+        self._recent[:, self._remembered % self._recent.shape[1]] = ids
+        self._remembered += 1
