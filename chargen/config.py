@@ -43,8 +43,7 @@ class _Config:
         kind = "a whole number" if whole else "a number"
         if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
             raise ConfigError(f"{_option(name)} must be {kind}, not {value!r}")
-        inside = math.isfinite(value) and (low < value if open_low else low <= value) and value <= high
-        if not inside:
+        if not ((low < value if open_low else low <= value) and value <= high):  # also where it is not a number
             raise ConfigError(f"{_option(name)} must be {kind} {_range(low, high, open_low)}, not {value}")
 
     def _choice(self, name: str, choices: tuple[str, ...]) -> None:
@@ -62,9 +61,7 @@ def _option(name: str) -> str:
 
 
 def _range(low: float, high: float, open_low: bool) -> str:
-    if math.isinf(high):
-        return f"{'above' if open_low else 'of at least'} {low:g}"
-    return f"{'above' if open_low else 'from'} {low:g} {'and at most' if open_low else 'to'} {high:g}"
+    return f"{'above' if open_low else 'from'} {low:,} {'and at most' if open_low else 'to'} {high:,}"
 
 
 @dataclass(frozen=True, kw_only=True)
