@@ -117,14 +117,25 @@ class Scorer:
         inputs = np.concatenate([[self.last], ids])
         for start in range(0, len(ids), BLOCK):
             targets = ids[start : start + BLOCK]
-            logits = self._network.run(inputs[start : start + len(targets)], self.state).astype(np.float64)
-            logits -= logits.max(axis=1, keepdims=True)
-            nats = np.log(np.exp(logits).sum(axis=1)) - logits[np.arange(len(targets)), targets]
-            bits[start : start + len(targets)] = nats / np.log(2)
-        if not np.isfinite(bits).all():
-            raise CheckpointError("the model's logits are not finite: its weights are damaged; train it again")
+            logits = self._network.run(inputs[start : start + len(targets)], self.state)
+            bits[start : start + len(targets)] = bits_of(logits, targets)
         self.last = int(inputs[-1])
         return bits
+
+
+def bits_of(logits: NDArray[np.float32], targets: NDArray[np.int64]) -> NDArray[np.float64]:
+    """-log2 of the probability of ``targets`` (N,) under ``logits`` (N, V).
+
+    Raises:
+        CheckpointError: the logits are not finite.
+    """
+    centred = logits.astype(np.float64)
+    centred -= centred.max(axis=1, keepdims=True)
+    nats = np.log(np.exp(centred).sum(axis=1)) - centred[np.arange(len(targets)), targets]
+    if not np.isfinite(nats).all():
+        raise CheckpointError("the model's logits are not finite: its weights are damaged; train it again")
+    bits: NDArray[np.float64] = nats / np.log(2)
+    return bits
 
 
 def score(network: Network, vocab: Vocab, text: str, **start: Any) -> Scored:

@@ -1,0 +1,164 @@
+"""Whose text is this? The posterior over models of a text's likelihood under each.
+
+How a character is charged that a model does not know decides such comparisons, so it is the same for all. The models
+share an alphabet: every character that at least one of them lists. To a model, K symbols are unlisted: those of the
+alphabet that it lacks, and one that stands for all the rest of Unicode. Each model gives them together the
+probability ``e + (1 - e) p`` and the listed ones ``1 - e`` times its own; e, the escape probability, is one constant
+for all models, and p is what the model gives its reserved unknown id, 0 where it has none. The K symbols share evenly,
+and so do the characters of the rest. Hence each model's probabilities sum to 1 over all of Unicode, whatever its
+vocabulary; a character outside the alphabet costs all models alike but for log2 K; and a model never pays more than
+-log2 e + log2 K bits, about 18 with a dozen of such symbols, for one that only its rivals know. A network reads its
+reserved unknown id for an unlisted character, or, having none, skips it. For a model alone all this is what
+``chargen.inference.score`` charges, but for the floor e under p.
+
+M models, T characters.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chargen.errors import ConfigError, TextError
+from chargen.inference.batch import side_by_side
+from chargen.inference.generate import start_id
+from chargen.inference.network import Network
+from chargen.inference.score import CODE_POINTS, ESCAPE, bits_of
+from chargen.vocab import Vocab
+
+Bits = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the models make of one text.
+
+    Attributes:
+        bits: What each character costs each model, shape (M, T), float64.
+        listed: Whether each model lists it, shape (M, T), bool.
+        posterior: Probability of each model, shape (M,), float64.
+        ranking: The models as places in what ``classify`` was given, the likeliest first.
+        margin: Bits by which the likeliest is ahead of the second: log2 of their posteriors' ratio.
+    """
+
+    bits: Bits
+    listed: NDArray[np.bool_]
+    posterior: Bits
+    ranking: tuple[int, ...]
+    margin: float
+
+    @property
+    def unknown(self) -> tuple[int, ...]:
+        """How many characters each model does not list."""
+        return tuple((~self.listed).sum(axis=1).tolist())
+
+    @property
+    def lead(self) -> Bits:
+        """Bits that each character adds to the likeliest model's lead over the second, shape (T,)."""
+        lead: Bits = self.bits[self.ranking[1]] - self.bits[self.ranking[0]]
+        return lead
+
+    @property
+    def from_vocabulary(self) -> float:
+        """How much of the margin comes from characters that one of the two likeliest models does not list."""
+        return float(self.lead[~self.listed[list(self.ranking[:2])].all(axis=0)].sum())
+
+    def decisive(self, count: int) -> list[int]:
+        """The places of the ``count`` characters on which the two likeliest models differ most, the largest first."""
+        order: list[int] = np.argsort(-np.abs(self.lead), kind="stable")[:count].tolist()
+        return order
+
+
+def classify(
+    texts: Sequence[str], models: Sequence[tuple[Network, Vocab]], *, prior: Sequence[float] | None = None
+) -> list[Verdict]:
+    """Which of the models each text is likeliest from; all texts run through a model in batches.
+
+    Args:
+        texts: Each as if it began on a new line, as ``score`` takes it.
+        models: Two or more.
+        prior: The models' probabilities before a text is seen, or any numbers in their proportion; all equal with
+            None.
+
+    Raises:
+        ConfigError: there are fewer than two models, two of them have no character in common, or the prior is not a
+            positive number for each.
+        TextError: a text is empty, or no model lists any of its characters.
+        CheckpointError: a model's logits are not finite.
+    """
+    vocabs = [vocab for _, vocab in models]
+    weights = _weights(prior, len(models))
+    _check_overlap(vocabs)
+    listed = [np.stack([vocab.lookup(text) >= 0 for vocab in vocabs]) for text in texts]
+    for at, known in enumerate(listed, 1):
+        if known.shape[1] == 0:
+            raise TextError(f"text {at} is empty; there is nothing to classify")
+        if not known.any():
+            raise TextError(f"text {at} has no character that any of the models knows")
+    alphabet = Vocab("".join(set().union(*(vocab.characters for vocab in vocabs))))
+    charged = [_charge(network, vocab, texts, alphabet) for network, vocab in models]
+    return [
+        _verdict(np.stack(bits), known, weights) for bits, known in zip(zip(*charged, strict=True), listed, strict=True)
+    ]
+
+
+def _weights(prior: Sequence[float] | None, models: int) -> Bits:
+    """The prior's log2, shape (M,)."""
+    if models < 2:
+        raise ConfigError(f"classifying needs at least two models to choose from, not {models}")
+    weights = np.ones(models) if prior is None else np.array(prior, np.float64)
+    if weights.shape != (models,) or not (np.isfinite(weights) & (weights > 0)).all():
+        raise ConfigError(f"prior must be {models} positive numbers, one for each model, not {prior}")
+    log: Bits = np.log2(weights) - np.log2(weights.sum())
+    return log
+
+
+def _check_overlap(vocabs: Sequence[Vocab]) -> None:
+    for at, vocab in enumerate(vocabs):
+        for other in range(at):
+            if not set(vocab.characters) & set(vocabs[other].characters):
+                raise ConfigError(
+                    f"models {other + 1} and {at + 1} have no character in common; no text can be compared under both"
+                )
+
+
+def _verdict(bits: Bits, listed: NDArray[np.bool_], weights: Bits) -> Verdict:
+    evidence = weights - bits.sum(axis=1)
+    ranking = np.argsort(-evidence, kind="stable")
+    shares = np.exp2(evidence - evidence.max())
+    margin = float(evidence[ranking[0]] - evidence[ranking[1]])
+    return Verdict(bits, listed, shares / shares.sum(), tuple(ranking.tolist()), margin)
+
+
+def _charge(network: Network, vocab: Vocab, texts: Sequence[str], alphabet: Vocab) -> list[Bits]:
+    """The bits of each text's characters under one model, as the module says."""
+    among_unlisted = np.log2(len(alphabet) - len(vocab.characters) + 1)
+    among_rest = np.log2(max(1, CODE_POINTS - len(alphabet)))
+    ids = [vocab.lookup(text) for text in texts]
+    unlisted = [own < 0 for own in ids]
+    if vocab.unknown_id is not None:
+        for own in ids:
+            own[own < 0] = vocab.unknown_id
+    charged: list[Bits] = []
+    for text, own_bits, lacking in zip(texts, _predicted(network, start_id(vocab), ids), unlisted, strict=True):
+        escaped = np.where(lacking, np.log2(ESCAPE), -np.inf)
+        shared = lacking * (among_unlisted + among_rest * (alphabet.lookup(text) < 0))
+        charged.append(shared - np.logaddexp2(np.log2(1 - ESCAPE) - own_bits, escaped))
+    return charged
+
+
+def _predicted(network: Network, start: int, texts: Sequence[NDArray[np.int64]]) -> list[Bits]:
+    """The network's own bits for each id of each text, (T,); infinite for an id of -1, which it skips."""
+    places = [np.flatnonzero(ids >= 0) for ids in texts]
+    read = [ids[at] for ids, at in zip(texts, places, strict=True)]
+    inputs = [np.concatenate([[start], ids])[: len(ids)] for ids in read]
+    bits = [np.full(len(ids), np.inf) for ids in texts]
+    for running, at, hidden in side_by_side(network, inputs):
+        end = at + len(hidden)
+        targets = np.stack([read[text][at:end] for text in running], axis=1)  # (t, b)
+        logits = network.logits(hidden)  # (t, b, V)
+        cost = bits_of(logits.reshape(-1, logits.shape[-1]), targets.reshape(-1)).reshape(targets.shape)
+        for column, text in enumerate(running):
+            bits[text][places[text][at:end]] = cost[:, column]
+    return bits

@@ -1,0 +1,143 @@
+"""Verdicts: fair whatever the vocabularies, and the same for a text alone and in a batch."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from networks import chain, random_network
+
+from chargen.errors import CheckpointError, ConfigError, TextError
+from chargen.inference.classify import Verdict, classify
+from chargen.inference.network import Network
+from chargen.inference.score import CODE_POINTS, ESCAPE, score
+from chargen.vocab import Vocab
+
+FIRST = (random_network(1), Vocab("\nabcdef"))
+SECOND = (random_network(2), Vocab("\nabcxyz"))
+RESERVING = (random_network(3), Vocab("\nabcde", unknown=True))
+texts = st.text("\nabcdefxyzé", min_size=1, max_size=40)
+
+
+def even(characters: str) -> tuple[Network, Vocab]:
+    """A model to which all its characters are equally likely."""
+    return chain(np.zeros((len(characters), len(characters)), np.float32)), Vocab(characters)
+
+
+def verdict(text: str, *models: tuple[Network, Vocab], **more: object) -> Verdict:
+    """On one text."""
+    (only,) = classify([text], models, **more)  # type: ignore[arg-type]  # what it takes is checked at run time
+    return only
+
+
+@given(context=texts, reserving=st.booleans())
+@settings(max_examples=30, deadline=None)
+def test_each_models_probabilities_sum_to_one_over_unicode(context: str, reserving: bool) -> None:
+    """After any context the characters of all models and the rest of Unicode share exactly 1, in every model."""
+    models = [FIRST, SECOND, RESERVING] if reserving else [FIRST, SECOND]
+    alphabet = "\nabcdefxyz"
+    found = classify([context + "a" + each for each in [*alphabet, "\u2603"]], models)
+    chances = np.exp2([-each.bits[:, -1] for each in found])  # (characters, models)
+    total = chances[:-1].sum(axis=0) + (CODE_POINTS - len(alphabet)) * chances[-1]
+    np.testing.assert_allclose(total, 1, atol=1e-6)
+
+
+@given(batch=st.lists(texts, min_size=1, max_size=8))
+@settings(max_examples=30, deadline=None)
+def test_a_batch_gives_what_each_text_gives_alone(batch: list[str]) -> None:
+    """Bits differ by less than 1e-4, whatever the other texts are."""
+    models = [FIRST, SECOND, RESERVING]
+    batch = ["a" + text for text in batch]
+    for text, found in zip(batch, classify(batch, models), strict=True):
+        alone = verdict(text, *models)
+        np.testing.assert_allclose(found.bits, alone.bits, atol=1e-4)
+        np.testing.assert_array_equal(found.listed, alone.listed)
+
+
+@given(batch=st.lists(st.text("\nabc", min_size=1, max_size=40), min_size=1, max_size=8))
+@settings(max_examples=20, deadline=None)
+def test_known_characters_cost_what_score_says(batch: list[str]) -> None:
+    """Where a model lists all characters, its bits are those of ``score``."""
+    for text, found in zip(batch, classify(batch, [FIRST, SECOND]), strict=True):
+        for (network, vocab), bits in zip([FIRST, SECOND], found.bits, strict=True):
+            np.testing.assert_allclose(bits, score(network, vocab, text).bits, atol=1e-4)
+
+
+def test_an_unlisted_character_pays_escape_and_share_and_is_skipped() -> None:
+    """One that only the rival knows costs the escape over the rival's characters and the rest; and nothing after it."""
+    found, clean = verdict("abxc", FIRST, SECOND), verdict("abc", FIRST, SECOND)
+    assert found.bits[0, 2] == pytest.approx(14 + math.log2(4))  # x, y, z and the rest of Unicode
+    np.testing.assert_allclose(found.bits[0, [0, 1, 3]], clean.bits[0], atol=1e-5)
+    assert (found.unknown, clean.unknown) == ((1, 0), (0, 0))
+
+
+def test_a_character_that_nobody_knows_decides_nothing() -> None:
+    """With vocabularies of equal size it costs all models the same."""
+    found, clean = verdict("abéc", FIRST, SECOND), verdict("abc", FIRST, SECOND)
+    assert found.bits[0, 2] == found.bits[1, 2] == pytest.approx(14 + math.log2(4) + math.log2(CODE_POINTS - 10))
+    assert found.margin == pytest.approx(clean.margin, abs=1e-5)
+    assert found.from_vocabulary == 0
+
+
+def test_a_reserved_id_that_is_hardly_likely_costs_no_more_than_the_escape() -> None:
+    """A model with an unknown id pays its probability of it and the escape, and one without it the escape alone."""
+    never = np.zeros((4, 4), np.float32)
+    never[:, 3] = -1000
+    sure = np.zeros((4, 4), np.float32)
+    sure[:, 3] = 1000
+    reserving = Vocab("\nab", unknown=True)
+    found = verdict("ac", (chain(never), reserving), (chain(sure), reserving), even("\nabc"))
+    np.testing.assert_allclose(found.bits[:, 1], [14 + 1, 1, 2 - math.log2(1 - ESCAPE)], atol=1e-6)
+
+
+def test_the_posterior_follows_from_the_bits_and_the_prior() -> None:
+    """Models of 2, 4 and 8 even characters share as 4^-n : 2^-n; a prior shifts the margin by its own ratio."""
+    models = even("ab"), even("abcdefgh"), even("abcd")
+    found = verdict("abba", *models)
+    shares = np.array([1, 2.0**-8, 2.0**-4])
+    np.testing.assert_allclose(found.posterior, shares / shares.sum(), atol=1e-6)
+    assert found.ranking == (0, 2, 1)
+    assert found.margin == pytest.approx(4, abs=1e-6)
+    np.testing.assert_allclose(found.lead, 1, atol=1e-6)
+    weighted = verdict("abba", *models, prior=[1, 1, 64])
+    assert weighted.ranking == (2, 0, 1)
+    assert weighted.margin == pytest.approx(2, abs=1e-6)
+    assert verdict("abba", *models, prior=[2, 2, 128]).margin == pytest.approx(weighted.margin)
+
+
+def test_the_characters_that_decided_are_those_that_differ_most() -> None:
+    """Differences count whichever model they favour, the first of equals first."""
+    rows = np.log([[0.5, 0.25, 0.125, 0.125]] * 4).astype(np.float32)
+    first = chain(rows), Vocab("abcd")
+    found = verdict("cabab", first, even("abcd"))
+    np.testing.assert_allclose(found.lead, [-1, 1, 0, 1, 0], atol=1e-6)
+    assert sorted(found.decisive(3)) == [0, 1, 3]
+    assert len(found.decisive(99)) == 5
+    assert found.decisive(0) == []
+    strong = verdict("aax", first, even("abcdx"))
+    assert strong.decisive(1) == [2]
+    assert strong.from_vocabulary == pytest.approx(strong.lead[2])
+    assert strong.ranking == (1, 0)
+
+
+def test_what_cannot_be_compared_is_an_error() -> None:
+    """One model, vocabularies with nothing in common, a bad prior, and texts that say nothing are refused."""
+    with pytest.raises(ConfigError, match="at least two"):
+        classify(["a"], [FIRST])
+    with pytest.raises(ConfigError, match="1 and 3 have no character in common"):
+        classify(["a"], [even("ab"), even("bz"), even("yz")])
+    for prior in ([1.0], [1.0, 0.0], [1.0, math.nan], [1.0, -1.0], [math.inf, 1.0]):
+        with pytest.raises(ConfigError, match="prior"):
+            classify(["a"], [FIRST, SECOND], prior=prior)
+    with pytest.raises(TextError, match="text 2 is empty"):
+        classify(["a", ""], [FIRST, SECOND])
+    with pytest.raises(TextError, match="text 1 has no character"):
+        classify(["éß"], [FIRST, SECOND])
+    with pytest.raises(CheckpointError, match="not finite"):
+        classify(["a"], [FIRST, (chain(np.full((2, 2), np.nan, np.float32)), Vocab("ab"))])
+
+
+def test_no_texts_have_no_verdicts() -> None:
+    """Nothing in, nothing out."""
+    assert classify([], [FIRST, SECOND]) == []
