@@ -125,8 +125,8 @@ class ModelConfig(_Config):
 
         Gates lie stacked along the first axis in PyTorch's order: LSTM i, f, g, o; GRU r, z, n. With ``skip`` the
         columns of a layer's ``weight_ih`` take the layer below first, then the input. ``weight_peephole`` has the
-        rows i, f, o. A bidirectional model adds the same weights for its backward stack under ``backward.`` and a
-        ``joint`` read-out that takes the forward stack's features first.
+        rows i, f, o. A bidirectional model adds the layers of its backward stack under ``backward.`` and a ``joint``
+        read-out that takes the forward stack's features first.
         """
         v, h, gates = self.vocab_size, self.hidden_size, GATES[self.cell]
         shapes: dict[str, tuple[int, ...]] = {} if self.one_hot else {"embedding.weight": (v, self.embedding_size)}
@@ -139,8 +139,8 @@ class ModelConfig(_Config):
                 shapes[at + "bias_hh"] = (gates * h,)
                 if self.cell == "peephole":
                     shapes[at + "weight_peephole"] = (3, h)
-            shapes[prefix + "readout.weight"] = (v, self.readout_size)
-            shapes[prefix + "readout.bias"] = (v,)
+        shapes["readout.weight"] = (v, self.readout_size)
+        shapes["readout.bias"] = (v,)
         if self.bidirectional:
             shapes["joint.weight"] = (v, 2 * self.readout_size)
             shapes["joint.bias"] = (v,)

@@ -43,6 +43,7 @@ class Evaluation:
         epoch: Passes over the training split so far.
         train_bpc: Mean training loss since the last evaluation, with dropout acting; None before the first step.
         val_bpc: Loss over the whole validation split; None where there is none.
+        joint_bpc: The same with each character predicted from both sides; None unless the network is bidirectional.
         logit_scale: The factor on the logits that gives this loss; in all checkpoints but ``last`` the read-out has it.
         learning_rate: The rate at this step.
         grad_norm: Mean global gradient norm, before clipping, since the last evaluation.
@@ -55,6 +56,7 @@ class Evaluation:
     epoch: float
     train_bpc: float | None
     val_bpc: float | None
+    joint_bpc: float | None
     logit_scale: float
     learning_rate: float
     grad_norm: float

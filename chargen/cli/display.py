@@ -90,9 +90,10 @@ class TrainingDisplay:
         row = event.evaluation
         self.val_bpc = row.val_bpc
         validation = "" if row.val_bpc is None else f"  val {row.val_bpc:.3f}{'*' if event.best else ' '}"
+        both = "" if row.joint_bpc is None else f"  both sides {row.joint_bpc:.3f}"
         train = "" if row.train_bpc is None else f"  train {row.train_bpc:.3f}"
         self._line(
-            f"epoch {row.epoch:5.1f}  step {row.step:6d}{train}{validation}  "
+            f"epoch {row.epoch:5.1f}  step {row.step:6d}{train}{validation}{both}  "
             f"{row.chars_per_second:7,.0f} char/s  {duration(row.seconds)}{self._sample(event)}"
         )
 

@@ -49,6 +49,7 @@ def train(
     skip: Annotated[
         bool | None, _option(_MODEL, "Connect the input to every layer, every layer to the read-out.")
     ] = None,
+    bidirectional: Annotated[bool, _option(_MODEL, "Add a backward stack, to fill gaps from both sides.")] = False,
     epochs: Annotated[float | None, _option(_TRAINING, "Passes over the training text.")] = None,
     steps: Annotated[int | None, _option(_TRAINING, "Optimizer steps, instead of epochs.")] = None,
     minutes: Annotated[float | None, _option(_TRAINING, "Time to spend, instead of epochs.")] = None,
@@ -84,6 +85,7 @@ def train(
         "embedding_size": embedding_size,
         "one_hot": one_hot or None,
         "skip": skip,
+        "bidirectional": bidirectional or None,
         "epochs": epochs,
         "steps": steps,
         "minutes": minutes,

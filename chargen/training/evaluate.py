@@ -6,12 +6,14 @@ from typing import Final
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 from torch.nn import functional as F
 
 from chargen.training.model import StackedRNN
 
 CONTEXT: Final = 256  # characters read, unscored, before the first scored one of a column
 WINDOW: Final = 128
+AHEAD: Final = 128  # characters read, unscored, after the last scored one of a window, when both sides predict
 
 
 SCALES: Final = tuple(float(scale) for scale in np.linspace(0.5, 1.5, 51).round(2))
@@ -38,6 +40,7 @@ def evaluate(
     *,
     column: int = 512,
     scales: tuple[float, ...] = (1.0,),
+    both_sides: bool = False,
 ) -> list[float]:
     """Bits per character of the characters ``span`` of ``ids``, each predicted from those before it.
 
@@ -51,6 +54,7 @@ def evaluate(
         span: What to score; not empty.
         column: Least length of a column, in characters.
         scales: Factors on the logits.
+        both_sides: Predict each character from those after it as well; the network is bidirectional.
 
     Returns:
         Mean bits per character with each factor, in float32 precision.
@@ -68,9 +72,24 @@ def evaluate(
     for at in range(0, len(targets), WINDOW):
         rows = targets[at : at + WINDOW].clip(1, span.stop - 1)
         inputs, wanted = (torch.from_numpy(ids[rows + shift].astype(np.int64)).to(device) for shift in (-1, 0))
-        logits, state = network(inputs, state)
+        if both_sides:
+            logits, state = _from_both_sides(network, ids, targets[at : at + WINDOW + AHEAD], span.stop, state)
+        else:
+            logits, state = network(inputs, state)
         counted = torch.from_numpy(scored[at : at + WINDOW]).to(device)
         logits, wanted = logits[counted], wanted[counted]
         nats += torch.stack([F.cross_entropy(logits * scale, wanted, reduction="sum") for scale in scales])
     network.train(training)
     return [total / int(scored.sum()) / math.log(2) for total in nats.tolist()]
+
+
+def _from_both_sides(
+    network: StackedRNN, ids: NDArray[np.unsignedinteger], targets: NDArray[np.int64], stop: int, state: Tensor
+) -> tuple[Tensor, Tensor]:
+    """The joint logits of the first ``WINDOW`` rows of ``targets``, and the forward state after them."""
+    device = network.readout.weight.device
+    rows = targets.clip(1, stop - 1)
+    inputs, wanted = (torch.from_numpy(ids[rows + shift].astype(np.int64)).to(device) for shift in (-1, 0))
+    features, _ = network.features(inputs, state)
+    _, after = network.features(inputs[:WINDOW], state)
+    return network.joint_logits(features, wanted)[:WINDOW], after

@@ -60,9 +60,9 @@ class Learner:
         inputs, targets = (ids.to(self.device, non_blocking=True) for ids in (inputs, targets))
         masks = Masks.draw(self.network.config, train, inputs.shape[1], self.step, self.device)
         with self._autocast():
-            loss, hidden = self._objective(inputs, targets, self.hidden, masks)
+            total, loss, hidden = self._objective(inputs, targets, self.hidden, masks)
         self._optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        total.backward()
         norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), train.grad_clip or math.inf)
         for group in self._optimizer.param_groups:
             group["lr"] = learning_rate

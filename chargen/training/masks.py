@@ -21,12 +21,14 @@ class Masks:
         between: On what each layer but the top one hands up, (B, H) each.
         output: On what the read-out sees, (B, R).
         recurrent: DropConnect on each layer's ``weight_hh``, of its shape.
+        backward: The same for the backward stack of a bidirectional network.
     """
 
     inputs: Tensor | None
     between: tuple[Tensor | None, ...]
     output: Tensor | None
     recurrent: tuple[Tensor | None, ...]
+    backward: "Masks | None" = None
 
     @staticmethod
     def draw(config: ModelConfig, train: TrainConfig, batch_size: int, step: int, device: torch.device) -> "Masks":
@@ -48,9 +50,14 @@ class Masks:
 
         rows = GATES[config.cell] * config.hidden_size
         layers = range(config.num_layers)
-        return Masks(
-            inputs=mask(train.input_dropout, batch_size, config.input_size),
-            between=tuple(mask(train.dropout, batch_size, config.hidden_size) for _ in layers[1:]),
-            output=mask(train.output_dropout, batch_size, config.readout_size),
-            recurrent=tuple(mask(train.weight_drop, rows, config.hidden_size) for _ in layers),
-        )
+
+        def stack(backward: Masks | None = None) -> Masks:
+            return Masks(
+                inputs=mask(train.input_dropout, batch_size, config.input_size),
+                between=tuple(mask(train.dropout, batch_size, config.hidden_size) for _ in layers[1:]),
+                output=mask(train.output_dropout, batch_size, config.readout_size),
+                recurrent=tuple(mask(train.weight_drop, rows, config.hidden_size) for _ in layers),
+                backward=backward,
+            )
+
+        return stack(stack() if config.bidirectional else None)

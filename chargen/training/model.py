@@ -5,6 +5,7 @@ Legend: B batch, T time, V vocabulary, E input width, H hidden size, L layers, R
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import torch
@@ -32,11 +33,11 @@ class StackedRNN(nn.Module):
         self.config = config
         if not config.one_hot:
             self.embedding = nn.Embedding(config.vocab_size, config.embedding_size)
-        self.stack = [
-            Layer(config.cell, config.layer_input_size(layer), config.hidden_size) for layer in range(config.num_layers)
-        ]
-        self.layers = nn.ModuleList(self.stack)
+        self.layers = _layers(config)
         self.readout = nn.Linear(config.readout_size, config.vocab_size)
+        if config.bidirectional:
+            self.backward = nn.ModuleDict({"layers": _layers(config)})
+            self.joint = nn.Linear(2 * config.readout_size, config.vocab_size)
         self._initialise(torch.Generator().manual_seed(seed))
 
     @torch.no_grad()
@@ -48,7 +49,7 @@ class StackedRNN(nn.Module):
                     nn.init.orthogonal_(weight[row : row + size], generator=generator)
             elif name == "embedding.weight":
                 nn.init.normal_(weight, generator=generator)
-            elif name == "readout.weight":
+            elif name in ("readout.weight", "joint.weight"):
                 nn.init.normal_(weight, std=0.02, generator=generator)
             elif weight.dim() == 2 and not name.endswith("peephole"):
                 bound = 1 / math.sqrt(weight.shape[1])
@@ -57,6 +58,11 @@ class StackedRNN(nn.Module):
                 nn.init.zeros_(weight)
                 if name.endswith("bias_ih") and self.config.cell in ("lstm", "peephole"):
                     weight[size : 2 * size] = 1
+
+    @property
+    def stack(self) -> list[Layer]:
+        """The forward layers, the first one first."""
+        return [layer for layer in self.layers if isinstance(layer, Layer)]
 
     def initial_state(self, batch_size: int) -> Tensor:
         """The zero state that a text starts from, (S, L, B, H), float32."""
@@ -80,19 +86,47 @@ class StackedRNN(nn.Module):
 
     def features(self, ids: Tensor, state: Tensor, masks: Masks | None = None) -> tuple[Tensor, Tensor]:
         """What the read-out sees, (T, B, R), and the state after the window, (S, L, B, H); see ``forward``."""
+        return self._run(self.layers, ids, state, masks)
+
+    def joint_logits(self, features: Tensor, ids: Tensor, masks: Masks | None = None) -> Tensor:
+        """The logits of characters from both sides (Berglund et al. 2015, section 2.2).
+
+        The backward stack reads the window's characters from the last to the first, from the zero state. What it has
+        after reading all those to the right of a character joins what the forward stack has after all those to its
+        left.
+
+        Args:
+            features: The forward stack's, (T, B, R).
+            ids: The characters to predict, (T, B): those that follow the ones that ``features`` come from.
+            masks: Dropout of the window, None for none.
+
+        Returns:
+            Logits (T, B, V), float32; those at ``t`` do not depend on ``ids[t]``.
+        """
+        right = torch.zeros_like(features[:1])  # of the window's last character: nothing
+        if len(ids) > 1:
+            drop = None if masks is None else masks.backward
+            layers = self.backward["layers"]
+            read, _ = self._run(layers, ids[1:].flip(0), self.initial_state(ids.shape[1]), drop)
+            right = torch.cat([right, read.to(features.dtype)]).flip(0)
+        logits: Tensor = self.joint(torch.cat([features, right], dim=-1))
+        return logits.float()
+
+    def _run(self, layers: nn.Module, ids: Tensor, state: Tensor, masks: Masks | None) -> tuple[Tensor, Tensor]:
+        """The features of one stack, and its state after ``ids``."""
         x = F.one_hot(ids, self.config.vocab_size).float() if self.config.one_hot else self.embedding(ids)  # (T, B, E)
         if masks is not None and masks.inputs is not None:
             x = x * masks.inputs
         below, outputs, states = x, [], []
-        for at, layer in enumerate(self.stack):
-            weight_hh: Tensor = layer.weight_hh
+        for at, layer in enumerate(layers.children()):
+            weight_hh: Any = layer.weight_hh
             if masks is not None and (drop := masks.recurrent[at]) is not None:
                 weight_hh = weight_hh * drop
             hidden, after = layer(below, state[:, at], weight_hh)
             outputs.append(hidden)
             states.append(after.float())
             below = hidden
-            if masks is not None and at + 1 < len(self.layers) and (drop := masks.between[at]) is not None:
+            if masks is not None and at + 1 < self.config.num_layers and (drop := masks.between[at]) is not None:
                 below = below * drop
             if self.config.skip:
                 below = torch.cat([below, x.to(below.dtype)], dim=-1)
@@ -110,3 +144,8 @@ class StackedRNN(nn.Module):
         """Take over ``weights``, named and shaped as in ``config.weight_shapes()``."""
         for name, weight in self.named_parameters():
             weight.copy_(torch.from_numpy(weights[name]))
+
+
+def _layers(config: ModelConfig) -> nn.ModuleList:
+    widths = [config.layer_input_size(layer) for layer in range(config.num_layers)]
+    return nn.ModuleList(Layer(config.cell, width, config.hidden_size) for width in widths)

@@ -161,15 +161,20 @@ class Trainer:
     def _evaluate(self) -> Evaluated:
         self._check_finite()
         speed = self.tally.chars_per_second(self.train.batch_size * self.train.bptt)
-        scale, bpc = 1.0, None
-        if self.split.val:
-            scale, bpc = calibrate(self.learner.average, self.corpus.ids, self.split.val)
-        best = bpc is None or bpc < self.best_bpc
+        scale, bpc, joint = 1.0, None, None
+        network, ids, val = self.learner.average, self.corpus.ids, self.split.val
+        if val:
+            scale, bpc = calibrate(network, ids, val)
+        if val and self.model.bidirectional:
+            (joint,) = evaluate(network, ids, val, both_sides=True)
+        judged = bpc if joint is None else joint
+        best = judged is None or judged < self.best_bpc
         evaluation = Evaluation(
             step=self.learner.step,
             epoch=self.learner.step / self.windows.per_epoch,
             train_bpc=self.tally.bpc,
             val_bpc=bpc,
+            joint_bpc=joint,
             logit_scale=scale,
             learning_rate=self.schedule.learning_rate(self.learner.step - 1),
             grad_norm=self.tally.grad_norm,
@@ -179,7 +184,7 @@ class Trainer:
         )
         self.history = (*self.history, evaluation)
         if best:
-            self.best_step, self.best_bpc = self.learner.step, math.inf if bpc is None else bpc
+            self.best_step, self.best_bpc = self.learner.step, math.inf if judged is None else judged
         self.tally = Tally(self.learner.device)
         self._save(best=best, keep=self.train.keep)
         return Evaluated(evaluation=evaluation, best=best, last=self.run.last)
