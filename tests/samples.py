@@ -1,0 +1,75 @@
+"""Small checkpoints made without training, and ways to tamper with their files."""
+
+import dataclasses
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from networks import random_weights
+from numpy.typing import NDArray
+from safetensors.numpy import load as parse
+from safetensors.numpy import save as serialise
+
+from chargen.checkpoint import Checkpoint, CorpusInfo, Evaluation
+from chargen.config import ModelConfig, TrainConfig
+from chargen.vocab import Vocab
+
+Tensors = dict[str, NDArray[Any]]
+
+
+def evaluation(step: int = 10, **changes: Any) -> Evaluation:
+    """An evaluation, all of its numbers there."""
+    numbers: dict[str, Any] = {field.name: 0.5 for field in dataclasses.fields(Evaluation)}
+    return Evaluation(**{**numbers, "step": step, **changes})
+
+
+def checkpoint(characters: str = "\n abcdé", *, unknown: bool = False, **model: Any) -> Checkpoint:
+    """A checkpoint of random weights, as a run's ``last`` would be: with state and progress."""
+    vocab = Vocab(characters, unknown=unknown)
+    config = ModelConfig.from_dict({"vocab_size": len(vocab), "hidden_size": 4, "embedding_size": 3, **model})
+    weights = random_weights(config)
+    return Checkpoint(
+        model=config,
+        train=TrainConfig(seed=7, batch_size=2),
+        vocab=vocab,
+        corpus=CorpusInfo(name="some", sha256="0" * 64, characters=50, train=(0, 40), val=(40, 45), test=(45, 50)),
+        weights=weights,
+        history=(evaluation(5), evaluation(10, train_bpc=None, val_bpc=2.25)),
+        test_bpc=2.5,
+        progress={"step": 10, "tally": {"steps": 3, "sums": [0.5, 1.0, 2.0]}},
+        state={"hidden": np.ones((2, 2, 2, 4), np.float32), "count": np.arange(3)},
+    )
+
+
+def assert_equal(one: Checkpoint, other: Checkpoint) -> None:
+    """Fail unless both hold the same, every tensor bit for bit."""
+    for left, right in ((one.weights, other.weights), (one.state, other.state)):
+        assert left.keys() == right.keys()
+        for name, tensor in left.items():
+            assert tensor.dtype == right[name].dtype, name
+            np.testing.assert_array_equal(tensor, right[name], err_msg=name)
+    assert dataclasses.replace(one, weights={}, state={}) == dataclasses.replace(other, weights={}, state={})
+
+
+def taken_apart(path: Path) -> tuple[dict[str, Any], Tensors]:
+    """The settings and the tensors of a checkpoint file."""
+    data = path.read_bytes()
+    size = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8 : 8 + size])
+    return json.loads(header["__metadata__"]["chargen"]), parse(data)
+
+
+def put_together(path: Path, document: object, tensors: Tensors, **metadata: str) -> Path:
+    """A file of these settings, JSON text or what becomes it, and tensors, with a checksum that is right."""
+    text = document if isinstance(document, str) else json.dumps(document)
+    sums = {"chargen": text, "sha256": hashlib.sha256(text.encode()).hexdigest()}
+    path.write_bytes(serialise(tensors, {**sums, **metadata}))
+    return path
+
+
+def with_digests(document: dict[str, Any], tensors: Tensors) -> dict[str, Any]:
+    """The settings with checksums that fit the tensors."""
+    digests = {name: hashlib.sha256(tensor.tobytes()).hexdigest() for name, tensor in tensors.items()}
+    return {**document, "tensors": digests}
