@@ -79,7 +79,7 @@ def begin(
     notes: tuple[str, ...] = ()
     if parent is not None:
         weights, notes = _carry_over(parent, model, corpus.vocab, train.seed)
-    folder = folder or _free_run(corpus.name, root)
+    folder = folder or free_run(corpus.name, root)
     trainer = Trainer(
         corpus, model, train, folder, weights=weights, origin=dataclasses.asdict(texts), notes=notes, stop=stop
     )
@@ -132,7 +132,7 @@ def resume(
     return Trainer(corpus, last.model, train, folder, resume=last, origin=origin, stop=stop)
 
 
-def _free_run(name: str, root: Path) -> Run:
+def free_run(name: str, root: Path) -> Run:
     """The first of ``name``, ``name-2``, ``name-3``, ... that does not exist."""
     plain = "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in name).strip("-.") or "run"
     number, run = 1, Run(plain, root)
