@@ -1,5 +1,6 @@
 """Run folders: where a training writes, and where everything else finds what it wrote."""
 
+import contextlib
 import dataclasses
 import json
 from pathlib import Path
@@ -13,6 +14,8 @@ ROOT: Final = Path("checkpoints")
 BEST: Final = "best.safetensors"
 LAST: Final = "last.safetensors"
 METRICS: Final = "metrics.jsonl"
+LEFTOVER: Final = ".*.tmp"
+"""What ``files.replacing`` leaves where its process is killed."""
 
 
 class Run:
@@ -36,9 +39,11 @@ class Run:
         self.metrics = self.folder / METRICS
 
     def exists(self) -> bool:
-        """Whether the folder holds anything."""
+        """Whether the folder holds anything but what a killed process left of a file."""
         try:
-            return self.folder.exists() and (not self.folder.is_dir() or any(self.folder.iterdir()))
+            if not self.folder.is_dir():
+                return self.folder.exists()
+            return not {*self.folder.iterdir()} <= {*self.folder.glob(LEFTOVER)}
         except OSError as error:
             raise RunError(f"cannot read {self.folder}: {error.strerror or error}") from error
 
@@ -52,8 +57,9 @@ class Run:
             self.refuse_existing()
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            for old in [*self.folder.glob("*.safetensors"), *self.folder.glob(METRICS)]:
-                old.unlink()
+            # ``last`` first: a process that dies in between leaves nothing that could be resumed
+            for old in [self.last, *self.folder.glob("*.safetensors"), self.metrics]:
+                old.unlink(missing_ok=True)
         except OSError as error:
             raise RunError(f"cannot use {self.folder}: {error.strerror or error}") from error
         self.tidy()
@@ -67,9 +73,10 @@ class Run:
             )
 
     def tidy(self) -> None:
-        """Remove the temporary files that a killed process left."""
-        for leftover in self.folder.glob(".*.tmp"):
-            leftover.unlink(missing_ok=True)
+        """Remove the temporary files that a killed process left, where the system allows it."""
+        with contextlib.suppress(OSError):
+            for leftover in self.folder.glob(LEFTOVER):
+                leftover.unlink(missing_ok=True)
 
     def write(self, last: Checkpoint, model: Checkpoint, *, best: bool, keep: int = 0) -> None:
         """Write ``last``, with ``best`` also the best one, the metrics and, with ``keep``, a periodic checkpoint.
@@ -90,8 +97,9 @@ class Run:
             file.write("".join(line + "\n" for line in lines).encode())
         if keep and model.history:
             save(self.folder / f"step-{model.history[-1].step:08d}.safetensors", model)
-            for old in sorted(self.folder.glob("step-*.safetensors"))[:-keep]:
-                old.unlink()
+            with contextlib.suppress(OSError):
+                for old in sorted(self.folder.glob("step-*.safetensors"))[:-keep]:
+                    old.unlink()
 
     def write_best(self, checkpoint: Checkpoint) -> None:
         """Write ``best`` alone."""
@@ -117,15 +125,17 @@ def find(where: str | Path | None = None, *, root: Path = ROOT) -> Path:
         if pretrained is None:
             raise CheckpointError(f"there is no checkpoint in {root}/ yet; make one with: chargen train")
         return pretrained
-    path = Path(where)
-    for candidate in (path, root / path):
-        if candidate.is_file():
-            return candidate
-        for name in (BEST, LAST):
-            if (candidate / name).is_file():
-                return candidate / name
-        if candidate.is_dir():
-            raise CheckpointError(f"{candidate} is a folder without {BEST} or {LAST}")
+    places = (Path(where), root / where)
+    try:
+        for place in places:
+            for file in (place, place / BEST, place / LAST):
+                if file.is_file():
+                    return file
+        folders = [place for place in places if place.is_dir()]
+    except OSError as error:
+        raise CheckpointError(f"cannot read {str(where)!r}: {error.strerror or error}") from error
+    if folders:
+        raise CheckpointError(f"{folders[-1]} is a folder without {BEST} or {LAST}")
     raise CheckpointError(f"there is no checkpoint or run {str(where)!r}; chargen train makes one in {root}/")
 
 
