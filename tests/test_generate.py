@@ -69,6 +69,7 @@ def test_a_length_of_zero_writes_nothing() -> None:
         (["b"], ""),
         (["gh", "de"], "bc"),
         (["cdx", "de"], "bc"),
+        (["d", "cd"], "b"),
         (["zz"], "bcdefgh"),
         (["h!"], "bcdefgh"),
         (["bcdefgh"], ""),
@@ -108,6 +109,7 @@ def test_a_text_ends_before_the_stop_string_that_is_complete_first(stop: list[st
         ("ab?!\u201d) cd", "b?!\u201d)"),
         ("ab.c d", "b.c dab.c"),
         ("ab, cd.", "b, cd.ab,"),
+        ("ab) cd.", "b) cd.ab)"),
     ],
 )
 def test_a_sentence_ends_at_the_white_space_after_it(characters: str, expected: str) -> None:
@@ -121,8 +123,8 @@ def test_a_sentence_that_the_prompt_ended_does_not_count() -> None:
 
 
 def test_each_text_stops_for_itself() -> None:
-    """Texts that stopped leave the batch; the others go on as they would alone."""
-    network, vocab = chain(np.zeros((6, 6), np.float32)), Vocab("abcdef")
+    """Texts that stopped leave the batch; the others go on as they would alone, with their own states."""
+    network, vocab = random_network(hidden_size=16), Vocab("abcdefg")
 
     def text(seed: int, num_samples: int) -> list[str]:
         pieces = generate(
