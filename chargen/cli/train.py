@@ -68,6 +68,7 @@ def train(
     ema_decay: Annotated[float | None, _option(_REGULARISATION, "Decay of the averaged weights; 0 for none.")] = None,
     device: Annotated[str | None, _option(_TRAINING, f"One of {', '.join(DEVICES)}.")] = None,
     precision: Annotated[str | None, _option(_TRAINING, f"One of {', '.join(PRECISIONS)}.")] = None,
+    nproc: Annotated[int, _option(_TRAINING, "Train in this many processes on this machine.")] = 1,
     threads: Annotated[int | None, _option(_TRAINING, "CPU threads; 0 to choose.")] = None,
     seed: Annotated[int | None, _option(_TRAINING, "Of initial weights, dropout and column offsets.")] = None,
     as_json: options.Json = False,
@@ -109,18 +110,20 @@ def train(
     }
     wanted: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     reading: dict[str, Any] = {"encoding": encoding, "glob": glob, "min_count": min_count}
+    if nproc != 1:
+        _launch(nproc)
     from chargen.cli.display import TrainingDisplay, encoding_bar
     from chargen.cli.signals import Stop
-    from chargen.training import session
+    from chargen.training import distributed, session
 
     how = {name: value for name, value in reading.items() if value is not None}
     texts = session.Texts(sources=tuple(corpus or ()), **how) if corpus or how or not resume else None
-    display = TrainingDisplay(quiet=quiet)
-    with Stop() as stop:
-        with encoding_bar(quiet=quiet) as progress:
+    with Stop() as stop, distributed.world() as world:
+        display = TrainingDisplay(quiet=quiet or not world.leads)
+        with encoding_bar(quiet=quiet or not world.leads) as progress:
             if resume:
                 _refuse_with_resume(run=run, init_from=init_from, overwrite=overwrite or None, preset=preset)
-                trainer = session.resume(resume, texts, progress=progress, stop=stop, **wanted)
+                trainer = session.resume(resume, texts, progress=progress, stop=stop, world=world, **wanted)
             else:
                 trainer = session.begin(
                     texts or session.Texts(),
@@ -130,14 +133,27 @@ def train(
                     overwrite=overwrite,
                     progress=progress,
                     stop=stop,
+                    world=world,
                     **wanted,
                 )
         result = display.follow(trainer.events())
-        if as_json:
+        if as_json and world.leads:
             keys = ("run", "best", "val_bpc", "test_bpc", "seconds", "parameters", "chars_per_second")
             typer.echo(json.dumps({key: getattr(result, key) for key in keys}, default=str))
         if stop.signal:
             raise typer.Exit(128 + stop.signal)
+
+
+def _launch(processes: int) -> None:
+    """Run this command in several processes, and exit with their code."""
+    import sys
+
+    from chargen.errors import ConfigError
+    from chargen.training.launch import launch
+
+    if processes < 1:
+        raise ConfigError(f"--nproc must be at least 1, not {processes}")
+    raise typer.Exit(launch(processes, [*sys.argv[1:], "--nproc", "1"]))
 
 
 def _refuse_with_resume(**given: object) -> None:

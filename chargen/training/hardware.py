@@ -10,6 +10,7 @@ import torch
 
 from chargen.config import ModelConfig
 from chargen.errors import ConfigError
+from chargen.training.distributed import local_size
 
 
 def choose_device(wanted: str) -> str:
@@ -39,12 +40,16 @@ def choose_precision(wanted: str, device: str) -> str:
 
 
 def choose_threads(wanted: int, model: ModelConfig) -> int:
-    """``wanted``, or for 0 every core this process may use; one for networks too small to share out."""
+    """``wanted``, or for 0 this process's share of the cores it may use; one for networks too small to share out."""
     if wanted:
         return wanted
+    return 1 if model.hidden_size <= 64 else max(1, cores() // local_size())
+
+
+def cores() -> int:
+    """How many cores this process may use."""
     affinity = getattr(os, "sched_getaffinity", None)  # not on macOS and Windows
-    cores = len(affinity(0)) if affinity else os.cpu_count() or 1
-    return 1 if model.hidden_size <= 64 else cores
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 @contextlib.contextmanager

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from chargen.config import ModelConfig, TrainConfig
+from chargen.training.distributed import World
 from chargen.training.masks import Masks
 from chargen.training.model import StackedRNN
 from chargen.training.objective import Objective
@@ -25,30 +26,32 @@ class Learner:
     Args:
         model: Architecture.
         train: Settings, with every automatic one resolved.
+        world: The processes that share the batch's columns.
 
     Attributes:
         network: The weights being trained.
         average: Their exponential moving average, which is what gets evaluated and saved; ``network`` itself where
             there is no averaging.
-        hidden: The state carried from window to window, (S, L, B, H), detached.
+        hidden: The state of this process's columns carried from window to window, (S, L, B, H), detached.
         step: Optimizer steps done.
     """
 
-    def __init__(self, model: ModelConfig, train: TrainConfig) -> None:
-        self.train = train
+    def __init__(self, model: ModelConfig, train: TrainConfig, world: World | None = None) -> None:
+        self.train, self.world = train, world or World()
+        self._columns = self.world.columns(train.batch_size)
         self.device = torch.device(train.device)
         self.network = StackedRNN(model, seed=train.seed).to(self.device)
         self.average = copy.deepcopy(self.network) if train.ema_decay else self.network
-        self.hidden = self.network.initial_state(train.batch_size)
+        self.hidden = self.network.initial_state(train.batch_size)[:, :, self._columns]
         self.step = 0
-        self._objective = Objective(self.network)
+        self._objective = self.world.parallel(Objective(self.network))
         self._optimizer = self._adamw()
 
     def learn(self, inputs: Tensor, targets: Tensor, learning_rate: float) -> tuple[Tensor, Tensor]:
         """One optimizer step on one window.
 
         Args:
-            inputs: Characters, (T, B), int64, on any device.
+            inputs: Characters, (T, B), int64, on any device; of all processes' columns, as the targets are.
             targets: The characters that follow them, likewise.
             learning_rate: Of this step.
 
@@ -57,8 +60,8 @@ class Learner:
             on the device: nothing waits for a GPU here.
         """
         train = self.train
-        inputs, targets = (ids.to(self.device, non_blocking=True) for ids in (inputs, targets))
-        masks = Masks.draw(self.network.config, train, inputs.shape[1], self.step, self.device)
+        masks = Masks.draw(self.network.config, train, inputs.shape[1], self.step, self.device).of(self._columns)
+        inputs, targets = (ids[:, self._columns].to(self.device, non_blocking=True) for ids in (inputs, targets))
         with self._autocast():
             total, loss, hidden = self._objective(inputs, targets, self.hidden, masks)
         self._optimizer.zero_grad(set_to_none=True)
@@ -71,7 +74,7 @@ class Learner:
         self.step += 1
         if self.average is not self.network:
             self._update_average()
-        return loss.detach(), norm
+        return self.world.mean(loss.detach()), norm
 
     def forget(self) -> None:
         """Start from the zero state again, as at the start of an epoch."""
@@ -79,7 +82,7 @@ class Learner:
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Everything beside ``average`` and ``step`` that the next step depends on, as copies."""
-        state = {"hidden": _array(self.hidden)}
+        state = {"hidden": _array(self.world.gathered(self.hidden, dim=2))}
         for name, weight in self.network.named_parameters():
             moments = self._optimizer.state.get(weight, {})
             state |= {f"{key}.{name}": _array(moments[key]) for key in MOMENTS if moments}
@@ -107,7 +110,7 @@ class Learner:
                 moments = {key: tensor(f"{key}.{name}") for key in MOMENTS}
                 count = torch.tensor(float(step), device=self.device if self.device.type == "cuda" else "cpu")
                 self._optimizer.state[weight] = {"step": count, **moments}
-        self.hidden.copy_(tensor("hidden"))
+        self.hidden.copy_(tensor("hidden")[:, :, self._columns])
 
     @torch.no_grad()
     def _update_average(self) -> None:

@@ -30,6 +30,16 @@ class Masks:
     recurrent: tuple[Tensor | None, ...]
     backward: "Masks | None" = None
 
+    def of(self, columns: slice) -> "Masks":
+        """The masks of some of the batch's columns; those of weights are the same for all."""
+        return Masks(
+            inputs=None if self.inputs is None else self.inputs[columns],
+            between=tuple(None if mask is None else mask[columns] for mask in self.between),
+            output=None if self.output is None else self.output[columns],
+            recurrent=self.recurrent,
+            backward=None if self.backward is None else self.backward.of(columns),
+        )
+
     @staticmethod
     def draw(config: ModelConfig, train: TrainConfig, batch_size: int, step: int, device: torch.device) -> "Masks":
         """The masks of optimizer step ``step``.

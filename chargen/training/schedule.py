@@ -33,13 +33,14 @@ class Schedule:
         done = (step - warmup) / max(1, self.total_steps - warmup)
         return self._peak * (1 + math.cos(math.pi * min(1.0, done))) / 2
 
-    def replan(self, step: int, seconds: float) -> None:
-        """With a time budget, fit the number of steps to the speed so far.
+    def planned(self, step: int, seconds: float) -> int:
+        """How many steps there will be: with a time budget, as many as the speed so far allows.
 
         Args:
             step: Steps done.
             seconds: Wall-clock time they took, evaluations and start-up included.
         """
-        if self._minutes and step:
-            left = self._minutes * 60 - RESERVE_SECONDS - seconds
-            self.total_steps = max(step + 1, step + int(left * step / seconds)) if left > 0 else step
+        if not self._minutes:
+            return self.total_steps
+        left = self._minutes * 60 - RESERVE_SECONDS - seconds
+        return step + max(0, int(left * step / seconds))

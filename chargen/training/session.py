@@ -15,6 +15,7 @@ from chargen.corpus import Corpus, Progress
 from chargen.corpus import load as load_corpus
 from chargen.errors import CheckpointError, ConfigError, CorpusError
 from chargen.runs import Run
+from chargen.training.distributed import World
 from chargen.training.model import StackedRNN
 from chargen.training.trainer import Trainer
 from chargen.vocab import Vocab
@@ -49,6 +50,7 @@ def begin(
     root: Path = runs.ROOT,
     progress: Progress | None = None,
     stop: Callable[[], bool] = lambda: False,
+    world: World | None = None,
     **wanted: Any,
 ) -> Trainer:
     """A trainer for a new run.
@@ -62,14 +64,15 @@ def begin(
         root: The folder of all runs.
         progress: Told of bytes done and bytes in all while a text is encoded.
         stop: Asked before each step; True ends the training with everything saved.
+        world: The processes that share the work; this one alone without it.
         wanted: Settings by their names in ``ModelConfig`` and ``TrainConfig``.
 
     Raises:
         ChargenError: anything about the texts, the settings or the run that prevents a start; nothing is written.
     """
-    folder = Run(run, root) if run is not None else None
-    if folder is not None and not overwrite:
-        folder.refuse_existing()
+    world = world or World()
+    if run is not None and not overwrite:
+        world.led(Run(run, root).refuse_existing)
     parent = None if init_from is None else load(runs.find(init_from, root=root))
     corpus = texts.load(progress)
     if parent is not None:
@@ -79,11 +82,10 @@ def begin(
     notes: tuple[str, ...] = ()
     if parent is not None:
         weights, notes = _carry_over(parent, model, corpus.vocab, train.seed)
-    folder = folder or free_run(corpus.name, root)
-    trainer = Trainer(
-        corpus, model, train, folder, weights=weights, origin=dataclasses.asdict(texts), notes=notes, stop=stop
-    )
-    folder.prepare(overwrite=overwrite)
+    folder = Run(run, root) if run is not None else world.led(lambda: _free_run(corpus.name, root))
+    origin = dataclasses.asdict(texts)
+    trainer = Trainer(corpus, model, train, folder, weights=weights, origin=origin, notes=notes, stop=stop, world=world)
+    world.led(lambda: folder.prepare(overwrite=overwrite))
     return trainer
 
 
@@ -94,6 +96,7 @@ def resume(
     root: Path = runs.ROOT,
     progress: Progress | None = None,
     stop: Callable[[], bool] = lambda: False,
+    world: World | None = None,
     **wanted: Any,
 ) -> Trainer:
     """A trainer that goes on where ``run`` stopped, exactly.
@@ -104,6 +107,7 @@ def resume(
         root: The folder of all runs.
         progress: As in ``begin``.
         stop: As in ``begin``.
+        world: As in ``begin``; it need not be of the size that the run had.
         wanted: New values for settings in ``ON_RESUME``.
 
     Raises:
@@ -127,19 +131,25 @@ def resume(
             f"{corpus.name} ({len(corpus):,} characters) is not the text that run {run!r} was trained on "
             f"({last.corpus.name}, {last.corpus.characters:,} characters); name that text, or start a new run"
         )
-    folder.tidy()
+    world = world or World()
+    world.led(folder.tidy)
     train = dataclasses.replace(last.train, **wanted)
-    return Trainer(corpus, last.model, train, folder, resume=last, origin=origin, stop=stop)
+    return Trainer(corpus, last.model, train, folder, resume=last, origin=origin, stop=stop, world=world)
 
 
-def free_run(name: str, root: Path) -> Run:
+def _free_run(name: str, root: Path) -> Run:
     """The first of ``name``, ``name-2``, ``name-3``, ... that does not exist."""
-    plain = "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in name).strip("-.") or "run"
+    plain = plain_name(name)
     number, run = 1, Run(plain, root)
     while run.exists():
         number += 1
         run = Run(f"{plain}-{number}", root)
     return run
+
+
+def plain_name(name: str) -> str:
+    """``name`` with what is awkward in a folder's name replaced."""
+    return "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in name).strip("-.") or "run"
 
 
 def _architecture(parent: Checkpoint, wanted: dict[str, Any]) -> dict[str, Any]:

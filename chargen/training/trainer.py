@@ -20,11 +20,13 @@ from chargen.corpus import Corpus
 from chargen.errors import CheckpointError, TrainingError
 from chargen.runs import Run
 from chargen.training import hardware
-from chargen.training.bptt import Windows, fit
+from chargen.training.bptt import Windows
+from chargen.training.distributed import World
 from chargen.training.evaluate import calibrate, evaluate
 from chargen.training.events import Evaluated, Event, Finished, Progress, Started
 from chargen.training.learner import Learner
 from chargen.training.model import StackedRNN
+from chargen.training.resolve import resolve
 from chargen.training.schedule import Schedule
 from chargen.training.tally import Tally
 
@@ -46,6 +48,7 @@ class Trainer:
         weights: Initial weights to start from instead of random ones, named as in ``model.weight_shapes()``.
         origin: Where the text came from, kept in ``last`` so that resuming finds it.
         notes: What the first event tells beside its own notes.
+        world: The processes that share the work.
         stop: Asked before each step; True ends the training with everything saved.
     """
 
@@ -60,15 +63,17 @@ class Trainer:
         weights: Mapping[str, NDArray[np.float32]] | None = None,
         origin: Mapping[str, Any] | None = None,
         notes: tuple[str, ...] = (),
+        world: World | None = None,
         stop: Callable[[], bool] = lambda: False,
     ) -> None:
         self.began = time.perf_counter()
         self.corpus, self.model, self.run, self.stop = corpus, model, run, stop
         self.split = corpus.split(train.val_fraction, train.test_fraction)
-        self.train, lowered = _resolve(train, model, len(self.split.train))
+        self.world = world or World()
+        self.train, lowered = resolve(train, model, len(self.split.train), self.world)
         self.origin, self.notes = dict(origin or {}), (*notes, *lowered)
         self.windows = Windows(corpus.ids, self.split.train, self.train.batch_size, self.train.bptt, self.train.seed)
-        self.learner = Learner(model, self.train)
+        self.learner = Learner(model, self.train, self.world)
         if weights is not None:
             self.learner.network.load(weights)
             self.learner.average.load(weights)
@@ -85,34 +90,40 @@ class Trainer:
         """Train, step by step, telling of it; the last event is ``Finished``.
 
         Raises:
-            TrainingError: the loss or a gradient is not finite; ``best`` and ``last`` stay as they were.
+            TrainingError: the loss or a gradient is not finite, or another process was lost; ``best`` and ``last``
+                stay as they were.
             RunError: a checkpoint cannot be written.
         """
-        with hardware.settings(self.train.threads):
+        advice = f"go on with: chargen train --resume {self.run.name}"
+        with hardware.settings(self.train.threads), self.world.watching(advice):
             yield self._started()
             if self.learner.step == 0:
                 self._save(best=True)
-            saved, reason = time.perf_counter(), None
+            saved, overdue, reason = time.perf_counter(), False, None
             every = self.train.eval_every or self._often_enough()
             while self.learner.step < self.schedule.total_steps:
-                if self.stop():
+                if self.world.any(self.stop()):
                     reason = "interrupted"
                     self._save()
                     break
                 self._train_step()
                 if self.learner.step % REPORT_STEPS == 0:
                     yield self._progress()
-                    self.schedule.replan(self.learner.step, time.perf_counter() - self.began)
+                    self.schedule.total_steps = self.world.led(self._plan)
+                    overdue = self.world.any(time.perf_counter() - saved > SAVE_SECONDS)
                 if self.learner.step % every == 0 or self.learner.step >= self.schedule.total_steps:
                     yield self._evaluate()
                     saved = time.perf_counter()
                     if self._out_of_patience():
                         reason = f"no better validation in the last {self.train.patience}"
                         break
-                elif time.perf_counter() - saved > SAVE_SECONDS:
+                elif overdue:
                     self._save()
-                    saved = time.perf_counter()
+                    saved, overdue = time.perf_counter(), False
             yield self._finish(reason)
+
+    def _plan(self) -> int:
+        return self.schedule.planned(self.learner.step, self._seconds())
 
     def _often_enough(self) -> int:
         """Steps between evaluations: an epoch, or less where an epoch is long."""
@@ -161,12 +172,7 @@ class Trainer:
     def _evaluate(self) -> Evaluated:
         self._check_finite()
         speed = self.tally.chars_per_second(self.train.batch_size * self.train.bptt)
-        scale, bpc, joint = 1.0, None, None
-        network, ids, val = self.learner.average, self.corpus.ids, self.split.val
-        if val:
-            scale, bpc = calibrate(network, ids, val)
-        if val and self.model.bidirectional:
-            (joint,) = evaluate(network, ids, val, both_sides=True)
+        scale, bpc, joint = self.world.led(self._validate)
         judged = bpc if joint is None else joint
         best = judged is None or judged < self.best_bpc
         evaluation = Evaluation(
@@ -189,20 +195,22 @@ class Trainer:
         self._save(best=best, keep=self.train.keep)
         return Evaluated(evaluation=evaluation, best=best, last=self.run.last)
 
+    def _validate(self) -> tuple[float, float | None, float | None]:
+        """The best factor on the logits, the loss with it, and that from both sides, on the validation split."""
+        network, ids, val = self.learner.average, self.corpus.ids, self.split.val
+        if not val:
+            return 1.0, None, None
+        scale, bpc = calibrate(network, ids, val)
+        joint = evaluate(network, ids, val, both_sides=True)[0] if self.model.bidirectional else None
+        return scale, bpc, joint
+
     def _out_of_patience(self) -> bool:
         """Whether none of the last ``patience`` evaluations was a new best."""
         recent = self.history[-self.train.patience :] if self.train.patience else ()
         return bool(recent) and len(self.history) > self.train.patience and recent[0].step > self.best_step
 
     def _finish(self, reason: str | None) -> Finished:
-        """Score the test split with the best checkpoint, once, unless the training was only interrupted."""
-        best = load(self.run.best)
-        if reason != "interrupted" and self.split.test and best.test_bpc is None:
-            judge = StackedRNN(self.model).to(self.learner.device)
-            judge.load(best.weights)
-            (bpc,) = evaluate(judge, self.corpus.ids, self.split.test, column=WHOLE_COLUMN)
-            best = dataclasses.replace(best, test_bpc=bpc)
-            self.run.write_best(best)
+        val_bpc, test_bpc = self.world.led(lambda: self._judge_best(interrupted=reason == "interrupted"))
         seconds = self._seconds()
         return Finished(
             run=self.run.name,
@@ -210,13 +218,24 @@ class Trainer:
             best_step=self.best_step,
             step=self.learner.step,
             total_steps=self.schedule.total_steps,
-            val_bpc=best.val_bpc,
-            test_bpc=best.test_bpc,
+            val_bpc=val_bpc,
+            test_bpc=test_bpc,
             seconds=seconds,
             parameters=self.model.parameters,
             chars_per_second=self.learner.step * self.train.batch_size * self.train.bptt / seconds,
             reason=reason,
         )
+
+    def _judge_best(self, *, interrupted: bool) -> tuple[float | None, float | None]:
+        """The best checkpoint's losses on validation and test; the test split is scored once, when training is over."""
+        best = load(self.run.best)
+        if not interrupted and self.split.test and best.test_bpc is None:
+            judge = StackedRNN(self.model).to(self.learner.device)
+            judge.load(best.weights)
+            (bpc,) = evaluate(judge, self.corpus.ids, self.split.test, column=WHOLE_COLUMN)
+            best = dataclasses.replace(best, test_bpc=bpc)
+            self.run.write_best(best)
+        return best.val_bpc, best.test_bpc
 
     def _save(self, *, best: bool = False, keep: int = 0) -> None:
         self._check_finite()
@@ -227,7 +246,7 @@ class Trainer:
             for name, weight in last.weights.items()
         }
         model = dataclasses.replace(last, weights=weights, progress={}, state={})
-        self.run.write(last, model, best=best, keep=keep)
+        self.world.led(lambda: self.run.write(last, model, best=best, keep=keep))
 
     def _corpus_info(self) -> CorpusInfo:
         train, val, test = ((span.start, span.stop) for span in (self.split.train, self.split.val, self.split.test))
@@ -271,25 +290,3 @@ class Trainer:
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise CheckpointError(f"{self.run.last} holds no consistent state to resume from: {error}") from error
         self.history = last.history
-
-
-def _resolve(train: TrainConfig, model: ModelConfig, characters: int) -> tuple[TrainConfig, tuple[str, ...]]:
-    """``train`` with automatic settings chosen and the window fitted to the text, and notes on what was lowered."""
-    device = hardware.choose_device(train.device)
-    batch_size, bptt = fit(characters, train.batch_size, train.bptt)
-    notes: tuple[str, ...] = ()
-    if (batch_size, bptt) != (train.batch_size, train.bptt):
-        note = (
-            f"the training split has only {characters:,} characters, so batch size {train.batch_size} became "
-            f"{batch_size} and bptt {train.bptt} became {bptt}"
-        )
-        notes = (note,)
-    resolved = dataclasses.replace(
-        train,
-        device=device,
-        precision=hardware.choose_precision(train.precision, device),
-        threads=hardware.choose_threads(train.threads, model),
-        batch_size=batch_size,
-        bptt=bptt,
-    )
-    return resolved, notes

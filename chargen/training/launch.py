@@ -1,0 +1,77 @@
+"""Starting several processes on this machine: ``chargen train --nproc N``."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from types import FrameType
+from typing import Final
+
+GRACE_SECONDS: Final = 60.0
+"""How long the others have to end by themselves after one was lost."""
+
+
+def launch(processes: int, arguments: Sequence[str]) -> int:
+    """Run ``chargen`` with ``arguments`` in ``processes`` processes that know of each other.
+
+    Ctrl-C and SIGTERM are passed on to all, which then save and end.
+
+    Returns:
+        The exit code: 0 where all ended well, else the first one that did not.
+    """
+    port = _free_port()
+    children = [
+        subprocess.Popen(  # noqa: S603  # this very program, with the user's own arguments
+            [sys.executable, "-m", "chargen", *arguments],
+            env=os.environ
+            | {
+                "RANK": str(rank),
+                "LOCAL_RANK": str(rank),
+                "WORLD_SIZE": str(processes),
+                "LOCAL_WORLD_SIZE": str(processes),
+                "MASTER_ADDR": "127.0.0.1",
+                "MASTER_PORT": str(port),
+            },
+            # a group of its own each, so that Ctrl-C comes from here alone and comes once
+            start_new_session=True,
+        )
+        for rank in range(processes)
+    ]
+
+    def pass_on(number: int, _frame: FrameType | None) -> None:
+        for child in children:
+            if child.poll() is None:
+                child.send_signal(number)
+
+    before = {number: signal.signal(number, pass_on) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        return _wait(children)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for child in children:
+            if child.poll() is None:
+                child.kill()
+            child.wait()
+
+
+def _wait(children: Sequence["subprocess.Popen[bytes]"]) -> int:
+    failed, deadline = 0, float("inf")
+    while any(child.poll() is None for child in children) and time.monotonic() < deadline:
+        time.sleep(0.05)
+        if not failed:
+            codes = [child.returncode for child in children if child.returncode]
+            if codes:
+                failed, deadline = codes[0], time.monotonic() + GRACE_SECONDS
+    failed = failed or next((child.returncode for child in children if child.returncode), 0)
+    return 128 - failed if failed < 0 else failed
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

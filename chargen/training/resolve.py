@@ -1,0 +1,44 @@
+"""Automatic settings, and those that a text or a machine cannot have, made definite."""
+
+import dataclasses
+
+from chargen.config import ModelConfig, TrainConfig
+from chargen.training import hardware
+from chargen.training.bptt import fit
+from chargen.training.distributed import World
+
+
+def resolve(
+    train: TrainConfig, model: ModelConfig, characters: int, world: World
+) -> tuple[TrainConfig, tuple[str, ...]]:
+    """``train`` with automatic settings chosen and the window fitted to the text, and notes on what was lowered.
+
+    Args:
+        train: As asked for.
+        model: Architecture.
+        characters: Length of the training split.
+        world: The processes that share the work.
+
+    Raises:
+        ConfigError: the device is not there, or the batch cannot be divided among the processes.
+    """
+    world.columns(train.batch_size)
+    device = hardware.choose_device(train.device)
+    batch_size, bptt = fit(characters, train.batch_size, train.bptt)
+    batch_size = max(1, batch_size // world.size) * world.size
+    notes: tuple[str, ...] = ()
+    if (batch_size, bptt) != (train.batch_size, train.bptt):
+        note = (
+            f"the training split has only {characters:,} characters, so batch size {train.batch_size} became "
+            f"{batch_size} and bptt {train.bptt} became {bptt}"
+        )
+        notes = (note,)
+    resolved = dataclasses.replace(
+        train,
+        device=device,
+        precision=hardware.choose_precision(train.precision, device),
+        threads=hardware.choose_threads(train.threads, model),
+        batch_size=batch_size,
+        bptt=bptt,
+    )
+    return resolved, notes
