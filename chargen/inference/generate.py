@@ -24,7 +24,7 @@ CLOSERS: Final = "\"'”’»)]}*_"
 
 @dataclass(frozen=True)
 class Ending:
-    """Where one text stopped, so that ``generate(after=ending, ...)`` goes on as if it had not.
+    """Where one text stopped, so that ``generate(state=ending, ...)`` goes on as if it had not.
 
     Attributes:
         reason: ``length``, ``stop`` (a stop string) or ``sentence``.
@@ -78,8 +78,7 @@ def generate(
     sampler: SamplerConfig | None = None,
     stop: Sequence[str] = (),
     until_sentence: bool = False,
-    state: NDArray[Any] | None = None,
-    after: Ending | None = None,
+    state: NDArray[Any] | Ending | None = None,
 ) -> Iterator[Piece]:
     """The new characters of each text as they are written, a step of all texts after the other.
 
@@ -89,20 +88,20 @@ def generate(
         prompt_ids: What is continued. With none, the text starts as if after ``start_id``.
         length: Characters to write in each text, at most.
         seed: Of the first text; the one at ``i`` has ``seed + i``, and is the same text alone or in a batch (up to
-            the rounding of float32, where two characters are within one part in a million of a tie). None, with
-            ``after``, for the random numbers that come next.
+            the rounding of float32, where two characters are within one part in a million of a tie). None, after
+            an ending, for the random numbers that come next.
         num_samples: Texts, written in one batch.
-        sampler: How characters are drawn; with None as in the text before, or the defaults.
+        sampler: How characters are drawn; with None the defaults, after an ending as before it.
         stop: Strings that end a text as soon as it has one among its new characters. The string is left out, and
             characters that may be its beginning are held back until that is known.
         until_sentence: End a text at its first white space after a sentence's end, which is left out.
-        state: Where to start from, shape (S, L, 1, H), zeros with None.
-        after: Where an earlier text of this network stopped; the prompt and the new text go on behind its last
-            character. Without a prompt and with the same settings, both are what one longer text would have been;
-            only stop strings and sentences do not reach from one into the other.
+        state: Where to start from: a state of shape (S, L, 1, H), zeros with None, or the ending of an earlier text
+            of this network. Prompt and new text then go on behind its last character; without a prompt, a seed or a
+            sampler, both texts are what one longer text would have been, except that no stop string or sentence
+            reaches from one into the other.
 
     Raises:
-        ConfigError: a number is out of its range, a stop string is empty, or there are two places to start from.
+        ConfigError: a number is out of its range, or a stop string is empty.
         TextError: the state does not fit the network.
         CheckpointError: the model's logits are not finite.
     """
@@ -110,16 +109,15 @@ def generate(
     _check("num-samples", num_samples, 1)
     if "" in stop:
         raise ConfigError("a stop string must not be empty")
-    if state is not None and after is not None:
-        raise ConfigError("a state and the ending of a text are two places to start from; give one")
     prompt = np.asarray(prompt_ids, np.int64)
     past, drawn = prompt[:0], 0
-    if after is not None:
-        state, past = after.state, after.recent[:-1]  # the last of them begins the prompt
-        prompt = np.concatenate([[after.last], prompt])
-        sampler = sampler or after.sampler
+    if isinstance(state, Ending):
+        past = state.recent[:-1]  # the last of them begins the prompt
+        prompt = np.concatenate([[state.last], prompt])
+        sampler = sampler or state.sampler
         if seed is None:
-            seed, drawn = after.seed, after.drawn
+            seed, drawn = state.seed, state.drawn
+        state = state.state
     elif len(prompt) == 0:
         prompt = np.array([start_id(vocab)])
     first = _check("seed", seed, 0)

@@ -1,0 +1,59 @@
+"""What a model has learnt about single characters: their embeddings, and which of them lie close together.
+
+V vocab, E embedding, N characters asked about, K neighbours.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chargen.checkpoint import Checkpoint
+from chargen.errors import ConfigError
+
+BLOCK_VALUES = 1 << 22
+"""Cosines held at once."""
+
+
+def embeddings(checkpoint: Checkpoint) -> NDArray[np.float32]:
+    """The learnt embeddings, shape (V, E), in the order of the vocabulary; the reserved unknown id is the last.
+
+    Raises:
+        ConfigError: the model feeds one-hot characters.
+    """
+    if checkpoint.model.one_hot:
+        raise ConfigError("the model was trained with --one-hot; it has no embeddings")
+    return checkpoint.weights["embedding.weight"]
+
+
+def neighbours(
+    vectors: NDArray[np.float32], ids: Sequence[int], count: int
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """The rows of ``vectors`` that point most nearly where those of ``ids`` do, the nearest first.
+
+    Args:
+        vectors: Shape (V, E).
+        ids: Rows to find neighbours of, N of them; none is its own.
+        count: How many neighbours, at most.
+
+    Returns:
+        Their rows and their cosines, both of shape (N, K); the cosine with a vector of zeros is 0.
+
+    Raises:
+        ConfigError: ``count`` is not a positive whole number.
+    """
+    if count < 1:
+        raise ConfigError(f"neighbours must be a whole number of at least 1, not {count}")
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    directions = vectors / np.where(lengths > 0, lengths, 1)
+    nearest = np.empty((len(ids), min(count, len(vectors) - 1)), np.int64)
+    cosines = np.empty(nearest.shape, np.float32)
+    rows = max(1, BLOCK_VALUES // len(vectors))
+    for start in range(0, len(ids), rows):
+        own = np.array(ids[start : start + rows])
+        near = directions[own] @ directions.T  # (rows, V)
+        near[np.arange(len(own)), own] = -np.inf
+        order = np.argsort(-near, axis=1, kind="stable")[:, : nearest.shape[1]]
+        nearest[start : start + rows] = order
+        cosines[start : start + rows] = np.take_along_axis(near, order, axis=1)
+    return nearest, cosines

@@ -1,0 +1,151 @@
+"""Where a text stopped, in a file, so that it goes on exactly there another day; and vectors from NumPy files.
+
+A state file is a NumPy archive (``.npz``, whose members carry checksums) of three arrays: ``state`` (S, L, 1, H),
+``recent`` (W,) and ``about``, a JSON document with the rest of the ``Ending`` and a fingerprint of the model that
+wrote it. Nothing is ever unpickled.
+
+S parts of the state, L layers, H hidden, W characters that the repetition penalty looks at.
+"""
+
+import dataclasses
+import hashlib
+import io
+import json
+import struct
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chargen.checkpoint import Checkpoint
+from chargen.config import SamplerConfig
+from chargen.errors import ConfigError, TextError
+from chargen.files import replacing
+from chargen.inference.generate import Ending
+from chargen.records import Kind, check, is_object, is_text
+
+FORMAT: Final = 1
+MAX_BYTES: Final = 256 << 20  # the largest state of a valid ModelConfig takes 32 MiB, the largest window 8
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+_KINDS: Final[dict[str, Kind]] = {
+    "format": _is_whole,
+    "model": is_text,
+    "cell": is_text,
+    "reason": is_text,
+    "last": _is_whole,
+    "seed": _is_whole,
+    "drawn": _is_whole,
+    "sampler": is_object,
+}
+# What NumPy's and zipfile's readers are known to raise on bytes that are not what they seem.
+_UNREADABLE: Final = (
+    ValueError,
+    OSError,
+    EOFError,
+    KeyError,
+    MemoryError,
+    OverflowError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    struct.error,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+
+
+def fingerprint(checkpoint: Checkpoint) -> str:
+    """A SHA-256 of all that a model computes with: vocabulary and weights, whose names and shapes tell the rest."""
+    shapes = checkpoint.model.weight_shapes()
+    about = [checkpoint.vocab.characters, checkpoint.vocab.unknown_id, list(shapes.items())]
+    digest = hashlib.sha256(json.dumps(about).encode())
+    for name in shapes:
+        digest.update(np.ascontiguousarray(checkpoint.weights[name]).data)
+    return digest.hexdigest()
+
+
+def save(path: Path, checkpoint: Checkpoint, ending: Ending) -> None:
+    """Write where a text of this model stopped to ``path``, whole or not at all.
+
+    Raises:
+        RunError: the file cannot be written.
+    """
+    about = {
+        "format": FORMAT,
+        "model": fingerprint(checkpoint),
+        "cell": checkpoint.model.cell,
+        "reason": ending.reason,
+        "last": ending.last,
+        "seed": ending.seed,
+        "drawn": ending.drawn,
+        "sampler": dataclasses.asdict(ending.sampler),
+    }
+    with replacing(path) as file:
+        np.savez(file, state=ending.state, recent=ending.recent, about=np.array(json.dumps(about)))
+
+
+def load(path: Path, checkpoint: Checkpoint) -> Ending | NDArray[Any]:
+    """Where a text of this model stopped, as ``save`` wrote it; or, from a ``.npy`` file, its array as it is.
+
+    Raises:
+        TextError: the file cannot be read, is damaged or neither of the two, or is the state of another model.
+    """
+    found = _arrays(path)
+    if isinstance(found, np.ndarray):
+        return found
+    try:
+        return _ending(path, found, checkpoint)
+    except (ConfigError, ValueError, RecursionError) as error:
+        raise TextError(f"{path} is no state of a text, or it is damaged: {str(error)[:200]}") from error
+
+
+def _ending(path: Path, found: dict[str, NDArray[Any]], checkpoint: Checkpoint) -> Ending:
+    if found.keys() != {"state", "recent", "about"}:
+        raise ValueError(f"it holds {sorted(found)[:5]}")
+    state, recent = found["state"], found["recent"]
+    about = check("description", json.loads(str(found["about"])), _KINDS)
+    if about["format"] != FORMAT:
+        raise TextError(f"{path} has state format {about['format']}; this chargen reads format {FORMAT}")
+    if about["model"] != fingerprint(checkpoint):
+        raise TextError(
+            f"{path} is the state of a text by another model (cell {about['cell'][:20]!r}, shape {state.shape}); only "
+            "the checkpoint that began a text can go on with it"
+        )
+    model, known = checkpoint.model, len(checkpoint.vocab.characters)
+    expected = (model.state_parts, model.num_layers, 1, model.hidden_size)
+    if state.dtype != np.float32 or state.shape != expected or not np.isfinite(state).all():
+        raise ValueError(f"its state is not {expected} finite numbers of float32")
+    ids = np.append(recent, about["last"])
+    if recent.ndim != 1 or recent.dtype != np.int64 or ids.min() < 0 or ids.max() >= known:
+        raise ValueError(f"its characters are not from 0 to {known - 1}")
+    sampler = SamplerConfig.from_dict(about["sampler"])
+    return Ending(about["reason"], state, about["last"], about["seed"], about["drawn"], recent, sampler)
+
+
+def _arrays(path: Path) -> dict[str, NDArray[Any]] | NDArray[Any]:
+    """The arrays of an ``.npz`` file, or the one of an ``.npy`` file."""
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise TextError(f"{path} is too large to be a state or a vector")
+        data = path.read_bytes()
+    except OSError as error:
+        raise TextError(f"cannot read {path}: {error.strerror or error}") from error
+    try:
+        found = np.load(io.BytesIO(data), allow_pickle=False)
+        if isinstance(found, np.ndarray):
+            return found
+        if sum(member.file_size for member in found.zip.infolist()) > MAX_BYTES:
+            raise TextError(f"{path} is too large to be a state or a vector")
+        return dict(found)
+    except _UNREADABLE as error:
+        raise TextError(
+            f"{path} is damaged, or neither a state (--save-state) nor a vector (chargen encode --output)"
+        ) from error
