@@ -2,14 +2,16 @@
 
 import os
 import sys
+from typing import NoReturn
 
 import typer
 
 from chargen.cli.corpora import corpora
 from chargen.cli.inspect import inspect
 from chargen.cli.sample import sample
+from chargen.cli.terminal import visible
 from chargen.cli.train import train
-from chargen.errors import ChargenError
+from chargen.errors import ChargenError, TrainingError
 
 app = typer.Typer(
     name="chargen",
@@ -27,13 +29,34 @@ def main() -> None:
     """Run the command line and exit: 0 when all went well, 1 on an error, 2 on wrong usage, 130 on Ctrl-C."""
     try:
         app()
+    except TrainingError as error:
+        _fail(str(error))
     except ChargenError as error:
-        line = " ".join(str(error).split())
-        sys.stderr.write(f"error: {line}\n")
-        sys.exit(1)
+        if os.environ.get("RANK", "0") != "0":
+            sys.exit(1)  # every process of a training has the same error; the first one tells it
+        _fail(str(error))
     except KeyboardInterrupt:
         sys.exit(130)
     except BrokenPipeError:
-        # the reader has gone, as with `| head`; keep the interpreter from failing on its last flush
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # the reader has gone, as with `| head`
+        _give_up_stdout()
         sys.exit(1)
+    except UnicodeEncodeError as error:
+        character = error.object[error.start]
+        _fail(f"the output's encoding, {error.encoding}, has no {ascii(character)}; set PYTHONIOENCODING=utf-8")
+    except MemoryError as error:
+        _fail(f"there is not enough memory: {error}")
+    except OSError as error:
+        _give_up_stdout()
+        _fail(f"cannot write the output: {error.strerror or error}")
+
+
+def _fail(message: str) -> NoReturn:
+    line = visible(" ".join(message.split()))
+    sys.stderr.write(f"error: {line}\n")
+    sys.exit(1)
+
+
+def _give_up_stdout() -> None:
+    """Keep the interpreter from failing again on its last flush."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
