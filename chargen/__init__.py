@@ -13,7 +13,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from chargen.api import Model, load, resume, train
+    from chargen.api import Model, classify, load, resume, train
     from chargen.errors import (
         ChargenError,
         CheckpointError,
@@ -35,6 +35,7 @@ __all__ = [
     "RunError",
     "TextError",
     "TrainingError",
+    "classify",
     "load",
     "resume",
     "train",

@@ -1,18 +1,25 @@
 """The library: train a model, load one, write and score text with it."""
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from chargen import prompt as prompts
 from chargen import runs
 from chargen.checkpoint import Checkpoint
 from chargen.checkpoint import load as load_checkpoint
 from chargen.config import SamplerConfig
-from chargen.inference.generate import Piece, collect, generate
+from chargen.errors import TextError
+from chargen.inference import statefile
+from chargen.inference.classify import Verdict
+from chargen.inference.classify import classify as classify_by
+from chargen.inference.embeddings import embeddings
+from chargen.inference.encode import encode, state_from
+from chargen.inference.generate import Ending, Piece, collect, generate
 from chargen.inference.network import Network
 from chargen.inference.score import Scored, score
 from chargen.prompt import Fitted
@@ -81,6 +88,25 @@ def load(where: str | Path | None = None) -> "Model":
     return Model(load_checkpoint(path), path)
 
 
+def classify(
+    texts: Sequence[str], models: "Sequence[Model | str | Path]", *, prior: Sequence[float] | None = None
+) -> list[Verdict]:
+    """Which of the models each text is likeliest from, and by how much.
+
+    Args:
+        texts: Any number; together they take much less time than one by one.
+        models: Two or more, loaded or as ``load`` finds them.
+        prior: A positive number for each model, in proportion to its probability; all equal with None.
+
+    Raises:
+        CheckpointError: there is no such checkpoint, or it is damaged.
+        ConfigError: there are too few models, two with no character in common, or the prior is not usable.
+        TextError: a text is empty, or no model knows any of its characters.
+    """
+    loaded = [each if isinstance(each, Model) else load(each) for each in models]
+    return classify_by(texts, [(model.network, model.vocab) for model in loaded], prior=prior)
+
+
 class Model:
     """A trained model: writes and scores text.
 
@@ -106,7 +132,8 @@ class Model:
             seed: The same seed gives the same text; None for a random one.
             strict: Refuse a prompt with unknown characters instead.
             options: ``temperature`` and the other settings of ``SamplerConfig``; ``stop`` (strings that end the
-                text), ``until_sentence``, ``state``.
+                text), ``until_sentence``, ``state`` (what ``load_state`` gives: the text goes on from there, without a
+                seed with the random numbers and settings that it began with).
 
         Raises:
             TextError: with ``strict``, the prompt has an unknown character.
@@ -136,13 +163,15 @@ class Model:
         """
         fitted = prompt if isinstance(prompt, Fitted) else prompts.fit(prompt, self.vocab, strict=strict)
         passed = {name: options.pop(name) for name in ("stop", "until_sentence", "state") if name in options}
-        sampler = options.pop("sampler", None) or SamplerConfig()
+        state = passed.get("state")
+        before = state if isinstance(state, Ending) else None
+        sampler = options.pop("sampler", None) or (before.sampler if before else SamplerConfig())
         return generate(
             self.network,
             self.vocab,
             self.vocab.encode(fitted.text),
             length=length,
-            seed=random_seed() if seed is None else seed,
+            seed=random_seed() if seed is None and before is None else seed,
             num_samples=num_samples,
             sampler=SamplerConfig.from_dict(dataclasses.asdict(sampler) | options),
             **passed,
@@ -155,6 +184,57 @@ class Model:
             TextError: the text is empty.
         """
         return score(self.network, self.vocab, text)
+
+    def encode(self, text: str | Sequence[str], *, mean: bool = False, layer: int | None = -1) -> NDArray[np.float32]:
+        """The hidden state after a text as a vector, or several texts' vectors.
+
+        Args:
+            text: One or several; what the model does not know is read as in a prompt.
+            mean: The mean over all characters instead.
+            layer: 0 is the first and -1 the top; None for all.
+
+        Returns:
+            Shape (H,) for one text, (N, H) for several; (L, H) and (N, L, H) for all layers.
+
+        Raises:
+            ConfigError: there is no such layer.
+            TextError: a text has no character that the model can read.
+        """
+        texts = [text] if isinstance(text, str) else text
+        ids = [self.vocab.encode(prompts.fit(each, self.vocab).text) for each in texts]
+        vectors = encode(self.network, ids, mean=mean, layer=layer)
+        return vectors[0] if isinstance(text, str) else vectors
+
+    def embeddings(self) -> NDArray[np.float32]:
+        """The learnt embeddings, shape (V, E), in the order of ``vocab``; the reserved unknown id is the last.
+
+        Raises:
+            ConfigError: the model feeds one-hot characters.
+        """
+        return embeddings(self.checkpoint)
+
+    def save_state(self, path: str | Path, ending: Ending) -> None:
+        """Keep where a text of this model stopped, which the last of its ``pieces`` tells, in a file.
+
+        Raises:
+            RunError: the file cannot be written.
+        """
+        statefile.save(Path(path), self.checkpoint, ending)
+
+    def load_state(self, path: str | Path) -> Ending | NDArray[np.float32]:
+        """The ``state`` for ``sample``: what ``save_state`` kept, or one whose hidden part is a vector of ``encode``.
+
+        A vector's file is a ``.npy`` of shape (H,) or (1, H), for the top layer, or (1, L, H) for all.
+
+        Raises:
+            TextError: the file is damaged or something else, or does not belong to this model.
+        """
+        found = statefile.load(Path(path), self.checkpoint)
+        if isinstance(found, Ending):
+            return found
+        if found.ndim > 1 and len(found) != 1:
+            raise TextError(f"{path} has the shape {found.shape}, which is {len(found)} texts; a text starts from one")
+        return state_from(self.network, found[0] if found.ndim > 1 else found)
 
 
 def random_seed() -> int:
