@@ -163,19 +163,19 @@ def test_the_readout_of_the_features_gives_the_logits() -> None:
 
 
 def test_the_backward_stack_runs_on_its_own_weights() -> None:
-    """With its prefix, the backward half is the network that its weights make without one."""
-    config = ModelConfig(vocab_size=5, hidden_size=4, embedding_size=3, bidirectional=True)
+    """With its prefix, the backward half has the features that its weights make without one, and no read-out."""
+    sizes = {"vocab_size": 5, "hidden_size": 4, "embedding_size": 3}
+    config = ModelConfig.from_dict({**sizes, "bidirectional": True})
     weights = random_weights(config)
-    renamed = {name.removeprefix("backward."): value for name, value in weights.items() if name.startswith("backward.")}
-    alone = Network(
-        ModelConfig(vocab_size=5, hidden_size=4, embedding_size=3),
-        renamed | {"embedding.weight": weights["embedding.weight"]},
-    )
+    renamed = {name.removeprefix("backward."): weights[name] for name in weights if name.startswith("backward.")}
+    alone = Network(ModelConfig.from_dict(sizes), weights | renamed)
     backward, forward = Network(config, weights, prefix="backward."), Network(config, weights)
     ids = random_ids(config, 6)
-    logits = backward.run(ids, backward.initial_state())
-    np.testing.assert_array_equal(logits, alone.run(ids, alone.initial_state()))
-    assert not np.allclose(logits, forward.run(ids, forward.initial_state()))
+    features = backward.features(ids, backward.initial_state())
+    np.testing.assert_array_equal(features, alone.features(ids, alone.initial_state()))
+    assert not np.allclose(features, forward.features(ids, forward.initial_state()))
+    with pytest.raises(ValueError, match="no read-out"):
+        backward.run(ids, backward.initial_state())
 
 
 def test_half_precision_weights_are_computed_with_in_single() -> None:

@@ -80,15 +80,17 @@ class Network:
     Args:
         config: The architecture.
         weights: Arrays with the names and shapes of ``config.weight_shapes()``; computed with in float32.
-        prefix: ``"backward."`` for the backward stack of a bidirectional model.
+        prefix: ``"backward."`` for the backward stack of a bidirectional model, which has features but no read-out.
     """
 
     def __init__(self, config: ModelConfig, weights: Mapping[str, NDArray[Any]], *, prefix: str = "") -> None:
         self.config = config
         embedding = None if config.one_hot else _float32(weights["embedding.weight"])
         self._layers = _layers(config, weights, prefix, embedding)
-        self._readout = np.ascontiguousarray(_float32(weights[prefix + "readout.weight"]).T)  # (R, V)
-        self._bias = _float32(weights[prefix + "readout.bias"])
+        self._readout: tuple[Floats, Floats] | None = None
+        if not prefix:
+            weight, bias = _float32(weights["readout.weight"]), _float32(weights["readout.bias"])
+            self._readout = np.ascontiguousarray(weight.T), bias  # (R, V), (V,)
         self._state: Floats | None = None  # the state that ``_bound`` belongs to
         self._bound: list[_Bound] = []
         self._features: Floats = np.empty((0, 0), np.float32)
@@ -165,9 +167,16 @@ class Network:
             pass
 
     def readout(self, features: Floats) -> Floats:
-        """The logits (..., V) of ``features`` (..., R)."""
-        logits: Floats = features.dot(self._readout)
-        logits += self._bias
+        """The logits (..., V) of ``features`` (..., R).
+
+        Raises:
+            ValueError: this is a backward stack.
+        """
+        if self._readout is None:
+            raise ValueError("a backward stack has no read-out of its own")
+        weight, bias = self._readout
+        logits: Floats = features.dot(weight)
+        logits += bias
         return logits
 
     def logits(self, hidden: Floats) -> Floats:
