@@ -1,8 +1,9 @@
 """The command line: one thin module a command, and the one place where errors become a line and an exit code."""
 
+import contextlib
 import os
 import sys
-from typing import NoReturn
+from typing import Any, Final, NoReturn
 
 import typer
 
@@ -12,6 +13,9 @@ from chargen.cli.sample import sample
 from chargen.cli.terminal import visible
 from chargen.cli.train import train
 from chargen.errors import ChargenError, TrainingError
+
+_UsageError: Final[Any] = typer.BadParameter.__mro__[1]
+"""What typer raises on wrong usage; it does not export the class."""
 
 app = typer.Typer(
     name="chargen",
@@ -28,35 +32,31 @@ for command in (train, sample, inspect, corpora):
 def main() -> None:
     """Run the command line and exit: 0 when all went well, 1 on an error, 2 on wrong usage, 130 on Ctrl-C."""
     try:
-        app()
+        sys.exit(app(standalone_mode=False))
     except TrainingError as error:
         _fail(str(error))
     except ChargenError as error:
         if os.environ.get("RANK", "0") != "0":
             sys.exit(1)  # every process of a training has the same error; the first one tells it
         _fail(str(error))
-    except KeyboardInterrupt:
+    except _UsageError as error:
+        if error.message.strip():  # otherwise it is the help, which has been shown
+            _fail(error.format_message(), code=2)
+        sys.exit(2)
+    except (KeyboardInterrupt, typer.Abort):
         sys.exit(130)
-    except BrokenPipeError:
-        # the reader has gone, as with `| head`
-        _give_up_stdout()
-        sys.exit(1)
     except UnicodeEncodeError as error:
         character = error.object[error.start]
-        _fail(f"the output's encoding, {error.encoding}, has no {ascii(character)}; set PYTHONIOENCODING=utf-8")
+        _fail(f"the output's encoding, {error.encoding}, has no {character!a}; set PYTHONIOENCODING=utf-8")
     except MemoryError as error:
         _fail(f"there is not enough memory: {error}")
     except OSError as error:
-        _give_up_stdout()
-        _fail(f"cannot write the output: {error.strerror or error}")
+        with contextlib.suppress(OSError):  # keep the interpreter from failing again on its last flush
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _fail(f"cannot write {error.filename or 'the output'}: {error.strerror or error}")
 
 
-def _fail(message: str) -> NoReturn:
+def _fail(message: str, *, code: int = 1) -> NoReturn:
     line = visible(" ".join(message.split()))
     sys.stderr.write(f"error: {line}\n")
-    sys.exit(1)
-
-
-def _give_up_stdout() -> None:
-    """Keep the interpreter from failing again on its last flush."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(code)

@@ -2,27 +2,61 @@
 
 import json
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 from chargen.cli import options
+from chargen.cli.terminal import visible
 
 if TYPE_CHECKING:
     from chargen.checkpoint import Checkpoint
 
 
 def inspect(checkpoint: options.CheckpointPath = None, *, as_json: options.Json = False) -> None:
-    """Show what a checkpoint holds: architecture, settings, corpus, metrics and vocabulary."""
+    """Show what a checkpoint holds: architecture, settings, corpus, metrics and vocabulary.
+
+    Of a run's folder where something is damaged or missing, show which of its files are usable.
+    """
     from chargen import runs
     from chargen.checkpoint import load
 
+    if checkpoint is not None:
+        _survey(checkpoint, as_json)
     path = runs.find(checkpoint)
     found = load(path)
     if as_json:
-        typer.echo(json.dumps({"path": str(path), **_everything(found)}, ensure_ascii=False))
+        typer.echo(json.dumps({"path": str(path), **_everything(found)}))
         return
     _show(str(path), found)
+
+
+def _survey(where: Path, as_json: bool) -> None:
+    """Tell which files of a run's folder are usable, if not all of them are.
+
+    Raises:
+        CheckpointError: a checkpoint among them is damaged.
+    """
+    from chargen.errors import CheckpointError
+    from chargen.survey import examine, folder
+
+    run = folder(where)
+    findings = examine(run) if run else []
+    if not any(finding.state != "usable" or finding.remark for finding in findings):
+        return
+    checkpoints = [finding for finding in findings if finding.is_checkpoint]
+    damaged = [finding.name for finding in checkpoints if finding.state == "damaged"]
+    if not as_json:
+        for each in findings:
+            typer.echo(visible(f"{each.name:24}  {each.state}{f': {each.remark}' if each.remark else ''}"))
+    elif damaged:
+        typer.echo(json.dumps({"folder": str(run), "files": [asdict(finding) for finding in findings]}))
+    if damaged:
+        usable = [finding.name for finding in checkpoints if finding.state == "usable"]
+        raise CheckpointError(
+            f"{run} is damaged: {', '.join(damaged)} cannot be used, {', '.join(usable) or 'no other checkpoint'} can"
+        )
 
 
 def _everything(found: "Checkpoint") -> dict[str, Any]:
@@ -45,7 +79,7 @@ def _show(path: str, found: "Checkpoint") -> None:
     table = Table(show_header=False, box=None, pad_edge=False, padding=(0, 2, 0, 0))
 
     def row(name: str, value: str) -> None:
-        table.add_row(name, Text(value))
+        table.add_row(name, Text(visible(value)))
 
     def settings(values: dict[str, Any]) -> str:
         return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in values.items())

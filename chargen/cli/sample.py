@@ -122,7 +122,7 @@ def _as_json(model: "Model", fitted: "Fitted", how: dict[str, Any]) -> None:
         for at, each in enumerate(texts)
     ]
     notes = [str(note) for note in fitted.notes]
-    typer.echo(json.dumps({"settings": flat, "samples": samples, "notes": notes}, ensure_ascii=False))
+    typer.echo(json.dumps({"settings": flat, "samples": samples, "notes": notes}))
 
 
 def _stream(model: "Model", fitted: "Fitted", how: dict[str, Any], *, echo: bool, raw: bool, quiet: bool) -> None:
