@@ -1,5 +1,7 @@
 """Streams of text: where they start, what they stop at, and how they go on."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -8,7 +10,7 @@ from networks import chain, random_network, reciter
 
 from chargen.config import SamplerConfig
 from chargen.errors import CheckpointError, ConfigError, TextError
-from chargen.inference.generate import Ending, Piece, collect, generate, start_id
+from chargen.inference.generate import Ending, Piece, Sample, collect, generate, start_id
 from chargen.vocab import Vocab
 
 EVEN = SamplerConfig(temperature=1)
@@ -126,15 +128,15 @@ def test_each_text_stops_for_itself() -> None:
     """Texts that stopped leave the batch; the others go on as they would alone, with their own states."""
     network, vocab = random_network(hidden_size=16), Vocab("abcdefg")
 
-    def text(seed: int, num_samples: int) -> list[str]:
-        pieces = generate(
-            network, vocab, length=30, seed=seed, num_samples=num_samples, sampler=EVEN, stop=["a", "bc", "dd"]
-        )
-        return [sample.text for sample in collect(pieces)]
+    def write(seed: int, num_samples: int) -> list[Sample]:
+        settings: Any = {"sampler": EVEN, "stop": ["a", "bc", "dd"]}
+        return collect(generate(network, vocab, length=30, seed=seed, num_samples=num_samples, **settings))
 
-    together = text(3, 8)
-    assert together == [text(3 + at, 1)[0] for at in range(8)]
-    assert len({len(sample) for sample in together}) > 3
+    together, alone = write(3, 8), [write(3 + at, 1)[0] for at in range(8)]
+    assert [sample.text for sample in together] == [sample.text for sample in alone]
+    assert len({len(sample.text) for sample in together}) > 3
+    for one, other in zip(together, alone, strict=True):
+        np.testing.assert_allclose(one.ending.state, other.ending.state, atol=1e-5)
 
 
 def test_the_same_seed_gives_the_same_text_whatever_the_batch() -> None:
