@@ -1,11 +1,18 @@
 """Automatic settings, and those that a text or a machine cannot have, made definite."""
 
 import dataclasses
+import time
+from typing import Final
+
+import torch
 
 from chargen.config import ModelConfig, TrainConfig
 from chargen.training import hardware
 from chargen.training.bptt import fit
 from chargen.training.distributed import World
+from chargen.training.learner import Learner
+
+PROBE_SECONDS: Final = 1.0
 
 
 def resolve(
@@ -42,3 +49,19 @@ def resolve(
         bptt=bptt,
     )
     return resolved, notes
+
+
+def measured_speed(model: ModelConfig, train: TrainConfig) -> float:
+    """How many characters a second this machine trains such a network on, from a second's trial."""
+    train, _ = resolve(train, model, train.batch_size * train.bptt * 16, World())
+    window = torch.zeros(train.bptt + 1, train.batch_size, dtype=torch.int64)
+    with hardware.settings(train.threads):
+        learner = Learner(model, train)
+        for _ in range(2):
+            learner.learn(window[:-1], window[1:], 0.0)
+        steps, began = 0, time.perf_counter()
+        while steps < 3 or time.perf_counter() - began < PROBE_SECONDS:
+            loss, _ = learner.learn(window[:-1], window[1:], 0.0)
+            steps += 1
+        float(loss)  # wait for a GPU
+        return steps * train.batch_size * train.bptt / (time.perf_counter() - began)

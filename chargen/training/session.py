@@ -17,6 +17,7 @@ from chargen.errors import CheckpointError, ConfigError, CorpusError
 from chargen.runs import Run
 from chargen.training.distributed import World
 from chargen.training.model import StackedRNN
+from chargen.training.resolve import measured_speed
 from chargen.training.trainer import Trainer
 from chargen.vocab import Vocab
 
@@ -77,7 +78,9 @@ def begin(
     corpus = texts.load(progress)
     if parent is not None:
         wanted = _architecture(parent, wanted)
-    model, train = presets.settings(len(corpus), len(corpus.vocab), preset=preset, **wanted)
+    model, train = world.led(
+        lambda: presets.settings(len(corpus), len(corpus.vocab), preset=preset, speed=measured_speed, **wanted)
+    )
     weights: dict[str, NDArray[np.float32]] | None = None
     notes: tuple[str, ...] = ()
     if parent is not None:
