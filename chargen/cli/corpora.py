@@ -1,11 +1,13 @@
 """``chargen corpora``: what there is to train on, and what is cached of large texts."""
 
 import json
-from typing import Annotated, Any
+from typing import Annotated, Final
 
 import typer
 
-from chargen.cli import options
+from chargen.cli import options, tables
+
+_NUMBERS: Final = ("characters", "distinct", "size")
 
 
 def corpora(
@@ -38,7 +40,7 @@ def _builtin(as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps({"corpora": rows}))
     else:
-        _table([row | {"characters": f"{row['characters']:,}"} for row in rows])
+        tables.show([row | {"characters": f"{row['characters']:,}"} for row in rows], right=_NUMBERS)
 
 
 def _cached(as_json: bool) -> None:
@@ -51,7 +53,7 @@ def _cached(as_json: bool) -> None:
         rows = [entry._asdict() | {"path": str(entry.path)} for entry in found]
         typer.echo(json.dumps({"folder": str(folder()), "entries": rows}))
         return
-    _table(
+    tables.show(
         [
             {
                 "name": entry.name,
@@ -60,7 +62,8 @@ def _cached(as_json: bool) -> None:
                 "written": f"{datetime.fromtimestamp(entry.modified).astimezone():%Y-%m-%d %H:%M}",
             }
             for entry in found
-        ]
+        ],
+        right=_NUMBERS,
     )
     options.note(f"cached in {folder()}: {len(found)}, {_size(sum(entry.size for entry in found))} in all")
 
@@ -74,28 +77,6 @@ def _clear(as_json: bool) -> None:
         typer.echo(json.dumps({"folder": str(folder()), "removed": removed, "freed": freed}))
     else:
         options.note(f"removed from {folder()}: {removed}, {_size(freed)} freed")
-
-
-def _table(rows: list[dict[str, Any]]) -> None:
-    """A drawn table on a terminal, elsewhere one row a line with tabs between."""
-    if not rows:
-        return
-    console = options.stdout()
-    if not console.is_terminal:
-        for row in [list(rows[0]), *(row.values() for row in rows)]:
-            typer.echo("\t".join(map(str, row)))
-        return
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table()
-    for name in rows[0]:
-        table.add_column(
-            name, overflow="fold", justify="right" if name in {"characters", "distinct", "size"} else "left"
-        )
-    for row in rows:
-        table.add_row(*(Text(str(value)) for value in row.values()))
-    console.print(table)
 
 
 def _size(count: float) -> str:
