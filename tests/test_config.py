@@ -121,5 +121,6 @@ def test_shapes_fit_each_other(config: ModelConfig) -> None:
         for layer in range(config.num_layers):
             below = width if layer == 0 else config.hidden_size + (width if config.skip else 0)
             assert shapes[f"{prefix}layers.{layer}.weight_ih"][1] == below
-        seen = config.hidden_size * (config.num_layers if config.skip else 1)
-        assert shapes[f"{prefix}readout.weight"] == (config.vocab_size, seen)
+    seen = config.hidden_size * (config.num_layers if config.skip else 1)
+    assert shapes["readout.weight"] == (config.vocab_size, seen)
+    assert shapes.get("joint.weight") == ((config.vocab_size, 2 * seen) if config.bidirectional else None)
