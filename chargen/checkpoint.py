@@ -26,6 +26,7 @@ from chargen.records import (
     Evaluation,
     Kind,
     check,
+    check_progress,
     is_count,
     is_flag,
     is_number,
@@ -232,7 +233,7 @@ def _without_tensors(document: dict[str, Any]) -> Checkpoint:
         weights={},
         history=tuple(record(Evaluation, evaluation) for evaluation in parts["history"]),
         test_bpc=parts["test_bpc"],
-        progress=parts["progress"],
+        progress=parts["progress"] and check_progress(parts["progress"]),
     )
 
 

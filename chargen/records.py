@@ -142,3 +142,33 @@ def check(name: str, values: object, kinds: Mapping[str, Kind]) -> dict[str, Any
         if not fits(values[key]):
             raise ValueError(f"its {name} has the {key} {values[key]!r}")
     return values
+
+
+_PROGRESS: Final[Mapping[str, Kind]] = {
+    "step": is_count,
+    "total_steps": is_count,
+    "best_step": is_count,
+    "best_bpc": or_none(is_number),
+    "seconds": is_number,
+    "tally": is_object,
+    "origin": is_object,
+}
+_TALLY: Final[Mapping[str, Kind]] = {"steps": is_count, "sums": list_of(is_number)}
+_ORIGIN: Final[Mapping[str, Kind]] = {
+    "sources": list_of(is_text),
+    "encoding": is_text,
+    "min_count": is_count,
+    "glob": or_none(is_text),
+}
+
+
+def check_progress(values: object) -> dict[str, Any]:
+    """``values``, which must be a training's progress, as its ``last`` checkpoint keeps it.
+
+    Raises:
+        ValueError: it is not.
+    """
+    progress = check("progress", values, _PROGRESS)
+    check("tally", progress["tally"], _TALLY)
+    check("origin", progress["origin"], _ORIGIN)
+    return progress

@@ -38,7 +38,15 @@ def checkpoint(characters: str = "\n abcdé", *, unknown: bool = False, **model:
         weights=weights,
         history=(evaluation(5), evaluation(10, train_bpc=None, val_bpc=2.25)),
         test_bpc=2.5,
-        progress={"step": 10, "tally": {"steps": 3, "sums": [0.5, 1.0, 2.0]}},
+        progress={
+            "step": 10,
+            "total_steps": 20,
+            "best_step": 10,
+            "best_bpc": 2.25,
+            "seconds": 1.5,
+            "tally": {"steps": 3, "sums": [0.5, 1.0, 2.0]},
+            "origin": {"sources": ["some.txt"], "encoding": "utf-8", "min_count": 1, "glob": None},
+        },
         state={"hidden": np.ones((2, 2, 2, 4), np.float32), "count": np.arange(3)},
     )
 

@@ -95,22 +95,26 @@ class Learner:
 
         Raises:
             KeyError: a tensor is missing.
-            RuntimeError: a tensor's shape is not that of these settings.
+            ValueError: a tensor's shape or type is not that of these settings.
         """
 
-        def tensor(name: str) -> Tensor:
-            return torch.from_numpy(state[name]).to(self.device)
+        def tensor(name: str, like: Tensor) -> Tensor:
+            found = torch.from_numpy(state[name])
+            if (found.shape, found.dtype) != (like.shape, like.dtype):
+                raise ValueError(f"{name} is {found.dtype} {tuple(found.shape)}, not {like.dtype} {tuple(like.shape)}")
+            return found.to(self.device)
 
         self.step = step
         self.average.load(average)
         for name, weight in self.network.named_parameters():
             if self.average is not self.network:
-                weight.data.copy_(tensor(f"weight.{name}"))
+                weight.data.copy_(tensor(f"weight.{name}", weight))
             if step:
-                moments = {key: tensor(f"{key}.{name}") for key in MOMENTS}
+                moments = {key: tensor(f"{key}.{name}", weight) for key in MOMENTS}
                 count = torch.tensor(float(step), device=self.device if self.device.type == "cuda" else "cpu")
                 self._optimizer.state[weight] = {"step": count, **moments}
-        self.hidden.copy_(tensor("hidden")[:, :, self._columns])
+        everyone = self.network.initial_state(self.train.batch_size)
+        self.hidden.copy_(tensor("hidden", everyone)[:, :, self._columns])
 
     @torch.no_grad()
     def _update_average(self) -> None:
