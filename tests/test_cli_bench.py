@@ -1,0 +1,121 @@
+"""``chargen bench``."""
+
+import json
+
+import pytest
+import typer
+from typer.testing import CliRunner, Result
+
+from chargen import bench
+from chargen.cli.bench import bench as command
+from chargen.errors import ConfigError
+
+TRAINED = bench.TrainingRow(
+    size="2x512",
+    batch_size=64,
+    bptt=128,
+    precision="bf16",
+    chars_per_second=123_456.7,
+    plain_chars_per_second=41_152.2,
+    ratio=3.0,
+    gflops=2345.6,
+    peak_share=0.876,
+)
+SAMPLED = bench.SamplingRow(
+    size="2x512", batch=64, chars_per_second=6400.0, plain_chars_per_second=800.0, ratio=8.0, bandwidth_share=0.954
+)
+
+
+@pytest.fixture(autouse=True)
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """What the command asks to be measured, in the place of measuring it."""
+    calls: list[object] = []
+
+    def training(*arguments: object) -> list[bench.TrainingRow]:
+        calls.append(("training", *arguments))
+        return [TRAINED]
+
+    def sampling(*arguments: object) -> list[bench.SamplingRow]:
+        calls.append(("sampling", *arguments))
+        return [SAMPLED]
+
+    monkeypatch.setattr(bench, "training", training)
+    monkeypatch.setattr(bench, "sampling", sampling)
+    return calls
+
+
+def run(*arguments: str) -> Result:
+    """What the command prints."""
+    app = typer.Typer()
+    app.command()(command)
+    return CliRunner().invoke(app, list(arguments))
+
+
+def test_json_has_a_row_a_size_and_the_machine() -> None:
+    """With --json the rows have the documented keys and plain numbers, and the machine is described."""
+    result = json.loads(run("--json").stdout)
+    assert list(result) == ["training", "sampling", "machine"]
+    assert result["training"] == [
+        {
+            "size": "2x512",
+            "batch_size": 64,
+            "bptt": 128,
+            "precision": "bf16",
+            "chars_per_second": 123_456.7,
+            "plain_chars_per_second": 41_152.2,
+            "ratio": 3.0,
+            "gflops": 2345.6,
+            "peak_share": 0.876,
+        }
+    ]
+    assert result["sampling"] == [
+        {
+            "size": "2x512",
+            "batch": 64,
+            "chars_per_second": 6400.0,
+            "plain_chars_per_second": 800.0,
+            "ratio": 8.0,
+            "bandwidth_share": 0.954,
+        }
+    ]
+    assert result["machine"]["torch"]
+
+
+def test_the_table_fits_a_terminal_and_explains_plain() -> None:
+    """The table shows every figure, nothing is cut off at 80 columns, and it is said what plain means."""
+    shown = run().stdout
+    assert max(map(len, shown.splitlines())) <= 80
+    for figure in ("64 x 128", "bf16", "123,457", "41,152", "3.00", "2,346", "88%", "6,400", "800", "8.00", "95%"):
+        assert figure in shown
+    assert "1.3" in shown  # GB/s: 100 steps a second of 12.7 MB of weights
+    assert "plain: the same network written the usual way in PyTorch" in shown
+
+
+def test_defaults_are_the_librarys(asked: list[object]) -> None:
+    """Without options the default sizes are measured in both ways with the default settings."""
+    run()
+    assert asked == [(kind, bench.SIZES, bench.Settings()) for kind in ("training", "sampling")]
+
+
+def test_options_reach_the_measurement(asked: list[object]) -> None:
+    """Sizes repeat, and every option is a setting."""
+    run("--size=1x8", "--size=2x8", "--batch-size=3", "--bptt=5", "--precision=fp32", "--threads=1", "--repeats=2")
+    settings = bench.Settings(batch_size=3, bptt=5, precision="fp32", threads=1, rounds=2)
+    assert asked == [(kind, ["1x8", "2x8"], settings) for kind in ("training", "sampling")]
+    run("--seconds=0.5")
+    assert asked[2:] == [(kind, bench.SIZES, bench.Settings(seconds=0.5)) for kind in ("training", "sampling")]
+
+
+@pytest.mark.parametrize("kind", ["training", "sampling"])
+def test_one_kind_alone(asked: list[object], kind: str) -> None:
+    """With --training or --sampling the other is neither measured nor shown."""
+    shown = run(f"--{kind}").stdout
+    assert [call[0] for call in asked if isinstance(call, tuple)] == [kind]
+    assert ("GFLOP/s" in shown, "GB/s" in shown) == (kind == "training", kind == "sampling")
+    other = {"training": "sampling", "sampling": "training"}[kind]
+    assert json.loads(run(f"--{kind}", "--json").stdout)[other] == []
+
+
+def test_a_wrong_setting_is_an_error() -> None:
+    """What the library refuses, the command refuses."""
+    assert isinstance(run("--repeats", "0").exception, ConfigError)
