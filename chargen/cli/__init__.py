@@ -7,6 +7,7 @@ from typing import Any, Final, NoReturn
 
 import typer
 
+from chargen.cli.bench import bench
 from chargen.cli.corpora import corpora
 from chargen.cli.inspect import inspect
 from chargen.cli.sample import sample
@@ -25,7 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (train, sample, inspect, corpora):
+for command in (train, sample, inspect, corpora, bench):
     app.command()(command)
 
 
