@@ -4,7 +4,7 @@ The file may come from a stranger, and what is read here is shown, formatted and
 """
 
 import dataclasses
-import math
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeGuard, TypeVar
@@ -72,7 +72,7 @@ def is_count(value: object) -> TypeGuard[int]:
 
 def is_number(value: object) -> bool:
     """Whether ``value`` is a finite number."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
 def is_flag(value: object) -> bool:

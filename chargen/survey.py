@@ -1,5 +1,6 @@
 """What of a run's folder is usable: the answer after a crash, a full disk or a bad copy."""
 
+import contextlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,9 +32,10 @@ class Finding:
 
 def folder(where: str | Path, *, root: Path = runs.ROOT) -> Path | None:
     """The run's folder that ``where``, a path or a run's name, means; None where it means none."""
-    for place in (Path(where), root / where):
-        if place.is_dir() and any(map(_of_a_run, place.iterdir())):
-            return place
+    with contextlib.suppress(OSError):  # what cannot be read is no run; loading it tells why
+        for place in (Path(where), root / where):
+            if place.is_dir() and any(map(_of_a_run, place.iterdir())):
+                return place
     return None
 
 
