@@ -1,0 +1,217 @@
+"""Missing characters, filled in from both sides by a bidirectional network.
+
+Berglund et al. 2015, *Bidirectional Recurrent Neural Networks as Generative Models*: the joint read-out gives a
+character's distribution from all those before and after it. With one character missing that is the answer. With
+several, each is drawn in turn given the others (Gibbs sampling, Geman and Geman 1984), in many chains at once that
+start from what the forward half alone would write.
+
+B chains, N length of the text, V vocab, R width of one stack's features.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chargen.config import ModelConfig
+from chargen.errors import CheckpointError, TextError
+from chargen.inference.gates import Floats
+from chargen.inference.generate import start_id
+from chargen.inference.network import Network
+from chargen.vocab import Vocab
+
+LONGEST: Final = 200
+"""Missing characters in a text, at most: further apart they hardly depend on what is known."""
+
+Ids = NDArray[np.int64]
+Probabilities = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One way to fill the gaps.
+
+    Attributes:
+        fill: The missing characters, in the order of the text.
+        text: The whole text.
+        probability: With one missing character, exactly the model's; with more, the share of the samples that have
+            this fill, an estimate of it.
+    """
+
+    fill: str
+    text: str
+    probability: float
+
+
+class Infiller:
+    """Fills gaps with a bidirectional network.
+
+    Args:
+        config: Architecture.
+        weights: As in ``config.weight_shapes()``.
+        vocab: The vocabulary; its reserved unknown id is never filled in.
+
+    Raises:
+        CheckpointError: the network is not bidirectional.
+    """
+
+    def __init__(self, config: ModelConfig, weights: Mapping[str, NDArray[Any]], vocab: Vocab) -> None:
+        if not config.bidirectional:
+            raise CheckpointError(
+                "this model reads from left to right only; train one that fills gaps with: chargen train --bidirectional"
+            )
+        self.vocab = vocab
+        self.left = Network(config, weights)
+        self.right = Network(config, weights, prefix="backward.")
+        self._weight = np.ascontiguousarray(weights["joint.weight"].T, np.float32)  # (2R, V)
+        self._bias = weights["joint.bias"].astype(np.float32)
+
+    def joint(self, left: Floats, right: Floats) -> Probabilities:
+        """The distribution (B, V) of characters between features (B, R) of both stacks."""
+        return self._softmax(np.concatenate([left, right], axis=1) @ self._weight + self._bias)
+
+    def fill(
+        self,
+        ids: Ids,
+        missing: Sequence[int],
+        *,
+        chains: int = 64,
+        sweeps: int = 20,
+        burn_in: int = 5,
+        seed: int = 1,
+        count: int = 5,
+    ) -> list[Candidate]:
+        """The likeliest ways to fill the gaps, the best one first.
+
+        Args:
+            ids: The text, (N,); what stands at missing places does not matter.
+            missing: The missing places, ascending.
+            chains: Gibbs chains, run side by side.
+            sweeps: Passes of each chain over the missing places.
+            burn_in: Passes before samples are counted.
+            seed: Of the samples; one missing character needs none.
+            count: Candidates to give, at most.
+
+        Raises:
+            TextError: nothing is missing, or more than ``LONGEST`` characters are.
+        """
+        if len(missing) == 1:
+            (marginal,) = self.marginals(ids, missing)
+            best = np.argsort(-marginal, kind="stable")[:count]
+            return [self._candidate(ids, missing, (int(at),), float(marginal[at])) for at in best if marginal[at] > 0]
+        counts: Counter[tuple[int, ...]] = Counter()
+        for sweep, (fills, _) in enumerate(self._gibbs(ids, missing, chains, sweeps, seed)):
+            if sweep >= burn_in:
+                counts.update(map(tuple, fills.tolist()))
+        total = counts.total()
+        return [self._candidate(ids, missing, fill, seen / total) for fill, seen in counts.most_common(count)]
+
+    def marginals(
+        self, ids: Ids, missing: Sequence[int], *, chains: int = 64, sweeps: int = 20, burn_in: int = 5, seed: int = 1
+    ) -> Probabilities:
+        """The distribution of each missing character given the known ones alone, (number missing, V).
+
+        Exact with one missing; with more, the mean over the samples of its distribution given all others, which
+        varies less than counting would (Gelfand and Smith 1990, section 2.3).
+        """
+        if len(missing) == 1:
+            sweeps, burn_in, chains = 1, 0, 1
+        total, kept = np.zeros((len(missing), self.left.config.vocab_size)), 0
+        for sweep, (_, conditionals) in enumerate(self._gibbs(ids, missing, chains, sweeps, seed)):
+            if sweep >= burn_in:
+                total += conditionals
+                kept += 1
+        return total / kept
+
+    def left_marginals(self, ids: Ids, missing: Sequence[int], *, chains: int = 64, seed: int = 1) -> Probabilities:
+        """The same from what stands before the gaps alone: the forward half's, averaged over what it writes there."""
+        first, stop = self._region(ids, missing)
+        _, _, marginals = self._forward_fill(ids, missing, first, stop, chains, np.random.default_rng(seed))
+        return marginals
+
+    def log2_probability(self, ids: Ids, first: int) -> float:
+        """The forward half's log2 probability of the text from place ``first`` on, given what stands before."""
+        state = self.left.initial_state()
+        before = np.concatenate([[start_id(self.vocab)], ids[:-1]])
+        probabilities = self._softmax(self.left.run(before, state))[first:]
+        return float(np.log2(probabilities[np.arange(len(ids) - first), ids[first:]]).sum())
+
+    def _region(self, ids: Ids, missing: Sequence[int]) -> tuple[int, int]:
+        """The first missing place and one past the last."""
+        if not missing:
+            raise TextError("nothing is missing in this text; mark each missing character with the blank")
+        if len(missing) > LONGEST:
+            raise TextError(f"{len(missing)} characters are missing; at most {LONGEST} can be filled in")
+        if not 0 <= missing[0] <= missing[-1] < len(ids):
+            raise TextError(f"places {missing[0]} to {missing[-1]} are not all within a text of {len(ids)} characters")
+        return missing[0], missing[-1] + 1
+
+    def _forward_fill(
+        self, ids: Ids, missing: Sequence[int], first: int, stop: int, chains: int, random: np.random.Generator
+    ) -> tuple[Ids, tuple[Floats, Floats], Probabilities]:
+        """Chains filled from left to right, (B, N), the forward state and features before ``first``, and the mean
+        distribution at each missing place."""
+        before = np.concatenate([[start_id(self.vocab)], ids[:first]])
+        one = self.left.initial_state()
+        features = self.left.features(before, one)[-1:]
+        texts = np.tile(ids, (chains, 1))
+        state, now = self.left.adopt_state(one, chains), np.repeat(features, chains, axis=0)
+        marginals = []
+        for at in range(first, stop):
+            if at in missing:
+                probabilities = self._softmax(self.left.readout(now))
+                marginals.append(probabilities.mean(axis=0))
+                texts[:, at] = _draw(probabilities, random)
+            now = self.left.features(texts[None, :, at], state)[0]
+        return texts, (one, features), np.array(marginals)
+
+    def _gibbs(
+        self, ids: Ids, missing: Sequence[int], chains: int, sweeps: int, seed: int
+    ) -> Iterator[tuple[Ids, Probabilities]]:
+        """After each sweep: the chains' missing characters, (B, number missing), and their mean conditionals."""
+        first, stop = self._region(ids, missing)
+        random = np.random.default_rng(seed)
+        texts, (before, features), _ = self._forward_fill(ids, missing, first, stop, chains, random)
+        after = self.right.initial_state()
+        edge = np.zeros((1, features.shape[1]), np.float32)  # what the backward stack has read before it begins
+        if stop < len(ids):
+            edge = self.right.features(ids[: stop - 1 : -1], after)[-1:]
+        places = set(missing)
+        for _ in range(sweeps):
+            state = self.right.adopt_state(after, chains)
+            rights = [np.repeat(edge, chains, axis=0)]
+            rights += list(self.right.features(texts[:, stop - 1 : first : -1].T, state)) if stop - 1 > first else []
+            state, now = self.left.adopt_state(before, chains), np.repeat(features, chains, axis=0)
+            conditionals = []
+            for at in range(first, stop):
+                if at in places:
+                    probabilities = self.joint(now, rights[stop - 1 - at])
+                    conditionals.append(probabilities.mean(axis=0))
+                    texts[:, at] = _draw(probabilities, random)
+                if at + 1 < stop:
+                    now = self.left.features(texts[None, :, at], state)[0]
+            yield texts[:, list(missing)], np.array(conditionals)
+
+    def _candidate(self, ids: Ids, missing: Sequence[int], fill: tuple[int, ...], probability: float) -> Candidate:
+        whole = ids.copy()
+        whole[list(missing)] = fill
+        return Candidate(self.vocab.decode(np.array(fill)), self.vocab.decode(whole), probability)
+
+    def _softmax(self, logits: Floats) -> Probabilities:
+        scores = logits.astype(np.float64)
+        if self.vocab.unknown_id is not None:
+            scores[..., self.vocab.unknown_id] = -np.inf
+        scores -= scores.max(axis=-1, keepdims=True)
+        np.exp(scores, out=scores)
+        scores /= scores.sum(axis=-1, keepdims=True)
+        return scores
+
+
+def _draw(probabilities: Probabilities, random: np.random.Generator) -> Ids:
+    """One id from each row."""
+    cumulative = probabilities.cumsum(axis=1)
+    ids: Ids = (cumulative < random.random((len(probabilities), 1)) * cumulative[:, -1:]).sum(axis=1)
+    return ids
