@@ -57,38 +57,45 @@ def test_a_batch_gives_what_each_text_gives_alone(batch: list[str]) -> None:
 
 @given(batch=st.lists(st.text("\nabc", min_size=1, max_size=40), min_size=1, max_size=8))
 @settings(max_examples=20, deadline=None)
-def test_known_characters_cost_what_score_says(batch: list[str]) -> None:
-    """Where a model lists all characters, its bits are those of ``score``."""
+def test_known_characters_cost_what_score_says_but_for_the_floor(batch: list[str]) -> None:
+    """The probability that ``score`` gives and an even share of the escape add up to that of a known character."""
     for text, found in zip(batch, classify(batch, [FIRST, SECOND]), strict=True):
         for (network, vocab), bits in zip([FIRST, SECOND], found.bits, strict=True):
-            np.testing.assert_allclose(bits, score(network, vocab, text).bits, atol=1e-4)
+            expected = -np.log2(np.exp2(-score(network, vocab, text).bits) + ESCAPE / 11)
+            np.testing.assert_allclose(bits, expected, atol=1e-4)
 
 
-def test_an_unlisted_character_pays_escape_and_share_and_is_skipped() -> None:
-    """One that only the rival knows costs the escape over the rival's characters and the rest; and nothing after it."""
+def test_an_unlisted_character_pays_its_share_of_the_escape_and_is_skipped() -> None:
+    """One that only the rival knows costs the escape over all symbols, and nothing after it."""
     found, clean = verdict("abxc", FIRST, SECOND), verdict("abc", FIRST, SECOND)
-    assert found.bits[0, 2] == pytest.approx(14 + math.log2(4))  # x, y, z and the rest of Unicode
+    assert found.bits[0, 2] == pytest.approx(14 + math.log2(11))  # the ten characters and the rest of Unicode
     np.testing.assert_allclose(found.bits[0, [0, 1, 3]], clean.bits[0], atol=1e-5)
     assert (found.unknown, clean.unknown) == ((1, 0), (0, 0))
 
 
 def test_a_character_that_nobody_knows_decides_nothing() -> None:
-    """With vocabularies of equal size it costs all models the same."""
-    found, clean = verdict("abéc", FIRST, SECOND), verdict("abc", FIRST, SECOND)
-    assert found.bits[0, 2] == found.bits[1, 2] == pytest.approx(14 + math.log2(4) + math.log2(CODE_POINTS - 10))
+    """It costs all models the same, whatever the sizes of their vocabularies."""
+    models = FIRST, SECOND, (random_network(4, vocab_size=3), Vocab("abx"))
+    found, clean = verdict("abéc", *models), verdict("abc", *models)
+    np.testing.assert_allclose(found.bits[:, 2], 14 + math.log2(11) + math.log2(CODE_POINTS - 10))
     assert found.margin == pytest.approx(clean.margin, abs=1e-5)
     assert found.from_vocabulary == 0
 
 
-def test_a_reserved_id_that_is_hardly_likely_costs_no_more_than_the_escape() -> None:
-    """A model with an unknown id pays its probability of it and the escape, and one without it the escape alone."""
+def test_to_know_a_character_never_costs_more_than_not_to() -> None:
+    """However unlikely a model thinks a character, or its unknown id, it pays at most the share of the escape."""
     never = np.zeros((4, 4), np.float32)
     never[:, 3] = -1000
+    found = verdict("ac", (chain(never), Vocab("\nabc")), (chain(never), Vocab("\nab", unknown=True)), even("\nab"))
+    np.testing.assert_allclose(found.bits[:, 1], 14 + math.log2(5))
+
+
+def test_a_reserved_id_shares_its_probability() -> None:
+    """A model that expects unknown characters gives each symbol that it lacks as much: here one, and the rest."""
     sure = np.zeros((4, 4), np.float32)
     sure[:, 3] = 1000
-    reserving = Vocab("\nab", unknown=True)
-    found = verdict("ac", (chain(never), reserving), (chain(sure), reserving), even("\nabc"))
-    np.testing.assert_allclose(found.bits[:, 1], [14 + 1, 1, 2 - math.log2(1 - ESCAPE)], atol=1e-6)
+    found = verdict("ac", (chain(sure), Vocab("\nab", unknown=True)), even("\nabc"))
+    np.testing.assert_allclose(found.bits[:, 1], [1, 2], atol=2e-4)
 
 
 def test_the_posterior_follows_from_the_bits_and_the_prior() -> None:
@@ -96,13 +103,13 @@ def test_the_posterior_follows_from_the_bits_and_the_prior() -> None:
     models = even("ab"), even("abcdefgh"), even("abcd")
     found = verdict("abba", *models)
     shares = np.array([1, 2.0**-8, 2.0**-4])
-    np.testing.assert_allclose(found.posterior, shares / shares.sum(), atol=1e-6)
+    np.testing.assert_allclose(found.posterior, shares / shares.sum(), atol=1e-4)
     assert found.ranking == (0, 2, 1)
-    assert found.margin == pytest.approx(4, abs=1e-6)
-    np.testing.assert_allclose(found.lead, 1, atol=1e-6)
+    assert found.margin == pytest.approx(4, abs=1e-3)
+    np.testing.assert_allclose(found.lead, 1, atol=1e-3)
     weighted = verdict("abba", *models, prior=[1, 1, 64])
     assert weighted.ranking == (2, 0, 1)
-    assert weighted.margin == pytest.approx(2, abs=1e-6)
+    assert weighted.margin == pytest.approx(2, abs=1e-3)
     assert verdict("abba", *models, prior=[2, 2, 128]).margin == pytest.approx(weighted.margin)
 
 
@@ -111,7 +118,7 @@ def test_the_characters_that_decided_are_those_that_differ_most() -> None:
     rows = np.log([[0.5, 0.25, 0.125, 0.125]] * 4).astype(np.float32)
     first = chain(rows), Vocab("abcd")
     found = verdict("cabab", first, even("abcd"))
-    np.testing.assert_allclose(found.lead, [-1, 1, 0, 1, 0], atol=1e-6)
+    np.testing.assert_allclose(found.lead, [-1, 1, 0, 1, 0], atol=1e-3)
     assert sorted(found.decisive(3)) == [0, 1, 3]
     assert len(found.decisive(99)) == 5
     assert found.decisive(0) == []

@@ -8,7 +8,10 @@ from typing import Any, Final, NoReturn
 import typer
 
 from chargen.cli.bench import bench
+from chargen.cli.classify import classify
 from chargen.cli.corpora import corpora
+from chargen.cli.embeddings import embeddings
+from chargen.cli.encode import encode
 from chargen.cli.inspect import inspect
 from chargen.cli.sample import sample
 from chargen.cli.terminal import visible
@@ -26,7 +29,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (train, sample, inspect, corpora, bench):
+for command in (train, sample, classify, encode, embeddings, inspect, corpora, bench):
     app.command()(command)
 
 

@@ -15,6 +15,9 @@ CheckpointPath = Annotated[
     Path | None,
     typer.Argument(help="A checkpoint file, a run's folder or name; without one, the newest run.", show_default=False),
 ]
+Output = Annotated[
+    Path | None, typer.Option("--output", "-o", help="Write the vectors to this .npy file.", show_default=False)
+]
 
 
 def note(text: str) -> None:

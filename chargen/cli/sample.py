@@ -1,6 +1,8 @@
 """``chargen sample``."""
 
+import dataclasses
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -10,9 +12,21 @@ from chargen.config import SamplerConfig
 
 if TYPE_CHECKING:
     from chargen.api import Model
+    from chargen.inference.generate import Ending
     from chargen.prompt import Fitted
 
 _CHOICE = "Choice of characters"
+
+
+def _choice(name: str, text: str, *short: str) -> Any:
+    """An option whose default is that of ``SamplerConfig`` or, after --state, what the text had before."""
+    return typer.Option(
+        f"--{name.replace('_', '-')}",
+        *short,
+        help=text,
+        rich_help_panel=_CHOICE,
+        show_default=str(getattr(SamplerConfig, name)),
+    )
 
 
 def sample(
@@ -24,27 +38,17 @@ def sample(
     ] = None,
     length: Annotated[int, typer.Option("--length", "-n", help="New characters, at most.")] = 500,
     temperature: Annotated[
-        float,
-        typer.Option(
-            "--temperature", "-t", help="Below 1 safer, above 1 wilder, 0 likeliest.", rich_help_panel=_CHOICE
-        ),
-    ] = SamplerConfig.temperature,
-    top_k: Annotated[
-        int, typer.Option(help="Choose among the k likeliest; 0 for all.", rich_help_panel=_CHOICE)
-    ] = SamplerConfig.top_k,
-    top_p: Annotated[
-        float, typer.Option(help="Choose among the likeliest that reach this probability.", rich_help_panel=_CHOICE)
-    ] = SamplerConfig.top_p,
+        float | None, _choice("temperature", "Below 1 safer, above 1 wilder, 0 likeliest.", "-t")
+    ] = None,
+    top_k: Annotated[int | None, _choice("top_k", "Choose among the k likeliest; 0 for all.")] = None,
+    top_p: Annotated[float | None, _choice("top_p", "Choose among the likeliest that reach this probability.")] = None,
     min_p: Annotated[
-        float,
-        typer.Option(help="Leave out what is less likely than this share of the likeliest.", rich_help_panel=_CHOICE),
-    ] = SamplerConfig.min_p,
+        float | None, _choice("min_p", "Leave out what is less likely than this share of the likeliest.")
+    ] = None,
     repetition_penalty: Annotated[
-        float, typer.Option(help="Above 1: recently written characters become less likely.", rich_help_panel=_CHOICE)
-    ] = SamplerConfig.repetition_penalty,
-    penalty_window: Annotated[
-        int, typer.Option(help="How many characters count as recent.", rich_help_panel=_CHOICE)
-    ] = SamplerConfig.penalty_window,
+        float | None, _choice("repetition_penalty", "Above 1: recently written characters become less likely.")
+    ] = None,
+    penalty_window: Annotated[int | None, _choice("penalty_window", "How many characters count as recent.")] = None,
     stop: Annotated[
         list[str] | None, typer.Option(help="End before this string; repeatable.", show_default=False)
     ] = None,
@@ -55,6 +59,17 @@ def sample(
     seed: Annotated[
         int | None,
         typer.Option(help="The same seed gives the same text; without one, a random one.", show_default=False),
+    ] = None,
+    state: Annotated[
+        Path | None,
+        typer.Option(
+            help="Go on where the text of --save-state stopped, with its settings and random numbers where no others "
+            "are given; or from a vector of chargen encode.",
+            show_default=False,
+        ),
+    ] = None,
+    save_state: Annotated[
+        Path | None, typer.Option(help="Keep where the text stops in this file, for --state.", show_default=False)
     ] = None,
     no_echo: Annotated[bool, typer.Option("--no-echo", help="Leave the prompt out of the output.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Refuse a prompt with unknown characters.")] = False,
@@ -67,20 +82,31 @@ def sample(
     from chargen import prompt as prompts
     from chargen.api import load, random_seed
     from chargen.errors import ConfigError
+    from chargen.inference.generate import Ending
 
     if prompt and prompt_file is not None:
         raise ConfigError("--prompt and --prompt-file are two prompts; give one")
     if interactive and (as_json or prompt_file == "-"):
         raise ConfigError("--interactive needs the terminal; leave out --json and --prompt-file -")
-    settings = SamplerConfig(
-        temperature=temperature,
-        top_k=top_k,
-        top_p=top_p,
-        min_p=min_p,
-        repetition_penalty=repetition_penalty,
-        penalty_window=penalty_window,
-    )
+    if interactive and (state or save_state):
+        raise ConfigError("--interactive keeps its own text; leave out --state and --save-state")
+    if save_state and num_samples > 1:
+        raise ConfigError(f"--save-state keeps where one text stops; --num-samples {num_samples} writes several")
+    given: dict[str, Any] = {
+        "temperature": temperature,
+        "top_k": top_k,
+        "top_p": top_p,
+        "min_p": min_p,
+        "repetition_penalty": repetition_penalty,
+        "penalty_window": penalty_window,
+    }
     model = load(checkpoint)
+    start = None if state is None else model.load_state(state)
+    before = start if isinstance(start, Ending) else None
+    settings = dataclasses.replace(
+        before.sampler if before else SamplerConfig(),
+        **{name: value for name, value in given.items() if value is not None},
+    )
     text = prompt if prompt_file is None else _read(prompt_file)
     fitted = prompts.fit(text, model.vocab, strict=strict)
     if not quiet:
@@ -92,15 +118,17 @@ def sample(
 
         converse(model, fitted.text, settings, seed=seed, raw=raw, **how)
         return
-    if seed is None:
+    if seed is None and before is None:
         seed = random_seed()
         if not (quiet or as_json):
             options.note(f"seed {seed}")
-    how |= {"seed": seed, "num_samples": num_samples, "sampler": settings}
+    how |= {"seed": seed, "num_samples": num_samples, "sampler": settings, "state": start}
     if as_json:
-        _as_json(model, fitted, how)
+        ending = _as_json(model, fitted, how, state)
     else:
-        _stream(model, fitted, how, echo=not no_echo, raw=raw, quiet=quiet)
+        ending = _stream(model, fitted, how, echo=not no_echo, raw=raw, quiet=quiet)
+    if save_state is not None:
+        model.save_state(save_state, ending)
 
 
 def _read(prompt_file: str) -> str:
@@ -109,38 +137,48 @@ def _read(prompt_file: str) -> str:
     return read_text(prompt_file)
 
 
-def _as_json(model: "Model", fitted: "Fitted", how: dict[str, Any]) -> None:
-    from dataclasses import asdict
-
+def _as_json(model: "Model", fitted: "Fitted", how: dict[str, Any], state: Path | None) -> "Ending":
+    """Print all texts; gives the first one's ending."""
     from chargen.inference.generate import collect
 
     texts = collect(model.pieces(fitted, **how))
-    shown = {"checkpoint": str(model.path), **how, "sampler": asdict(how["sampler"])}
-    flat = shown.pop("sampler") | shown
+    settings = dataclasses.asdict(how["sampler"]) | {
+        name: how[name] for name in how if name not in ("sampler", "state")
+    }
+    shown = {"seed": texts[0].ending.seed, "checkpoint": str(model.path), "state": state and str(state)}
     samples = [
-        {"prompt": fitted.text, "text": each.text, "seed": how["seed"] + at, "ended": each.ending.reason}
-        for at, each in enumerate(texts)
+        {"prompt": fitted.text, "text": each.text, "seed": each.ending.seed, "ended": each.ending.reason}
+        for each in texts
     ]
     notes = [str(note) for note in fitted.notes]
-    typer.echo(json.dumps({"settings": flat, "samples": samples, "notes": notes}))
+    typer.echo(json.dumps({"settings": settings | shown, "samples": samples, "notes": notes}))
+    return texts[0].ending
 
 
-def _stream(model: "Model", fitted: "Fitted", how: dict[str, Any], *, echo: bool, raw: bool, quiet: bool) -> None:
-    """Write the first text as it comes, and the others, which grow in the same batch, after it."""
+def _stream(model: "Model", fitted: "Fitted", how: dict[str, Any], *, echo: bool, raw: bool, quiet: bool) -> "Ending":
+    """Write the first text as it comes, and the others, which grow in the same batch, after it.
+
+    Returns:
+        The first one's ending.
+    """
     from chargen.cli.terminal import Writer
 
     write = Writer(raw=raw)
     head = fitted.text if echo else ""
     later: dict[int, list[str]] = {at: [head] for at in range(1, how["num_samples"])}
+    endings: dict[int, Ending] = {}
     write(head)
     for piece in model.pieces(fitted, **how):
         if piece.sample == 0:
             write(piece.text)
         else:
             later[piece.sample].append(piece.text)
+        if piece.ending:
+            endings[piece.sample] = piece.ending
     write.end()
     for at, parts in later.items():
         if not quiet:
-            options.note(f"sample {at + 1}, seed {how['seed'] + at}")
+            options.note(f"sample {at + 1}, seed {endings[at].seed}")
         write("".join(parts))
         write.end()
+    return endings[0]

@@ -14,6 +14,18 @@ def visible(text: str) -> str:
     return "".join(c if c in "\n\t" or not _commands(c) else c.encode("unicode_escape").decode() for c in text)
 
 
+def printable(text: str) -> str:
+    """``text`` on one line: every character that does not show is escaped."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def glyph(character: str) -> str:
+    """One character so that it can be seen: a space in quotes, a mark on a circle, others escaped if need be."""
+    if character == " ":
+        return "' '"
+    return "\u25cc" * unicodedata.category(character).startswith("M") + printable(character)
+
+
 def _commands(character: str) -> bool:
     return character in _HARMFUL or unicodedata.category(character) in ("Cc", "Cs")
 

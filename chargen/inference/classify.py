@@ -1,15 +1,22 @@
 """Whose text is this? The posterior over models of a text's likelihood under each.
 
 How a character is charged that a model does not know decides such comparisons, so it is the same for all. The models
-share an alphabet: every character that at least one of them lists. To a model, K symbols are unlisted: those of the
-alphabet that it lacks, and one that stands for all the rest of Unicode. Each model gives them together the
-probability ``e + (1 - e) p`` and the listed ones ``1 - e`` times its own; e, the escape probability, is one constant
-for all models, and p is what the model gives its reserved unknown id, 0 where it has none. The K symbols share evenly,
-and so do the characters of the rest. Hence each model's probabilities sum to 1 over all of Unicode, whatever its
-vocabulary; a character outside the alphabet costs all models alike but for log2 K; and a model never pays more than
--log2 e + log2 K bits, about 18 with a dozen of such symbols, for one that only its rivals know. A network reads its
-reserved unknown id for an unlisted character, or, having none, skips it. For a model alone all this is what
-``chargen.inference.score`` charges, but for the floor e under p.
+share an alphabet of A symbols: each character that at least one of them lists, and one symbol for all the rest of
+Unicode, within which every character is equally likely. A model gives a symbol the probability
+
+    (1 - e) p + e / A
+
+with p what its network says and e, the escape probability, one constant for all models (interpolation with a uniform
+distribution, as in Jelinek and Mercer 1980). For a symbol that the model does not list p is 0 or, if it reserves an
+unknown id, an even share of that id's probability. Hence
+
+- each model's probabilities sum to 1 over all of Unicode, whatever its vocabulary;
+- a symbol that no model lists costs all models the same, and decides nothing (those that reserve an unknown id apart);
+- to know a character never costs more than not to know it, however rare it was in training;
+- no single character costs more than log2 A - log2 e bits, about 20, so none decides a text on its own.
+
+Where a character costs a few bits, that is what ``chargen.inference.score`` says to within 0.001 bits. For a
+character that it does not list, a network reads its reserved unknown id or, having none, skips it.
 
 M models, T characters.
 """
@@ -133,7 +140,8 @@ def _verdict(bits: Bits, listed: NDArray[np.bool_], weights: Bits) -> Verdict:
 
 def _charge(network: Network, vocab: Vocab, texts: Sequence[str], alphabet: Vocab) -> list[Bits]:
     """The bits of each text's characters under one model, as the module says."""
-    among_unlisted = np.log2(len(alphabet) - len(vocab.characters) + 1)
+    symbols = len(alphabet) + 1
+    among_unlisted = np.log2(symbols - len(vocab.characters))
     among_rest = np.log2(max(1, CODE_POINTS - len(alphabet)))
     ids = [vocab.lookup(text) for text in texts]
     unlisted = [own < 0 for own in ids]
@@ -142,9 +150,9 @@ def _charge(network: Network, vocab: Vocab, texts: Sequence[str], alphabet: Voca
             own[own < 0] = vocab.unknown_id
     charged: list[Bits] = []
     for text, own_bits, lacking in zip(texts, _predicted(network, start_id(vocab), ids), unlisted, strict=True):
-        escaped = np.where(lacking, np.log2(ESCAPE), -np.inf)
-        shared = lacking * (among_unlisted + among_rest * (alphabet.lookup(text) < 0))
-        charged.append(shared - np.logaddexp2(np.log2(1 - ESCAPE) - own_bits, escaped))
+        predicted = np.log2(1 - ESCAPE) - own_bits - among_unlisted * lacking
+        of_symbol = -np.logaddexp2(predicted, np.log2(ESCAPE / symbols))
+        charged.append(of_symbol + among_rest * (alphabet.lookup(text) < 0))
     return charged
 
 

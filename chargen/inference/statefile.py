@@ -92,6 +92,16 @@ def save(path: Path, checkpoint: Checkpoint, ending: Ending) -> None:
         np.savez(file, state=ending.state, recent=ending.recent, about=np.array(json.dumps(about)))
 
 
+def save_vectors(path: Path, vectors: NDArray[np.float32]) -> None:
+    """Write an array as a ``.npy`` file, whole or not at all.
+
+    Raises:
+        RunError: the file cannot be written.
+    """
+    with replacing(path) as file:
+        np.save(file, vectors, allow_pickle=False)
+
+
 def load(path: Path, checkpoint: Checkpoint) -> Ending | NDArray[Any]:
     """Where a text of this model stopped, as ``save`` wrote it; or, from a ``.npy`` file, its array as it is.
 

@@ -1,0 +1,147 @@
+"""``chargen classify``."""
+
+import json
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from chargen.cli import options, tables, texts
+from chargen.cli.terminal import glyph, printable, visible
+
+if TYPE_CHECKING:
+    from chargen.inference.classify import Verdict
+
+CONTEXT: Final = 15
+"""Characters shown before and after one that decided."""
+
+
+def classify(
+    text: texts.Files = None,
+    *,
+    model: Annotated[
+        list[str] | None,
+        typer.Option("--model", "-m", help="A checkpoint, run's folder or name; twice or more.", show_default=False),
+    ] = None,
+    literal: texts.Literals = None,
+    lines: texts.Lines = False,
+    encoding: texts.Encoding = "utf-8",
+    prior: Annotated[
+        list[float] | None,
+        typer.Option(
+            help="How probable a model is before a text is seen: one for each --model, in their order; all equal "
+            "without.",
+            show_default=False,
+        ),
+    ] = None,
+    top: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            help="Characters to show that decided; without it 5 for one text and none for several.",
+            show_default=False,
+        ),
+    ] = None,
+    as_json: options.Json = False,
+) -> None:
+    """Whose text is this? Tell which model a text is likeliest from, by how many bits, and what decided it.
+
+    A character that a model does not know costs any model the same, about 20 bits, and one that it knows never more;
+    how much of the margin comes from characters that not both of the likeliest models know is told.
+    """
+    names = model or []
+    if len(set(names)) < 2:
+        raise typer.BadParameter("give two different models or more to choose from", param_hint="--model")
+    from chargen import api
+
+    named = texts.gather(text, literal, lines=lines, encoding=encoding)
+    verdicts = api.classify([each.text for each in named], names, prior=prior)
+    count = top if top is not None else 5 if len(named) == 1 else 0
+    if as_json:
+        results = [_as_json(each, verdict, names, count) for each, verdict in zip(named, verdicts, strict=True)]
+        typer.echo(json.dumps({"models": names, "prior": prior, "texts": results}))
+    elif len(named) > 1 and not count:
+        tables.show(
+            [_summary(each, verdict, names) for each, verdict in zip(named, verdicts, strict=True)],
+            right=("posterior", "margin in bits"),
+        )
+    else:
+        for each, verdict in zip(named, verdicts, strict=True):
+            _show(each, verdict, names, count)
+
+
+def _summary(named: texts.Named, verdict: "Verdict", names: list[str]) -> dict[str, str]:
+    best = verdict.ranking[0]
+    return {
+        "text": named.name,
+        "model": names[best],
+        "posterior": f"{verdict.posterior[best]:.4f}",
+        "margin in bits": f"{verdict.margin:.1f}",
+    }
+
+
+def _show(named: texts.Named, verdict: "Verdict", names: list[str], count: int) -> None:
+    best, second = verdict.ranking[:2]
+    line = f"{named.name}: {names[best]}, {verdict.margin:.1f} bits ahead of {names[second]}"
+    if verdict.from_vocabulary:
+        line += f", {verdict.from_vocabulary:+.1f} of them from characters that not both know"
+    typer.echo(visible(line))
+    length = len(named.text)
+    tables.show(
+        [
+            {
+                "model": names[at],
+                "posterior": f"{verdict.posterior[at]:.4g}",
+                "bits": f"{verdict.bits[at].sum():.1f}",
+                "bits per character": f"{verdict.bits[at].sum() / length:.3f}",
+                "unknown characters": verdict.unknown[at],
+            }
+            for at in verdict.ranking
+        ],
+        right=("posterior", "bits", "bits per character", "unknown characters"),
+    )
+    tables.show(
+        [
+            {
+                "at": at,
+                "character": glyph(named.text[at]),
+                "bits": f"{abs(verdict.lead[at]):.1f}",
+                "speaks for": names[best if verdict.lead[at] >= 0 else second],
+                "context": _context(named.text, at),
+            }
+            for at in verdict.decisive(count)
+        ],
+        right=("at", "bits"),
+    )
+
+
+def _context(text: str, at: int) -> str:
+    before, after = text[max(0, at - CONTEXT) : at], text[at + 1 : at + 1 + CONTEXT]
+    return f"{printable(before)}[{printable(text[at])}]{printable(after)}"
+
+
+def _as_json(named: texts.Named, verdict: "Verdict", names: list[str], count: int) -> dict[str, Any]:
+    def of_each(values: Any) -> dict[str, Any]:
+        return dict(zip(names, values, strict=True))
+
+    totals = verdict.bits.sum(axis=1)
+    return {
+        "text": named.name,
+        "characters": len(named.text),
+        "model": names[verdict.ranking[0]],
+        "second": names[verdict.ranking[1]],
+        "margin_bits": verdict.margin,
+        "margin_from_vocabulary": verdict.from_vocabulary,
+        "posterior": of_each(verdict.posterior.tolist()),
+        "bits": of_each(totals.tolist()),
+        "bpc": of_each((totals / len(named.text)).tolist()),
+        "unknown": of_each(verdict.unknown),
+        "decided": [
+            {
+                "at": at,
+                "character": named.text[at],
+                "lead_bits": float(verdict.lead[at]),
+                "context": named.text[max(0, at - CONTEXT) : at + CONTEXT + 1],
+            }
+            for at in verdict.decisive(count)
+        ],
+    }

@@ -1,0 +1,75 @@
+"""``chargen embeddings``."""
+
+import json
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from chargen.cli import options, tables
+from chargen.cli.terminal import glyph
+
+if TYPE_CHECKING:
+    from chargen.vocab import Vocab
+
+
+def embeddings(
+    checkpoint: options.CheckpointPath = None,
+    *,
+    neighbours: Annotated[int, typer.Option("--neighbours", "-k", help="How many to show of each character.")] = 5,
+    character: Annotated[
+        list[str] | None,
+        typer.Option("--character", "-c", help=r"Show this one alone; repeatable. \n and \t work.", show_default=False),
+    ] = None,
+    output: options.Output = None,
+    as_json: options.Json = False,
+) -> None:
+    """Show which characters the model has learnt to treat alike: the nearest embeddings of each, by cosine.
+
+    To the --output file go all embeddings, float32 of shape (vocabulary, embedding size), in the order in which
+    chargen inspect --json lists the vocabulary; a reserved unknown id comes last.
+    """
+    from chargen import api
+    from chargen.inference import statefile
+    from chargen.inference.embeddings import neighbours as nearest
+
+    model = api.load(checkpoint)
+    vectors = model.embeddings()
+    known = model.vocab.characters
+    ids = [_id(each, model.vocab) for each in character] if character else list(range(len(known)))
+    near, cosines = nearest(vectors[: len(known)], ids, neighbours)
+    if output is not None:
+        statefile.save_vectors(output, vectors)
+    found = [
+        (known[at], [(known[other], cosine) for other, cosine in zip(others, own, strict=True)])
+        for at, others, own in zip(ids, near.tolist(), cosines.tolist(), strict=True)
+    ]
+    if as_json:
+        rows = [
+            {
+                "character": each,
+                "neighbours": [{"character": other, "cosine": cosine} for other, cosine in own],
+                "vector": vectors[at].tolist(),
+            }
+            for at, (each, own) in zip(ids, found, strict=True)
+        ]
+        typer.echo(json.dumps({"checkpoint": str(model.path), "shape": vectors.shape, "characters": rows}))
+    elif output is None:
+        tables.show(
+            [
+                {"character": glyph(each)}
+                | {f"{at}": f"{glyph(other)} {cosine:.2f}" for at, (other, cosine) in enumerate(own, 1)}
+                for each, own in found
+            ]
+        )
+
+
+def _id(character: str, vocab: "Vocab") -> int:
+    from chargen.errors import TextError
+
+    one = {r"\n": "\n", r"\t": "\t"}.get(character, character)
+    if len(one) != 1:
+        raise typer.BadParameter(f"give one character, not {character!r}", param_hint="--character")
+    at = vocab.id_of(one)
+    if at is None:
+        raise TextError(f"character {one!r} is not in the model's vocabulary")
+    return at

@@ -1,0 +1,65 @@
+"""``chargen encode``."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from chargen.cli import options, texts
+
+
+def encode(
+    checkpoint: Annotated[Path, typer.Argument(help="A checkpoint file, a run's folder or name.")],
+    text: texts.Files = None,
+    *,
+    literal: texts.Literals = None,
+    lines: texts.Lines = False,
+    encoding: texts.Encoding = "utf-8",
+    mean: Annotated[
+        bool, typer.Option("--mean", help="The mean over all characters, not the state after the last.")
+    ] = False,
+    layer: Annotated[
+        str | None,
+        typer.Option(
+            help="A layer, 0 the first, or all of them; without it the top one.", metavar="N|all", show_default=False
+        ),
+    ] = None,
+    output: options.Output = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Refuse a text with unknown characters.")] = False,
+    as_json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Turn texts into vectors: the hidden state that the network ends with.
+
+    The vectors, float32, stand one a text: shape (texts, hidden size) or, with --layer all, (texts, layers, hidden
+    size). They go to the --output file, else as JSON to stdout. A file of one text also begins a new one: chargen
+    sample --state.
+    """
+    from chargen import api
+    from chargen import prompt as prompts
+    from chargen.inference import statefile
+
+    which = -1 if layer is None else _layer(layer)
+    model = api.load(checkpoint)
+    named = texts.gather(text, literal, lines=lines, encoding=encoding)
+    fitted = [prompts.fit(each.text, model.vocab, strict=strict) for each in named]
+    if not quiet:
+        for each, fit in zip(named, fitted, strict=True):
+            for note in fit.notes:
+                options.note(f"{each.name}: {note}")
+    vectors = model.encode([fit.text for fit in fitted], mean=mean, layer=which)
+    if output is not None:
+        statefile.save_vectors(output, vectors)
+    if as_json or output is None:
+        rows = [{"text": each.name, "vector": row.tolist()} for each, row in zip(named, vectors, strict=True)]
+        typer.echo(json.dumps({"checkpoint": str(model.path), "shape": vectors.shape, "texts": rows}))
+
+
+def _layer(value: str) -> int | None:
+    """A layer's number, None for all."""
+    if value == "all":
+        return None
+    if not value.isdecimal():
+        raise typer.BadParameter(f"give a layer's number, from 0, or all; not {value!r}", param_hint="--layer")
+    return int(value)
