@@ -1,31 +1,30 @@
 """``chargen bench``."""
 
 import json
+import sys
 from collections.abc import Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
 import typer
 
-from chargen.cli import options
+from chargen.cli import options, tables
 from chargen.config import PRECISIONS
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from chargen.bench import SamplingRow, TrainingRow
 
 _Row = TypeVar("_Row", bound="TrainingRow | SamplingRow")
 
-_PLAIN: Final = """\
-plain: the same network written the usual way in PyTorch: nn.LSTM in float32,
-trained by a textbook loop, sampled one step a character."""
-_TRAINING: Final = """\
-Neither side regularises. Peak: the speed of the same matrix products by
-themselves, in the same precision."""
-_SAMPLING: Final = """\
-Bandwidth: the speed at which bare NumPy products of the same sizes read the
-weights."""
+_NUMBERS: Final = ("batch x bptt", "texts", "char/s", "plain", "ratio", "GFLOP/s", "of peak", "GB/s", "of bandwidth")
+_PLAIN: Final = (
+    "plain is the same network written the usual way in PyTorch: nn.LSTM in float32, trained by a textbook loop, "
+    "sampled one step a character"
+)
+_TRAINING: Final = (
+    "neither side regularises; peak is the speed of the same matrix products by themselves, in the same precision"
+)
+_SAMPLING: Final = "bandwidth is the speed at which bare NumPy products of the same sizes read the weights"
 
 
 def _option(text: str, **more: Any) -> Any:
@@ -69,68 +68,49 @@ def bench(
         rows = {"training": [asdict(row) for row in trained], "sampling": [asdict(row) for row in sampled]}
         typer.echo(json.dumps(rows | {"machine": facts}))
         return
-    console = options.stdout()
-    if trained:
-        console.print(_trained(trained))
-    if sampled:
-        console.print(_sampled(sampled))
-    for text in (_PLAIN, _TRAINING if trained else None, _SAMPLING if sampled else None):
-        if text:
-            console.print(text)
-    console.print(
-        f"{facts['processor']}, {facts['threads']} of {facts['cores']} cores; torch {facts['torch']}, "
-        f"NumPy {facts['numpy']}, Python {facts['python']}"
-    )
+    tables.show([_trained(row) for row in trained], right=_NUMBERS)
+    if trained and sampled:
+        typer.echo()
+    tables.show([_sampled(row) for row in sampled], right=_NUMBERS)
+    if not quiet:
+        options.note(_PLAIN)
+        if trained:
+            options.note(_TRAINING)
+        if sampled:
+            options.note(_SAMPLING)
+        options.note(", ".join(f"{name} {value}" for name, value in facts.items()))
 
 
 def _measured(what: str, rows: "Iterator[_Row]", quiet: bool) -> "list[_Row]":
-    """All of ``rows``; a terminal is told how far the measurement is."""
-    if quiet:
-        return list(rows)
+    """All of ``rows``, each told on stderr when it is there; nothing moves there meanwhile, which would cost time."""
     measured = []
-    with options.stderr().status(f"measuring {what}") as status:
-        for row in rows:
-            measured.append(row)
-            status.update(f"measuring {what}: {row.size} done")
+    for row in rows:
+        measured.append(row)
+        if not quiet:
+            sys.stderr.write(f"{what} {row.size}: {row.chars_per_second:,.0f} char/s, {row.ratio:.2f} times plain\n")
     return measured
 
 
-def _trained(rows: "list[TrainingRow]") -> "Table":
-    table = _table("training", "size", "batch x bptt", "", "char/s", "plain", "ratio", "GFLOP/s", "of peak")
-    for row in rows:
-        table.add_row(
-            row.size,
-            f"{row.batch_size} x {row.bptt}",
-            row.precision,
-            f"{row.chars_per_second:,.0f}",
-            f"{row.plain_chars_per_second:,.0f}",
-            f"{row.ratio:.2f}",
-            f"{row.gflops:,.0f}",
-            f"{row.peak_share:.0%}",
-        )
-    return table
+def _trained(row: "TrainingRow") -> dict[str, str]:
+    return {
+        "train": row.size,
+        "batch x bptt": f"{row.batch_size} x {row.bptt}",
+        "in": row.precision,
+        "char/s": f"{row.chars_per_second:,.0f}",
+        "plain": f"{row.plain_chars_per_second:,.0f}",
+        "ratio": f"{row.ratio:.2f}",
+        "GFLOP/s": f"{row.gflops:,.0f}",
+        "of peak": f"{row.peak_share:.0%}",
+    }
 
 
-def _sampled(rows: "list[SamplingRow]") -> "Table":
-    table = _table("sampling", "size", "texts", "char/s", "plain", "ratio", "GB/s", "of bandwidth")
-    for row in rows:
-        table.add_row(
-            row.size,
-            str(row.batch),
-            f"{row.chars_per_second:,.0f}",
-            f"{row.plain_chars_per_second:,.0f}",
-            f"{row.ratio:.2f}",
-            f"{row.gigabytes_per_second:.1f}",
-            f"{row.bandwidth_share:.0%}",
-        )
-    return table
-
-
-def _table(title: str, *names: str) -> "Table":
-    from rich import box
-    from rich.table import Table
-
-    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
-    for name in names:
-        table.add_column(name, justify="left" if name == "size" else "right", no_wrap=True)
-    return table
+def _sampled(row: "SamplingRow") -> dict[str, str]:
+    return {
+        "sample": row.size,
+        "texts": str(row.batch),
+        "char/s": f"{row.chars_per_second:,.0f}",
+        "plain": f"{row.plain_chars_per_second:,.0f}",
+        "ratio": f"{row.ratio:.2f}",
+        "GB/s": f"{row.gigabytes_per_second:.1f}",
+        "of bandwidth": f"{row.bandwidth_share:.0%}",
+    }
