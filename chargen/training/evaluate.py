@@ -59,12 +59,13 @@ def evaluate(
     Returns:
         Mean bits per character with each factor, in float32 precision.
     """
+    span = range(max(1, span.start), span.stop)  # nothing predicts a text's first character
     columns = min(64, max(1, len(span) // column))
     length = math.ceil(len(span) / columns)
-    context = min(CONTEXT, max(0, span.start - 1))
+    context = min(CONTEXT, span.start - 1)
     # positions of the characters to read; the last column may run past the span, where nothing is scored
     targets = span.start + length * np.arange(columns) + np.arange(-context, length)[:, None]  # (context + T, B)
-    scored = (np.arange(len(targets)) >= context)[:, None] & (targets < span.stop) & (targets > 0)
+    scored = (np.arange(len(targets)) >= context)[:, None] & (targets < span.stop)
     device = network.readout.weight.device
     state, nats = network.initial_state(columns), torch.zeros(len(scales), device=device)
     training = network.training
