@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from chargen import cache, corpus, reading
@@ -96,6 +96,7 @@ def test_split_of_tinyshakespeare_is_the_usual_one() -> None:
 
 
 @given(st.integers(20, 10**7), st.integers(0, 45), st.integers(0, 45))
+@example(500, 0, 7)
 def test_split_covers_the_text(length: int, val: int, test: int) -> None:
     """The ranges follow one another, cover the text, and have their shares to within a character."""
     ids = np.broadcast_to(np.uint8(0), length)
@@ -279,6 +280,11 @@ def test_the_same_text_is_kept_once(write: Callable[..., str], monkeypatch: pyte
     """A copy, a compressed copy and a pipe with the same text share one entry."""
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"the same text\r\n")))
     first = corpus.load([write("the same text\n")])
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("the same ids were written again")
+
+    monkeypatch.setattr(cache, "save", refuse)
     for source in (write(gzip.compress(b"the same text\n"), "copy.txt.gz"), "-"):
         again = corpus.load([source])
         assert again.sha256 == first.sha256

@@ -5,7 +5,7 @@ import io
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from chargen import reading
@@ -28,6 +28,7 @@ def decode(data: bytes, encoding: str = "utf-8", chunk: int | None = None) -> li
 
 
 @given(TEXTS, st.integers(1, 9), st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "utf-32", "gb18030", "utf-7"]))
+@example("ab\ufeffc", 2, "utf-8")
 def test_text_does_not_depend_on_where_chunks_end(text: str, chunk: int, encoding: str) -> None:
     """Whatever the chunk size and encoding, the text comes back whole with LF line ends and no byte order mark."""
     pieces = decode(text.encode(encoding), encoding, chunk)
