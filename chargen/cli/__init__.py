@@ -12,6 +12,7 @@ from chargen.cli.classify import classify
 from chargen.cli.corpora import corpora
 from chargen.cli.embeddings import embeddings
 from chargen.cli.encode import encode
+from chargen.cli.infill import infill
 from chargen.cli.inspect import inspect
 from chargen.cli.sample import sample
 from chargen.cli.terminal import visible
@@ -29,7 +30,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (train, sample, classify, encode, embeddings, inspect, corpora, bench):
+for command in (train, sample, infill, classify, encode, embeddings, inspect, corpora, bench):
     app.command()(command)
 
 

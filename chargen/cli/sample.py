@@ -110,6 +110,8 @@ def sample(
     text = prompt if prompt_file is None else _read(prompt_file)
     fitted = prompts.fit(text, model.vocab, strict=strict)
     if not quiet:
+        if model.checkpoint.model.bidirectional:
+            options.note("this model is bidirectional; its forward half writes")
         for note in fitted.notes:
             options.note(str(note))
     how: dict[str, Any] = {"length": length, "stop": tuple(stop or ()), "until_sentence": until_sentence}

@@ -8,8 +8,9 @@ start from what the forward half alone would write.
 B chains, N length of the text, V vocab, R width of one stack's features.
 """
 
+import dataclasses
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -61,7 +62,8 @@ class Infiller:
     def __init__(self, config: ModelConfig, weights: Mapping[str, NDArray[Any]], vocab: Vocab) -> None:
         if not config.bidirectional:
             raise CheckpointError(
-                "this model reads from left to right only; train one that fills gaps with: chargen train --bidirectional"
+                "this model reads from left to right only; train one that fills gaps with: "
+                "chargen train --bidirectional"
             )
         self.vocab = vocab
         self.left = Network(config, weights)
@@ -109,6 +111,29 @@ class Infiller:
         total = counts.total()
         return [self._candidate(ids, missing, fill, seen / total) for fill, seen in counts.most_common(count)]
 
+    def between(self, parts: Sequence[str], gaps: Sequence[int], **how: Any) -> list[Candidate]:
+        """``fill`` for the texts ``parts`` with gaps of the sizes ``gaps`` between them."""
+        pieces: list[Ids] = []
+        missing: list[int] = []
+        for part, gap in zip(parts, [*gaps, 0], strict=True):
+            at = sum(map(len, pieces)) + len(part)
+            missing += range(at, at + gap)
+            pieces += [self.vocab.encode(part), np.zeros(gap, np.int64)]
+        return self.fill(np.concatenate(pieces), missing, **how)
+
+    def of_lengths(self, before: str, after: str, lengths: Iterable[int], **how: Any) -> list[Candidate]:
+        """Candidates for a gap of unknown size, the best one first.
+
+        Those of all lengths are compared by the forward half's probability of the filling and of what follows it;
+        their probabilities are shares among the candidates found.
+        """
+        found = [each for length in lengths for each in self.between([before, after], [length], **how)]
+        bits = np.array([self._log2_probability(self.vocab.encode(each.text), len(before)) for each in found])
+        shares = np.exp2(bits - bits.max())
+        shares /= shares.sum()
+        best = np.argsort(-shares, kind="stable")
+        return [dataclasses.replace(found[at], probability=float(shares[at])) for at in best]
+
     def marginals(
         self, ids: Ids, missing: Sequence[int], *, chains: int = 64, sweeps: int = 20, burn_in: int = 5, seed: int = 1
     ) -> Probabilities:
@@ -132,7 +157,7 @@ class Infiller:
         _, _, marginals = self._forward_fill(ids, missing, first, stop, chains, np.random.default_rng(seed))
         return marginals
 
-    def log2_probability(self, ids: Ids, first: int) -> float:
+    def _log2_probability(self, ids: Ids, first: int) -> float:
         """The forward half's log2 probability of the text from place ``first`` on, given what stands before."""
         state = self.left.initial_state()
         before = np.concatenate([[start_id(self.vocab)], ids[:-1]])
@@ -152,8 +177,10 @@ class Infiller:
     def _forward_fill(
         self, ids: Ids, missing: Sequence[int], first: int, stop: int, chains: int, random: np.random.Generator
     ) -> tuple[Ids, tuple[Floats, Floats], Probabilities]:
-        """Chains filled from left to right, (B, N), the forward state and features before ``first``, and the mean
-        distribution at each missing place."""
+        """Chains filled from left to right, (B, N), as the forward half would.
+
+        With them the forward state and features before ``first``, and the mean distribution at each missing place.
+        """
         before = np.concatenate([[start_id(self.vocab)], ids[:first]])
         one = self.left.initial_state()
         features = self.left.features(before, one)[-1:]

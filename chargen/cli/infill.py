@@ -1,0 +1,110 @@
+"""``chargen infill``."""
+
+import json
+import re
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from chargen.cli import options
+
+if TYPE_CHECKING:
+    from chargen.inference.infill import Candidate
+
+BLANK = "_"
+
+
+def infill(
+    checkpoint: Annotated[str, typer.Argument(help="A bidirectional checkpoint: a file, a run's folder or name.")],
+    text: Annotated[str, typer.Argument(help="The text, each missing character marked with the blank.")],
+    *,
+    blank: Annotated[
+        str | None, typer.Option(help="Marks a missing character; '_' without it.", show_default=False)
+    ] = None,
+    length: Annotated[
+        str | None,
+        typer.Option(
+            help="Size of the gap that a single blank stands for: 4, or a range as in 2-6.", show_default=False
+        ),
+    ] = None,
+    candidates: Annotated[int, typer.Option("--candidates", "-c", help="Fillings to show, at most.")] = 5,
+    chains: Annotated[int, typer.Option(help="Gibbs chains side by side, for more than one missing character.")] = 64,
+    sweeps: Annotated[int, typer.Option(help="Passes of each chain; the first quarter is not counted.")] = 20,
+    seed: Annotated[int, typer.Option(help="Of the samples.")] = 1,
+    as_json: options.Json = False,
+) -> None:
+    """Fill gaps in a text from both sides, with a model trained with --bidirectional.
+
+    With one missing character the probabilities are exactly the model's. With more they are shares of Gibbs samples.
+    With a range of lengths, fillings are compared by the forward half's probability of the filling and what follows
+    it, and the shares are among the fillings shown.
+    """
+    from chargen.api import load
+    from chargen.errors import ConfigError
+    from chargen.inference.infill import Infiller
+
+    for name, value, least in (
+        ("candidates", candidates, 1),
+        ("chains", chains, 1),
+        ("sweeps", sweeps, 1),
+        ("seed", seed, 0),
+    ):
+        if value < least:
+            raise ConfigError(f"{name} must be a whole number of at least {least}, not {value}")
+    model = load(checkpoint)
+    infiller = Infiller(model.checkpoint.model, model.checkpoint.weights, model.vocab)
+    if blank is not None and len(blank) != 1:
+        raise ConfigError(f"blank must be a single character, not {blank!r}")
+    if blank is not None and blank in model.vocab:
+        raise ConfigError(f"blank {blank!r} is a character of the model's; choose one that is not, as in --blank '▁'")
+    if blank is None and BLANK in model.vocab:
+        options.note(f"{BLANK!r} marks missing characters here, though the model knows it as a character")
+    parts = _known(text.split(blank or BLANK), model.vocab)
+    how: dict[str, Any] = {
+        "chains": chains,
+        "sweeps": sweeps,
+        "burn_in": sweeps // 4,
+        "seed": seed,
+        "count": candidates,
+    }
+    if length is None:
+        found = infiller.between(parts, [1] * (len(parts) - 1), **how)
+    elif len(parts) == 2:
+        found = infiller.of_lengths(parts[0], parts[1], _lengths(length), **how)[:candidates]
+    else:
+        raise ConfigError(f"--length takes a text with a single blank, not {len(parts) - 1}")
+    if as_json:
+        rows = [{"fill": each.fill, "text": each.text, "probability": each.probability} for each in found]
+        typer.echo(json.dumps({"checkpoint": str(model.path), "candidates": rows}, ensure_ascii=False))
+        return
+    _show(found)
+
+
+def _known(parts: list[str], vocab: Any) -> list[str]:
+    """The text between the blanks in characters that the model knows, with notes on the others."""
+    from chargen import prompt
+
+    fitted = [prompt.fit(part, vocab) for part in parts]
+    for each in fitted:
+        for note in each.notes:
+            options.note(str(note))
+    return [each.text for each in fitted]
+
+
+def _lengths(length: str) -> range:
+    from chargen.errors import ConfigError
+
+    match = re.fullmatch(r"(\d{1,4})(?:-(\d{1,4}))?", length)
+    shortest = int(match[1]) if match else 0
+    longest = int(match[2] or shortest) if match else 0
+    if not 1 <= shortest <= longest:
+        raise ConfigError(f"length must be a number from 1, or a range as in 2-6, not {length!r}")
+    return range(shortest, longest + 1)
+
+
+def _show(found: "list[Candidate]") -> None:
+    from chargen.cli.terminal import Writer
+
+    write = Writer(raw=False)
+    for each in found:
+        write(f"{each.probability:6.1%}  {each.text}\n")
