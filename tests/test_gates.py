@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from chargen.config import GATES
-from chargen.inference.gates import UPDATES, halved
+from chargen.inference.gates import UPDATES, arranged
 
 Array = NDArray[np.float32]
 B, H = 3, 5
@@ -22,12 +22,11 @@ def draw(seed: int, *shape: int) -> Array:
 
 
 def advance(cell: str, product: Array, x: Array, h: Array, c: Array, extra: Array) -> tuple[Array, Array]:
-    """The state after one update, from gates in PyTorch's order."""
-    h, c = h.copy(), c.copy()
-    gates = np.ascontiguousarray(halved(cell, np.ascontiguousarray(product.T)).T)
-    update = UPDATES[cell](gates, h, c, extra)
-    update(halved(cell, np.ascontiguousarray(x.T)).T)
-    return h, c
+    """The state (B, H) after one update, from gates (B, G) in PyTorch's order."""
+    h, c = np.array(h.T, order="C"), np.array(c.T, order="C")
+    update = UPDATES[cell](arranged(cell, product.T), h, c, extra)
+    update(arranged(cell, x.T))
+    return h.T, c.T
 
 
 def drawn(cell: str) -> tuple[Array, Array, Array, Array]:

@@ -3,10 +3,8 @@
 B batch, T time, V vocab, L layers, H hidden, E embedding, G gates x hidden, R width of the features that the read-out
 sees, S parts of the state (2 for h and c, 1 for h alone).
 
-Weights are kept transposed, (inputs, outputs) in C order: measured with OpenBLAS, that is as fast as any layout for one
-sequence (a matrix-vector product at the memory's speed) and the fastest for many at once. Of each layer the rows of
-the layer below and of its own past lie together, so that a step takes one product; what the character itself adds is
-a row of a table.
+Inside, the batch comes last: weights (G, H) times states (H, B), which leaves each gate in a contiguous block. What a
+character adds to the gates is a row of a table.
 """
 
 from collections.abc import Iterator, Mapping
@@ -18,10 +16,13 @@ from numpy.typing import NDArray
 
 from chargen.config import ModelConfig
 from chargen.errors import TextError
-from chargen.inference.gates import UPDATES, Floats, Update, halved
+from chargen.inference.gates import UPDATES, Floats, Update, arranged
 
 TABLE_BYTES: Final = 64 << 20
 """Largest size of the tables of input products; beyond it (huge vocabularies) the products are taken at each step."""
+CACHED_BYTES: Final = 1 << 20
+"""Matrices up to this size, which a core's cache holds, lie in Fortran order: measured with OpenBLAS, their products
+with a vector are then a third faster. Larger ones lie in C order, which is a fifth faster with many sequences."""
 BLOCK_ROWS: Final = 512
 """Characters whose input products are taken at once by ``run``; more gains nothing and costs memory."""
 
@@ -55,9 +56,8 @@ class _Layer:
     """One layer's weights, arranged for the step."""
 
     input: _Input
-    below: Floats | None  # (H, G), None in the first layer
-    past: Floats  # (H, G)
-    joined: Floats | None  # (2H, G): ``below`` and ``past`` in one, where their products may be added up
+    below: Floats | None  # (G, H), of the layer below; None in the first
+    past: Floats  # (G, H), recurrent
     extra: Floats  # peepholes or the GRU's b_hn
 
 
@@ -66,11 +66,10 @@ class _Bound:
     """One layer with the views of a state that it advances, made once and used at every step."""
 
     layer: _Layer
-    source: Floats  # what ``matrix`` multiplies: [h of the layer below, h], or h alone
-    matrix: Floats
-    below: Floats | None  # h of the layer below, where it needs a product of its own
-    gates: Floats  # (B, G)
-    h: Floats  # (B, H)
+    below: Floats  # h of the layer below (H, B); unused in the first
+    share: Floats  # (G, B), room for the product with it
+    gates: Floats  # (G, B), room for the recurrent product
+    h: Floats  # (H, B)
     update: Update
 
 
@@ -98,11 +97,11 @@ class Network:
     def initial_state(self, batch: int = 1) -> Floats:
         """A state of zeros, shape (S, L, B, H), float32: h is ``state[0]``, c is ``state[1]``.
 
-        In memory it lies as (S, B, L, H), so that a sequence's layers are next to each other.
+        In memory it lies as (S, L, H, B), the way the products take it.
         """
         config = self.config
-        state = np.zeros((config.state_parts, batch, config.num_layers, config.hidden_size), np.float32)
-        return state.transpose(0, 2, 1, 3)
+        state = np.zeros((config.state_parts, config.num_layers, config.hidden_size, batch), np.float32)
+        return state.transpose(0, 1, 3, 2)
 
     def adopt_state(self, values: NDArray[Any], batch: int = 1) -> Floats:
         """A copy of a state from elsewhere, shape (S, L, 1 or B, H), for ``batch`` sequences.
@@ -132,12 +131,13 @@ class Network:
             self._bind(state)
         which = slice(int(ids[0]), int(ids[0]) + 1) if len(ids) == 1 else ids
         for bound in self._bound:
-            x = bound.layer.input(which)
-            if bound.below is not None and bound.layer.below is not None:
-                x = x + bound.below.dot(bound.layer.below)
-            bound.source.dot(bound.matrix, bound.gates)
+            x = bound.layer.input(which).T
+            if bound.layer.below is not None:
+                bound.layer.below.dot(bound.below, bound.share)
+                x = np.add(bound.share, x, bound.share)
+            bound.layer.past.dot(bound.h, bound.gates)
             bound.update(x)
-        return self.readout(self._features)
+        return self.readout(self._features.T)
 
     def run(self, ids: Ids, state: Floats) -> Floats:
         """The logits after each of many characters, ``state`` advanced in place.
@@ -201,37 +201,30 @@ class Network:
             for at, bound in enumerate(self._bound):
                 x = bound.layer.input(which)
                 if bound.layer.below is not None:
-                    x = x + rows[:, (at - 1) * size : at * size].dot(bound.layer.below)
+                    x = x + rows[:, (at - 1) * size : at * size].dot(bound.layer.below.T)
                 x = np.broadcast_to(x, (len(which), x.shape[1])).reshape(-1, batch, x.shape[1])
                 own = rows[:, at * size : (at + 1) * size].reshape(-1, batch, size)
                 for now, share in zip(own, x, strict=True):
-                    bound.h.dot(bound.layer.past, bound.gates)
-                    bound.update(share)
-                    now[:] = bound.h
+                    bound.layer.past.dot(bound.h, bound.gates)
+                    bound.update(share.T)
+                    now[:] = bound.h.T
             yield rows.reshape(-1, batch, layers, size)
 
     def _bind(self, state: Floats) -> None:
         """Make the views of ``state`` that every step uses."""
         config = self.config
         size, batch = config.hidden_size, state.shape[2] if state.ndim == 4 else 0
-        flat = state.transpose(0, 2, 1, 3) if batch else state
-        expected = (config.state_parts, batch, config.num_layers, size)
-        if flat.shape != expected or state.dtype != np.float32 or not flat.flags.c_contiguous:
+        inner = state.transpose(0, 1, 3, 2) if batch else state
+        expected = (config.state_parts, config.num_layers, size, batch)
+        if inner.shape != expected or state.dtype != np.float32 or not inner.flags.c_contiguous:
             raise ValueError("a state must come from initial_state or adopt_state")
-        parts = flat.reshape(config.state_parts, batch, config.num_layers * size)
-        hidden, cell = parts[0], parts[-1]
+        hidden, cell = inner[0], inner[-1]
         self._bound = []
         for at, layer in enumerate(self._layers):
-            h, c = (part[:, at * size : (at + 1) * size] for part in (hidden, cell))
-            below = hidden[:, (at - 1) * size : at * size] if at else None
-            gates = np.empty((batch, layer.past.shape[1]), np.float32)
-            update = UPDATES[config.cell](gates, h, c, layer.extra)
-            if layer.joined is None:
-                self._bound.append(_Bound(layer, h, layer.past, below, gates, h, update))
-            else:
-                both = hidden[:, (at - 1) * size : (at + 1) * size]
-                self._bound.append(_Bound(layer, both, layer.joined, None, gates, h, update))
-        self._features = hidden[:, -config.readout_size :]
+            share, gates = np.empty((2, len(layer.past), batch), np.float32)
+            update = UPDATES[config.cell](gates, hidden[at], cell[at], layer.extra)
+            self._bound.append(_Bound(layer, hidden[at - 1], share, gates, hidden[at], update))
+        self._features = hidden.reshape(-1, batch)[-config.readout_size :]
         self._state = state
 
 
@@ -255,22 +248,22 @@ def _layers(
             recurrent_bias = np.concatenate([recurrent_bias[: 2 * size], np.zeros(size, np.float32)])
         elif cell == "peephole":
             extra = _float32(weights[f"{prefix}layers.{at}.weight_peephole"])
-        weight_ih = halved(cell, own["weight_ih"]).T
-        past = halved(cell, own["weight_hh"]).T
-        from_below, from_input = (weight_ih[:size], weight_ih[size:]) if at else (None, weight_ih)
+        weight_ih = arranged(cell, own["weight_ih"])
+        from_below, from_input = np.split(weight_ih, [size if at else 0], axis=1)
         term = _Input(
-            halved(cell, own["bias_ih"] + recurrent_bias),
-            np.ascontiguousarray(from_input) if from_input.size else None,
+            arranged(cell, own["bias_ih"] + recurrent_bias),
+            np.ascontiguousarray(from_input.T) if from_input.size else None,
             embedding,
             tabulate=tabulate,
         )
-        if from_below is None:
-            layers.append(_Layer(term, None, np.ascontiguousarray(past), None, extra))
-            continue
-        joined = np.ascontiguousarray(np.concatenate([from_below, past]))
-        below, past = joined[:size], joined[size:]
-        layers.append(_Layer(term, below, past, None if cell == "gru" else joined, extra))
+        below = _laid_out(from_below) if at else None
+        layers.append(_Layer(term, below, _laid_out(arranged(cell, own["weight_hh"])), extra))
     return layers
+
+
+def _laid_out(weight: Floats) -> Floats:
+    """``weight`` in the order in memory that its products are fastest in."""
+    return np.asarray(weight, order="F" if weight.nbytes <= CACHED_BYTES else "C")
 
 
 def _float32(weight: NDArray[Any]) -> Floats:
