@@ -83,7 +83,8 @@ def stationary(fill: Infiller, ids: NDArray[np.int64], places: list[int]) -> NDA
     for (_, b), a_next, b_next in itertools.product(itertools.product(range(size), repeat=2), range(size), range(size)):
         for a in range(size):
             step[a * size + b, a_next * size + b_next] = first[b, a_next] * second[a_next, b_next]
-    return np.linalg.matrix_power(step, 200)[0].reshape(size, size)
+    settled: NDArray[np.float64] = np.linalg.matrix_power(step, 200)[0].reshape(size, size)
+    return settled
 
 
 @pytest.mark.parametrize("places", [[2, 3], [1, 4]])
