@@ -1,6 +1,7 @@
 """Encoded corpora on disk."""
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -139,6 +140,13 @@ def test_entries_are_listed_and_cleared(folder: Path) -> None:
     link = (folder / "link.link").stat().st_size
     assert cache.clear() == size + 4 + link
     assert [path.name for path in folder.iterdir()] == ["mine.txt"]
+
+
+def test_the_newest_entry_is_listed_first() -> None:
+    """Entries come in the order of their dates, whatever their names."""
+    for entry, modified in (("a", 100), ("b", 300), ("c", 200)):
+        os.utime(save(entry), (modified, modified))
+    assert [entry.path.stem for entry in cache.entries()] == ["b", "c", "a"]
 
 
 def test_a_folder_that_cannot_be_written_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
