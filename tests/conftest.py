@@ -37,6 +37,12 @@ class Result(NamedTuple):
 Command = Callable[..., Result]
 
 
+@pytest.fixture(autouse=True)
+def _no_waiting_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test pulls the plug, and on a busy disk a sync may take longer than a training."""
+    monkeypatch.setattr(os, "fsync", lambda _handle: None)
+
+
 @pytest.fixture(scope="session")
 def text() -> str:
     """A few thousand characters of real text."""

@@ -25,11 +25,11 @@ def evaluation(step: int = 10, **changes: Any) -> Evaluation:
     return Evaluation(**{**numbers, "step": step, **changes})
 
 
-def checkpoint(characters: str = "\n abcdé", *, unknown: bool = False, **model: Any) -> Checkpoint:
+def checkpoint(characters: str = "\n abcdé", *, unknown: bool = False, scale: float = 0.5, **model: Any) -> Checkpoint:
     """A checkpoint of random weights, as a run's ``last`` would be: with state and progress."""
     vocab = Vocab(characters, unknown=unknown)
     config = ModelConfig.from_dict({"vocab_size": len(vocab), "hidden_size": 4, "embedding_size": 3, **model})
-    weights = random_weights(config)
+    weights = random_weights(config, scale=scale)
     return Checkpoint(
         model=config,
         train=TrainConfig(seed=7, batch_size=2),
