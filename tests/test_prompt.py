@@ -62,6 +62,7 @@ def test_unknown_characters_are_read_as_known_ones(prompt: str, text: str) -> No
         ("É", "é", "é"),
         ("É", "éE", "E"),
         ("é", "e\u0301", "e\u0301"),
+        ("\u212b", "AÅ", "Å"),
         ("“", "'", "'"),
         ("a\nb", "ab ", "a b"),
         ("½", "12/", "1/2"),
