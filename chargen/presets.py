@@ -69,7 +69,7 @@ def _law(characters: int, effort: float, wanted: Mapping[str, Any]) -> dict[str,
     splits = {name: wanted.get(name, share) for name in ("val_fraction", "test_fraction")}
     length = max(1.0, characters * (1 - sum(splits.values())) / ALICE)  # in Alices, for what grows with the text
     short = min(1.0, characters * (1 - sum(splits.values())) / ALICE)
-    drop = 0.4 - 0.1 * math.log2(length) + 0.09 * math.log2(effort)
+    drop = 0.4 - 0.03 * math.log2(length) + 0.15 * math.log2(effort)
     return splits | {
         "hidden_size": next(width for limit, width in WIDTHS if effort <= limit),
         "epochs": _passes(characters) * effort,
