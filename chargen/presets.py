@@ -67,6 +67,7 @@ def settings(
 def _law(characters: int, effort: float, wanted: Mapping[str, Any]) -> dict[str, Any]:
     share = min(TrainConfig.val_fraction, LARGE_SPLIT / max(1, characters))
     splits = {name: wanted.get(name, share) for name in ("val_fraction", "test_fraction")}
+    TrainConfig(**splits)  # refuses shares that leave no text to reckon with
     length = max(1.0, characters * (1 - sum(splits.values())) / ALICE)  # in Alices, for what grows with the text
     short = min(1.0, characters * (1 - sum(splits.values())) / ALICE)
     drop = 0.4 - 0.03 * math.log2(length) + 0.15 * math.log2(effort)

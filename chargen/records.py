@@ -153,7 +153,16 @@ _PROGRESS: Final[Mapping[str, Kind]] = {
     "tally": is_object,
     "origin": is_object,
 }
-_TALLY: Final[Mapping[str, Kind]] = {"steps": is_count, "sums": list_of(is_number)}
+
+
+def _is_triple(value: object) -> bool:
+    match value:
+        case [nats, norms, clipped]:
+            return is_number(nats) and is_number(norms) and is_number(clipped)
+    return False
+
+
+_TALLY: Final[Mapping[str, Kind]] = {"steps": is_count, "sums": _is_triple}
 _ORIGIN: Final[Mapping[str, Kind]] = {
     "sources": list_of(is_text),
     "encoding": is_text,

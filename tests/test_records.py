@@ -83,13 +83,14 @@ def test_progress_is_checked_to_its_leaves() -> None:
         "best_step": 1,
         "best_bpc": None,
         "seconds": 0.5,
-        "tally": {"steps": 1, "sums": [0.5]},
+        "tally": {"steps": 1, "sums": [0.5, 1, 0]},
         "origin": {"sources": ["a"], "encoding": "utf-8", "min_count": 1, "glob": None},
     }
     assert check_progress(whole) == whole
     wrong: list[dict[str, object]] = [
         {"step": "1"},
-        {"tally": {"steps": 1, "sums": ["x"]}},
+        {"tally": {"steps": 1, "sums": [1, 2]}},
+        {"tally": {"steps": 1, "sums": [1, 2, "x"]}},
         {"origin": {}},
         {"seconds": None},
     ]
