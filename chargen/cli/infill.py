@@ -86,8 +86,7 @@ def _known(parts: list[str], vocab: Any) -> list[str]:
 
     fitted = [prompt.fit(part, vocab) for part in parts]
     for each in fitted:
-        for note in each.notes:
-            options.note(str(note))
+        options.notes(each.notes)
     return [each.text for each in fitted]
 
 

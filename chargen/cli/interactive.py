@@ -70,8 +70,7 @@ class _Session:
     def take(self, line: str) -> None:
         if not line.startswith("/"):
             fitted = prompts.fit(line, self.model.vocab)
-            for note in fitted.notes:
-                options.note(str(note))
+            options.notes(fitted.notes)
             self.text += fitted.text
             self._continue(shown=fitted.text)
             return

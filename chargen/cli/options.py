@@ -1,13 +1,16 @@
 """What the commands share: option types and how they talk to a person."""
 
 import sys
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+NOTES: Final = 10
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
@@ -23,6 +26,15 @@ Output = Annotated[
 def note(text: str) -> None:
     """Tell the person something, on stderr."""
     sys.stderr.write(f"note: {text}\n")
+
+
+def notes(texts: Iterable[object]) -> None:
+    """Tell several things, but no more than a screen holds."""
+    told = list(texts)
+    for text in told[:NOTES]:
+        note(str(text))
+    if len(told) > NOTES:
+        note(f"and {len(told) - NOTES:,} more of these")
 
 
 def stderr() -> "Console":

@@ -112,8 +112,7 @@ def sample(
     if not quiet:
         if model.checkpoint.model.bidirectional:
             options.note("this model is bidirectional; its forward half writes")
-        for note in fitted.notes:
-            options.note(str(note))
+        options.notes(fitted.notes)
     how: dict[str, Any] = {"length": length, "stop": tuple(stop or ()), "until_sentence": until_sentence}
     if interactive:
         from chargen.cli.interactive import converse

@@ -75,7 +75,7 @@ def begin(
     if run is not None and not overwrite:
         world.led(Run(run, root).refuse_existing)
     parent = None if init_from is None else load(runs.find(init_from, root=root))
-    corpus = texts.load(progress)
+    corpus = _read(texts, progress, world)
     if parent is not None:
         wanted = _architecture(parent, wanted)
     model, train = world.led(
@@ -128,13 +128,13 @@ def resume(
         raise CheckpointError(f"{folder.last} holds no training state to resume from")
     origin = last.progress["origin"] if texts is None else dataclasses.asdict(texts)
     origin["sources"] = tuple(origin["sources"])
-    corpus = Texts(**origin).load(progress)
+    world = world or World()
+    corpus = _read(Texts(**origin), progress, world)
     if corpus.sha256 != last.corpus.sha256 or corpus.vocab != last.vocab:
         raise CorpusError(
             f"{corpus.name} ({len(corpus):,} characters) is not the text that run {run!r} was trained on "
             f"({last.corpus.name}, {last.corpus.characters:,} characters); name that text, or start a new run"
         )
-    world = world or World()
     world.led(folder.tidy)
     train = dataclasses.replace(last.train, **wanted)
     return Trainer(corpus, last.model, train, folder, resume=last, origin=origin, stop=stop, world=world)
@@ -153,6 +153,15 @@ def _free_run(name: str, root: Path) -> Run:
 def plain_name(name: str) -> str:
     """``name`` with what is awkward in a folder's name replaced."""
     return "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in name).strip("-.") or "run"
+
+
+def _read(texts: Texts, progress: Progress | None, world: World) -> Corpus:
+    """The corpus, read by the first process before the others, who then find a large one in the cache."""
+    if world.size > 1 and "-" in texts.sources:
+        raise ConfigError("several processes cannot share stdin; save the text to a file and name that")
+    read: list[Corpus] = []
+    world.led(lambda: read.append(texts.load(progress)))
+    return read[0] if read else texts.load(None)
 
 
 def _architecture(parent: Checkpoint, wanted: dict[str, Any]) -> dict[str, Any]:

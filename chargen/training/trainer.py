@@ -153,6 +153,7 @@ class Trainer:
 
     def _progress(self) -> Progress:
         self._check_finite()
+        self.corpus.release()
         return Progress(
             step=self.learner.step,
             total_steps=self.schedule.total_steps,
