@@ -1,0 +1,126 @@
+"""The library: what it offers, that it costs nothing to import, and that it does what the commands do."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import tiny
+from samples import checkpoint
+
+import chargen
+from chargen import api
+from chargen.checkpoint import load, save
+from chargen.errors import CheckpointError, ConfigError, TextError
+from chargen.training.events import Evaluated, Event, Finished, Started
+
+PUBLIC = [
+    "ChargenError",
+    "CheckpointError",
+    "ConfigError",
+    "CorpusError",
+    "Model",
+    "RunError",
+    "TextError",
+    "TrainingError",
+    "classify",
+    "load",
+    "resume",
+    "train",
+]
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> api.Model:
+    """A model of random weights."""
+    save(tmp_path / "model.safetensors", checkpoint(hidden_size=16))
+    return chargen.load(tmp_path / "model.safetensors")
+
+
+def test_the_public_names_are_pinned() -> None:
+    """What users may build on: adding a name is a decision, removing one breaks them."""
+    assert chargen.__all__ == sorted(PUBLIC) == PUBLIC
+    assert set(PUBLIC) <= set(dir(chargen))
+    assert all(getattr(chargen, name).__doc__ for name in PUBLIC)
+    with pytest.raises(AttributeError, match="no attribute 'sing'"):
+        chargen.sing  # noqa: B018  # the access itself is tested
+
+
+def test_errors_are_one_tree() -> None:
+    """Catching the base catches all of them."""
+    errors = [getattr(chargen, name) for name in PUBLIC if name.endswith("Error")]
+    assert all(issubclass(error, chargen.ChargenError) for error in errors)
+
+
+def test_names_are_imported_when_used() -> None:
+    """Importing the package loads nothing of it; loading a model loads NumPy and no torch."""
+    script = """
+import sys, chargen
+assert not [name for name in sys.modules if name.startswith("chargen.")], "the package loads its modules"
+assert "numpy" not in sys.modules
+chargen.load
+assert "numpy" in sys.modules
+assert "torch" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_a_model_writes_the_same_text_in_every_way(model: api.Model) -> None:
+    """Whole, streamed, or as one of several samples: the same seed gives the same text."""
+    text = model.sample("ab", length=80, seed=5, temperature=1.2)
+    assert len(text) == 80
+    assert "".join(model.stream("ab", length=80, seed=5, temperature=1.2)) == text
+    for num_samples in (1, 2, 7):
+        pieces = model.pieces("ab", length=80, seed=3, num_samples=num_samples, temperature=1.2)
+        texts = [""] * num_samples
+        for piece in pieces:
+            texts[piece.sample] += piece.text
+        assert texts == [model.sample("ab", length=80, seed=3 + at, temperature=1.2) for at in range(num_samples)]
+
+
+def test_without_a_seed_each_text_is_another(model: api.Model) -> None:
+    """A seed is drawn when none is given."""
+    assert len({model.sample(length=40) for _ in range(3)}) == 3
+
+
+def test_a_prompt_is_fitted_to_the_vocabulary(model: api.Model) -> None:
+    """An unknown character is read as a known one, or refused with strict."""
+    assert model.sample("AB", length=20, seed=1) == model.sample("ab", length=20, seed=1)
+    with pytest.raises(TextError, match="not in the model's vocabulary"):
+        model.sample("AB", length=20, strict=True)
+
+
+def test_settings_are_checked(model: api.Model) -> None:
+    """A setting that no sampler has, or out of its range, is a ConfigError."""
+    for wrong in ({"temperature": -1.0}, {"top_p": 0}, {"heads": 3}, {"length": -1}):
+        with pytest.raises(ConfigError):
+            model.sample("ab", **wrong)
+
+
+def test_a_model_scores_text(model: api.Model) -> None:
+    """Bits for each character; an empty text has none to score."""
+    scored = model.score("abcd")
+    assert scored.bits.shape == (4,)
+    assert (scored.bits > 0).all()
+    with pytest.raises(TextError):
+        model.score("")
+
+
+def test_loading_what_is_not_there_is_an_error(tmp_path: Path) -> None:
+    """The error is one of chargen's."""
+    with pytest.raises(CheckpointError, match="there is no checkpoint or run"):
+        chargen.load(tmp_path / "nothing")
+
+
+def test_training_returns_where_the_model_is(text_file: Path, tmp_path: Path) -> None:
+    """The library trains as the command does, tells of it, goes on, and loads the result."""
+    seen: list[Event] = []
+    result = chargen.train(text_file, root=tmp_path, run="a", on_event=seen.append, **tiny.SETTINGS)
+    assert isinstance(seen[0], Started)
+    assert isinstance(seen[-1], Finished)
+    assert any(isinstance(event, Evaluated) for event in seen)
+    assert result == seen[-1]
+    assert result.best == tmp_path / "a" / "best.safetensors"
+    assert len(chargen.load(result.best).sample("Alice", length=10)) == 10
+    again = chargen.resume("a", root=tmp_path)
+    assert again.val_bpc == result.val_bpc == load(result.best).val_bpc

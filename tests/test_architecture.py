@@ -1,0 +1,123 @@
+"""The house stands as it was drawn: imports go down, torch lives on one floor, no room is too large."""
+
+import ast
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from samples import checkpoint
+
+import chargen
+from chargen.checkpoint import save
+
+ROOT = Path(chargen.__file__).parent
+MODULES = {".".join(("chargen", *path.relative_to(ROOT).with_suffix("").parts)): path for path in ROOT.rglob("*.py")}
+FLOORS = {
+    "chargen.errors": 0,
+    "chargen.checkpoint": 2,
+    "chargen.runs": 2,
+    "chargen.survey": 2,
+    "chargen.training": 3,
+    "chargen.inference": 3,
+    "chargen.api": 4,
+    "chargen.bench": 4,
+    "chargen": 5,
+    "chargen.cli": 6,
+    "chargen.__main__": 7,
+}
+"""The floor of a module or package; every other module right below ``chargen`` stands on the first."""
+
+
+def plain(name: str) -> str:
+    """A module's name as it is imported."""
+    return name.removesuffix(".__init__")
+
+
+def package(name: str) -> str:
+    """The package or module right below ``chargen`` that a module is in or is."""
+    return ".".join(name.split(".")[:2])
+
+
+def floor(name: str) -> int:
+    """The floor that a module stands on."""
+    return FLOORS.get(package(name), 1)
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Every module that is imported anywhere in a file, also inside functions and for annotations."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (name.name for name in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} imports relatively"
+            inner = [f"{node.module}.{name.name}" for name in node.names]
+            names = {plain(name) for name in MODULES}
+            yield from (name if name in names else str(node.module) for name in inner)
+
+
+@pytest.mark.parametrize("name", sorted(MODULES))
+def test_imports_go_down(name: str) -> None:
+    """No module imports from a floor above its own, nor training from inference or the other way."""
+    for other in imports(MODULES[name]):
+        if other.split(".")[0] != "chargen":
+            continue
+        here, there = floor(plain(name)), floor(other)
+        assert there <= here, f"{plain(name)} (floor {here}) climbs to {other} (floor {there})"
+        assert {package(plain(name)), package(other)} != {"chargen.training", "chargen.inference"}
+
+
+@pytest.mark.parametrize("name", sorted(name for name in MODULES if ".training." not in name))
+def test_torch_is_imported_by_training_alone(name: str) -> None:
+    """No other module imports torch, not even inside a function."""
+    assert "torch" not in {other.split(".")[0] for other in imports(MODULES[name])}
+
+
+def test_no_two_modules_import_each_other() -> None:
+    """From no module does a way lead back to it."""
+    graph = {plain(name): {*imports(path)} & {plain(each) for each in MODULES} for name, path in MODULES.items()}
+    for start in graph:
+        seen: set[str] = set()
+        todo = {name for name in graph[start] if name != start}
+        while todo:
+            name = todo.pop()
+            seen.add(name)
+            todo |= graph[name] - seen
+        assert start not in seen or start == "chargen", f"a way leads from {start} back to it"
+
+
+@pytest.mark.parametrize("name", sorted(MODULES))
+def test_no_module_is_too_long(name: str) -> None:
+    """Three hundred lines at most; beyond, a module wants a seam."""
+    assert len(MODULES[name].read_text(encoding="utf-8").splitlines()) <= 300
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["sample", "model.safetensors", "-p", "ab", "-n", "5", "--seed", "1", "--num-samples", "2"],
+        ["sample", "model.safetensors", "--json", "-n", "5"],
+        ["inspect", "model.safetensors"],
+        ["corpora"],
+        ["--help"],
+        ["train", "--help"],
+    ],
+    ids=lambda arguments: " ".join(arguments[:2]),
+)
+def test_only_training_loads_torch(arguments: list[str], tmp_path: Path) -> None:
+    """A process that writes text works where importing torch fails."""
+    (tmp_path / "torch.py").write_text("raise SystemExit('torch was imported')")
+    save(tmp_path / "model.safetensors", checkpoint())
+    done = subprocess.run(
+        [sys.executable, "-m", "chargen", *arguments],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT.parent)])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout
+    assert "torch was imported" not in done.stderr
