@@ -5,12 +5,15 @@ import ctypes
 import os
 import sys
 from collections.abc import Iterator
+from typing import Final
 
 import torch
 
 from chargen.config import ModelConfig
 from chargen.errors import ConfigError
 from chargen.training.distributed import local_size
+
+BYTES: Final = 20  # of a parameter in training: weight, gradient, two moments and the average, in float32
 
 
 def choose_device(wanted: str) -> str:
@@ -50,6 +53,26 @@ def cores() -> int:
     """How many cores this process may use."""
     affinity = getattr(os, "sched_getaffinity", None)  # not on macOS and Windows
     return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+def check_memory(device: str, model: ModelConfig) -> None:
+    """Refuse a network that no amount of patience would train here, before memory is taken for it.
+
+    Raises:
+        ConfigError: its weights, gradients and averages alone do not fit the device's memory.
+    """
+    if device == "cuda":
+        there = torch.cuda.get_device_properties(0).total_memory
+    elif hasattr(os, "sysconf"):  # not on Windows
+        there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    else:
+        return
+    needed = model.parameters * BYTES
+    if needed > there:
+        raise ConfigError(
+            f"a network of {model.parameters:,} parameters takes {needed / 1e9:,.0f} GB to train, and there are "
+            f"{there / 1e9:,.0f}; lower --hidden-size or --layers"
+        )
 
 
 @contextlib.contextmanager

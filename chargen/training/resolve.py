@@ -27,10 +27,12 @@ def resolve(
         world: The processes that share the work.
 
     Raises:
-        ConfigError: the device is not there, or the batch cannot be divided among the processes.
+        ConfigError: the device is not there or too small for the network, or the batch cannot be divided among the
+            processes.
     """
     world.columns(train.batch_size)
     device = hardware.choose_device(train.device)
+    hardware.check_memory(device, model)
     batch_size, bptt = fit(characters, train.batch_size, train.bptt)
     batch_size = max(1, batch_size // world.size) * world.size
     notes: tuple[str, ...] = ()
