@@ -57,7 +57,7 @@ class TrainingDisplay:
         sizes = [span[1] - span[0] for span in (corpus.train, corpus.val, corpus.test)]
         width = "one-hot" if model.one_hot else f"embedding {model.embedding_size}"
         self._line(
-            f"corpus   {corpus.name}: {corpus.characters:,} characters, {model.vocab_size} distinct; "
+            f"corpus   {visible(corpus.name)}: {corpus.characters:,} characters, {model.vocab_size} distinct; "
             f"{sizes[0]:,} train, {sizes[1]:,} validation, {sizes[2]:,} test"
         )
         self._line(

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from chargen.cli.terminal import visible
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -25,7 +27,7 @@ Output = Annotated[
 
 def note(text: str) -> None:
     """Tell the person something, on stderr."""
-    sys.stderr.write(f"note: {text}\n")
+    sys.stderr.write(f"note: {visible(text)}\n")
 
 
 def notes(texts: Iterable[object]) -> None:

@@ -1,0 +1,179 @@
+"""``chargen sample``: text on stdout and nothing else, whatever the prompt and whoever made the model."""
+
+import io
+import json
+import re
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import Command
+from samples import checkpoint
+
+from chargen.checkpoint import save
+
+HOSTILE = "\x1b[]2;\x07\u202e\u009b ab\n"
+HARMFUL = set("\x1b\x07\u202e\u009b")
+
+
+@pytest.fixture(autouse=True)
+def models(folder: Path) -> None:
+    """A plain model, and one whose vocabulary commands terminals."""
+    save(folder / "model.safetensors", checkpoint("\n abcde'\""))
+    save(folder / "hostile.safetensors", checkpoint("".join(sorted(set(HOSTILE)))))
+
+
+def text_of(chargen: Command, *arguments: object) -> str:
+    """What a run with a seed writes."""
+    result = chargen("sample", "model.safetensors", "--seed", "3", "-n", "40", *arguments)
+    assert result.code == 0
+    return result.out
+
+
+def test_text_goes_to_stdout_and_nothing_else(chargen: Command) -> None:
+    """The prompt, the new text, a line end; the seed that was drawn goes to stderr."""
+    result = chargen("sample", "model.safetensors", "-p", "abc", "-n", "40")
+    assert result.code == 0
+    assert result.out.startswith("abc")
+    assert len(result.out.removesuffix("\n")) in (43, 42)  # the text itself may end its line
+    note, seed = result.err.strip().rsplit(" ", 1)
+    assert note == "note: seed"
+    assert chargen("sample", "model.safetensors", "-p", "abc", "-n", "40", "--seed", seed).out == result.out
+
+
+def test_the_same_seed_gives_the_same_text_whatever_num_samples(chargen: Command) -> None:
+    """Sample i of a batch is the text of seed + i alone."""
+    arguments = ["-p", "ab", "-t", "1.3", "-n", "60", "--json"]
+
+    def texts(seed: int, number: int) -> list[str]:
+        out = chargen("sample", "model.safetensors", *arguments, "--seed", seed, "--num-samples", number).out
+        return [sample["text"] for sample in json.loads(out)["samples"]]
+
+    alone = [texts(seed, 1)[0] for seed in range(5, 13)]
+    assert len(set(alone)) == 8
+    for number in (1, 2, 3, 8):
+        assert texts(5, number) == alone[:number]
+
+
+def test_several_texts_are_written_one_after_the_other(chargen: Command) -> None:
+    """The first as it comes, then the others, each told with its seed on stderr."""
+    result = chargen("sample", "model.safetensors", "-n", "30", "--seed", "7", "--num-samples", "3")
+    whole = [chargen("sample", "model.safetensors", "-n", "30", "--seed", seed).out for seed in (7, 8, 9)]
+    assert result.out == "".join(whole)
+    assert result.err == "note: sample 2, seed 8\nnote: sample 3, seed 9\n"
+
+
+def test_json_has_settings_and_samples(chargen: Command) -> None:
+    """Each sample has its prompt, text and seed; the settings are all there."""
+    found = json.loads(text_of(chargen, "-p", "ab", "--json", "--top-k", "3", "-t", "0.5"))
+    assert {"temperature": 0.5, "top_k": 3, "length": 40, "seed": 3}.items() <= found["settings"].items()
+    (sample,) = found["samples"]
+    assert (sample["prompt"], sample["seed"], len(sample["text"])) == ("ab", 3, 40)
+
+
+def test_the_echo_can_be_left_out(chargen: Command) -> None:
+    """Without the echo the same new text comes alone."""
+    assert text_of(chargen, "-p", "abc") == "abc" + text_of(chargen, "-p", "abc", "--no-echo")
+
+
+def test_a_prompt_may_be_a_file_or_stdin(chargen: Command, folder: Path) -> None:
+    """Of several lines, with any line ends; the very last one belongs to it."""
+    (folder / "prompt.txt").write_bytes(b"ab\r\ncd\n")
+    expected = text_of(chargen, "-p", "ab\ncd\n")
+    assert text_of(chargen, "--prompt-file", "prompt.txt") == expected
+    piped = chargen("sample", "model.safetensors", "--seed", "3", "-n", "40", "--prompt-file", "-", stdin=b"ab\ncd\n")
+    assert piped.out == expected
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "ab\udc80\ud800",
+        "\u202eab \u05d0\u05d1\u05d2 \u0627\u0644",
+        "ab \U0001f468\u200d\U0001f469\u200d\U0001f467 \U0001f3f4\U000e0067\U000e007f",
+        "a\0b\x1b[31m\x07\x08\x7f\x9b",
+        "e\u0301\u0302\u0303 a\u20dd",
+        "\ufeffab\ufffe\uffff\U0010ffff",
+        "\u2028\u2029\x0b\x0c\x85",
+        "“ab” — ﬁ Ⅷ ａｂ",
+        "",
+        "\n\n\n",
+    ],
+    ids=ascii,
+)
+def test_any_prompt_is_read(chargen: Command, prompt: str) -> None:
+    """Lone surrogates, text from right to left, joined emoji, control characters: notes of one printable line each."""
+    result = chargen("sample", "model.safetensors", "-p", prompt, "-n", "10", "--seed", "1")
+    assert result.code == 0
+    assert len(result.out) >= 10
+    assert set(result.out) <= set("\n abcde'\"")
+    for line in result.err.splitlines():
+        assert line.startswith("note: ")
+        assert line.isprintable()
+
+
+def test_a_prompt_of_ten_megabytes_is_read(chargen: Command, folder: Path) -> None:
+    """A prompt file of any length, here of emoji with joiners and a few known characters."""
+    (folder / "long.txt").write_text("\U0001f468\u200d\U0001f469\u200d" * 770_000 + "abc", encoding="utf-8")
+    assert (folder / "long.txt").stat().st_size > 10_000_000
+    result = chargen("sample", "model.safetensors", "--prompt-file", "long.txt", "-n", "5", "--seed", "1")
+    assert result.code == 0
+    assert result.out.startswith("abc")
+    assert "U+200D" in result.err
+    assert "1540000 times" in result.err
+
+
+def on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have stdout say that it is one."""
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+
+
+def test_control_characters_are_escaped_on_a_terminal(chargen: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What would command a terminal is shown as its code there, and only there; --raw asks for it."""
+    arguments = ["sample", "hostile.safetensors", "-p", "\x1b[ab", "-n", "200", "--seed", "2", "-t", "9"]
+    piped = chargen(*arguments).out
+    assert set(piped) & HARMFUL == HARMFUL
+    on_a_terminal(monkeypatch)
+    shown = chargen(*arguments).out
+    assert not set(shown) & HARMFUL
+    escaped = piped
+    for character in HARMFUL:
+        escaped = escaped.replace(character, character.encode("unicode_escape").decode())
+    assert shown == escaped
+    assert chargen(*arguments, "--raw").out == piped
+
+
+def test_no_other_way_leads_raw_to_a_terminal(chargen: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """JSON, several samples, notes, errors and inspect are as harmless."""
+    on_a_terminal(monkeypatch)
+    for arguments in (
+        ["sample", "hostile.safetensors", "--json", "-n", "80", "-p", "\x1b"],
+        ["sample", "hostile.safetensors", "-n", "80", "--num-samples", "3"],
+        ["sample", "model.safetensors", "-p", "\x1b[2J", "-n", "5"],
+        ["sample", "model.safetensors", "-p", "\x1b[2J\u202e", "--strict"],
+        ["sample", "no\x1b[2J"],
+        ["train", "no\x1b[2J\x9b"],
+        ["inspect", "hostile.safetensors"],
+        ["inspect", "hostile.safetensors", "--json"],
+    ):
+        result = chargen(*arguments)
+        shown = re.sub(r"\x1b\[[0-9;]+m", "", result.out + result.err)  # what is bold or coloured by intent
+        assert not set(shown) & HARMFUL, arguments
+
+
+def test_a_text_is_streamed_as_it_is_written(chargen: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a terminal every character is flushed when it comes."""
+    flushed: list[int] = []
+    on_a_terminal(monkeypatch)
+    monkeypatch.setattr(sys.stdout, "flush", lambda: flushed.append(1))
+    text_of(chargen, "-p", "ab")
+    assert len(flushed) >= 40
+
+
+def test_what_the_encoding_cannot_write_is_an_error(chargen: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Into an ASCII pipe, text with other characters is one clear error that says what to set."""
+    save(Path("accents.safetensors"), checkpoint("éèà"))
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), encoding="ascii", write_through=True))
+    result = chargen("sample", "accents.safetensors", "-n", "20")
+    assert "has no '\\xe" in result.error
+    assert "PYTHONIOENCODING=utf-8" in result.error

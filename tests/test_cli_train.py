@@ -1,0 +1,185 @@
+"""``chargen train``: what it prints, how it is stopped, and how it goes on."""
+
+import json
+import shutil
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import Command
+
+from chargen.checkpoint import load
+from chargen.training.learner import Learner
+
+TINY = [
+    "--layers", "1", "--hidden-size", "8", "--embedding-size", "6", "--batch-size", "4", "--bptt", "10",
+    "--warmup", "2", "--device", "cpu", "--precision", "fp32", "--steps", "12", "--eval-every", "5",
+]  # fmt: skip
+LAST = Path("checkpoints/a/last.safetensors")
+
+
+@pytest.fixture
+def train(chargen: Command, text_file: Path) -> Callable[..., Any]:
+    """Trains a tiny network on the tiny text as run ``a``, unless the arguments say otherwise."""
+    return lambda *arguments: chargen("train", text_file, "--run", "a", *TINY, "--preview", "0", *arguments)
+
+
+@pytest.fixture
+def send(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Has a signal come while a step is being trained."""
+
+    def at(step: int, number: signal.Signals, *, times: int = 1) -> None:
+        learn = Learner.learn
+
+        def interrupted(self: Learner, *arguments: Any) -> Any:
+            if self.step == step:
+                for _ in range(times):
+                    signal.raise_signal(number)
+            return learn(self, *arguments)
+
+        monkeypatch.setattr(Learner, "learn", interrupted)
+
+    return at
+
+
+def test_a_training_in_plain_lines(train: Callable[..., Any]) -> None:
+    """Without a terminal: a summary, a line an evaluation, a table with the next command; nothing on stdout."""
+    result = train()
+    assert (result.code, result.out) == (0, "")
+    lines = result.err.splitlines()
+    assert lines[0].startswith("corpus   tiny: 5,000 characters, ")
+    assert "1x8 LSTM, embedding 6" in lines[1]
+    assert "12 steps, batch 4 x 10, cpu fp32, 1 thread" in lines[2]
+    assert lines[3] == "run      a"
+    assert [line.split("step")[1].split()[0] for line in lines if line.startswith("epoch")] == ["5", "10", "12"]
+    assert all("char/s" in line and "val" in line for line in lines if line.startswith("epoch"))
+    table = {line.split()[0]: line for line in lines[7:]}
+    assert {"validation", "test", "time", "checkpoint", "sample"} <= set(table)
+    assert 'chargen sample checkpoints/a/best.safetensors -p "..."' in table["sample"]
+    assert "\x1b" not in result.err
+
+
+def test_json_is_the_result(train: Callable[..., Any]) -> None:
+    """With --json stdout has one object; with --quiet stderr has nothing."""
+    result = train("--json", "--quiet")
+    assert (result.code, result.err) == (0, "")
+    found = json.loads(result.out)
+    assert list(found) == ["run", "best", "val_bpc", "test_bpc", "seconds", "parameters", "chars_per_second"]
+    assert found["run"] == "a"
+    best = load(Path(found["best"]))
+    assert (found["val_bpc"], found["test_bpc"]) == (best.val_bpc, best.test_bpc)
+    assert found["parameters"] == best.model.parameters
+
+
+def test_a_preview_follows_each_evaluation(chargen: Command, text_file: Path) -> None:
+    """A line of sample text, on one line whatever it holds."""
+    result = chargen("train", text_file, "--run", "a", *TINY, "--preview", "30")
+    lines = [line for line in result.err.splitlines() if line.startswith("epoch")]
+    assert len(lines) == 3
+    assert all(len(line.split("0:0")[1]) > 10 for line in lines)
+
+
+def test_options_reach_the_settings(train: Callable[..., Any]) -> None:
+    """What is typed is what the checkpoint records."""
+    train(
+        "--cell", "gru", "--one-hot", "--no-skip", "--learning-rate", "0.5", "--dropout", "0.25", "--seed", "9",
+        "--val-fraction", "0.1", "--test-fraction", "0", "--weight-decay", "0", "--grad-clip", "2", "--keep", "1",
+    )  # fmt: skip
+    found = load(LAST)
+    assert (found.model.cell, found.model.one_hot, found.model.skip) == ("gru", True, False)
+    assert (found.train.learning_rate, found.train.dropout, found.train.seed) == (0.5, 0.25, 9)
+    assert (found.corpus.val, found.corpus.test) == ((4500, 5000), (5000, 5000))
+    assert (found.train.weight_decay, found.train.grad_clip, found.train.keep) == (0, 2, 1)
+
+
+def test_text_may_come_from_stdin(chargen: Command, text: str) -> None:
+    """With - the text is read from standard input, and the run is named so."""
+    result = chargen("train", "-", *TINY, "--preview", "0", "--json", "-q", stdin=text.encode())
+    assert json.loads(result.out)["run"] == "stdin"
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_saves_and_tells_how_to_go_on(
+    number: signal.Signals, code: int, train: Callable[..., Any], chargen: Command, send: Callable[..., None]
+) -> None:
+    """Ctrl-C and SIGTERM end the step, save everything, say what to type, and that gives the unbroken run's bits."""
+    train()
+    whole = load(LAST, with_state=True)
+    shutil.rmtree("checkpoints")
+    before = signal.getsignal(number)
+    send(7, number)
+    result = train()
+    assert (result.code, result.out) == (code, "")
+    assert "at step 8 of 12, everything saved" in result.err
+    assert "chargen train --resume a" in result.err
+    assert load(LAST, with_state=True).progress["step"] == 8
+    assert signal.getsignal(number) is before
+    assert chargen("train", "--resume", "a").code == 0
+    mended = load(LAST, with_state=True)
+    for name, tensor in {**whole.weights, **whole.state}.items():
+        np.testing.assert_array_equal(tensor, {**mended.weights, **mended.state}[name])
+
+
+def test_a_second_signal_breaks_off_at_once(train: Callable[..., Any], send: Callable[..., None]) -> None:
+    """Someone who cannot wait is obeyed; what was last saved still loads."""
+    send(7, signal.SIGINT, times=2)
+    result = train()
+    assert (result.code, result.out) == (130, "")
+    assert "Traceback" not in result.err
+    assert load(LAST, with_state=True).progress["step"] == 5
+    assert [path.name for path in LAST.parent.glob(".*")] == []
+
+
+def test_a_run_goes_on_by_its_name(train: Callable[..., Any], chargen: Command, send: Callable[..., None]) -> None:
+    """The display says where, and what may change may be given again."""
+    send(7, signal.SIGTERM)
+    train()
+    result = chargen("train", "--resume", "a", "--keep", "2", "--threads", "1", "--preview", "0")
+    assert result.code == 0
+    assert "run      a, going on at step 8" in result.err
+    assert sorted(path.name for path in LAST.parent.glob("step*")) == [
+        "step-00000010.safetensors",
+        "step-00000012.safetensors",
+    ]
+
+
+def test_fine_tuning_starts_from_a_checkpoint(train: Callable[..., Any], chargen: Command, text: str) -> None:
+    """The note says how many characters keep their rows."""
+    train()
+    Path("other.txt").write_text(text.replace("e", "é") * 2, encoding="utf-8")
+    result = chargen("train", "other.txt", "--init-from", "checkpoints/a", "--steps", "4", "--preview", "0")
+    assert result.code == 0
+    distinct = len(set(text.replace("e", "é")))
+    assert (
+        f"note: {distinct - 1} characters keep their embedding and read-out rows, 1 new ones start fresh" in result.err
+    )
+
+
+def test_a_file_name_that_is_no_text_does_no_harm(chargen: Command, text: str, folder: Path) -> None:
+    """A name in bytes that are no UTF-8, or with control characters, trains, resumes and is shown escaped."""
+    for number, name in enumerate((b"caf\xe9\x1b[31m.txt".decode("utf-8", "surrogateescape"), "a\nb.txt")):
+        (folder / name).write_text(text, encoding="utf-8")
+        result = chargen("train", name, "--run", f"r{number}", *TINY, "--preview", "0")
+        assert result.code == 0
+        assert "\x1b" not in result.err
+        assert chargen("train", "--resume", f"r{number}").code == 0
+        shown = chargen("inspect", f"r{number}")
+        assert shown.code == 0
+        assert "\x1b" not in shown.out
+        assert json.loads(chargen("inspect", f"r{number}", "--json").out)["corpus"]["name"] == name.removesuffix(".txt")
+
+
+def test_on_a_terminal_a_bar_is_drawn(
+    train: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """On stderr a bar with the loss, the speed and the time left; it is gone at the end."""
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    result = train()
+    assert result.code == 0
+    assert "12/12" in result.err or "10/12" in result.err
+    assert "train" in result.err
+    assert "bpc" in result.err
