@@ -32,7 +32,8 @@ from chargen.training.tally import Tally
 
 REPORT_STEPS: Final = 10
 SAVE_SECONDS: Final = 300.0
-EVALUATIONS: Final = 20  # in a run of long epochs, at least
+EVALUATIONS: Final = 20  # in a run of long epochs, at most
+EVALUATION_WORTH: Final = 6  # characters trained on for one evaluated: less than a tenth of the time goes there
 WHOLE_COLUMN: Final = 8192  # characters; the test split is scored in columns no shorter than this
 
 
@@ -126,8 +127,9 @@ class Trainer:
         return self.schedule.planned(self.learner.step, self._seconds())
 
     def _often_enough(self) -> int:
-        """Steps between evaluations: an epoch, or less where an epoch is long."""
-        return min(self.windows.per_epoch, max(500, self.schedule.total_steps // EVALUATIONS))
+        """Steps between evaluations: an epoch, or less where an epoch is long and evaluating costs little."""
+        cheap = EVALUATION_WORTH * len(self.split.val) // (self.train.batch_size * self.train.bptt)
+        return min(self.windows.per_epoch, max(500, cheap, self.schedule.total_steps // EVALUATIONS))
 
     def _train_step(self) -> None:
         step = self.learner.step
