@@ -9,9 +9,11 @@ import typer
 
 from chargen.cli.bench import bench
 from chargen.cli.classify import classify
+from chargen.cli.compare import compare
 from chargen.cli.corpora import corpora
 from chargen.cli.embeddings import embeddings
 from chargen.cli.encode import encode
+from chargen.cli.gradflow import gradflow
 from chargen.cli.infill import infill
 from chargen.cli.inspect import inspect
 from chargen.cli.sample import sample
@@ -30,7 +32,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (train, sample, infill, classify, encode, embeddings, inspect, corpora, bench):
+for command in (train, sample, infill, classify, encode, embeddings, inspect, compare, gradflow, corpora, bench):
     app.command()(command)
 
 

@@ -1,0 +1,198 @@
+"""``chargen compare``."""
+
+import dataclasses
+import json
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from chargen.cli import options, tables
+from chargen.config import CELLS, DEVICES
+
+if TYPE_CHECKING:
+    from chargen.training.compare import Result, Row
+
+_BUDGET = "Budget"
+_SETTINGS = "Settings of all"
+_RUN = "Run"
+
+
+def _option(panel: str, text: str, **more: Any) -> Any:
+    """An option whose default is training's."""
+    return typer.Option(help=text, rich_help_panel=panel, show_default=False, **more)
+
+
+def compare(
+    corpus: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="A built-in corpus, files, folders, or - for stdin; without any, Alice.", show_default=False
+        ),
+    ] = None,
+    *,
+    cells: Annotated[str, typer.Option(help="Which cells, with commas between.")] = ",".join(CELLS),
+    parameters: Annotated[
+        int, typer.Option(help="Parameters of each network; its hidden size follows.", rich_help_panel=_BUDGET)
+    ] = 500_000,
+    minutes: Annotated[float | None, _option(_BUDGET, "Time for each training; 2 where --steps is not given.")] = None,
+    steps: Annotated[int | None, _option(_BUDGET, "Optimizer steps of each training, instead of a time.")] = None,
+    seeds: Annotated[
+        int, typer.Option(help="Trainings of each cell, with different seeds.", rich_help_panel=_BUDGET)
+    ] = 1,
+    layers: Annotated[int | None, _option(_SETTINGS, "Stacked recurrent layers.")] = None,
+    embedding_size: Annotated[int | None, _option(_SETTINGS, "Width of the character embedding.")] = None,
+    one_hot: Annotated[bool, _option(_SETTINGS, "Feed one-hot characters instead of an embedding.")] = False,
+    skip: Annotated[
+        bool | None, _option(_SETTINGS, "Connect the input to every layer, every layer to the read-out.")
+    ] = None,
+    batch_size: Annotated[int | None, _option(_SETTINGS, "Columns of text side by side.")] = None,
+    bptt: Annotated[int | None, _option(_SETTINGS, "Steps that gradients go back.")] = None,
+    learning_rate: Annotated[float | None, _option(_SETTINGS, "Peak learning rate of AdamW.")] = None,
+    grad_clip: Annotated[float | None, _option(_SETTINGS, "Largest gradient norm; 0 for no clipping.")] = None,
+    dropout: Annotated[float | None, _option(_SETTINGS, "Locked dropout between layers.")] = None,
+    input_dropout: Annotated[float | None, _option(_SETTINGS, "Locked dropout on the embedding.")] = None,
+    output_dropout: Annotated[float | None, _option(_SETTINGS, "Locked dropout before the read-out.")] = None,
+    weight_drop: Annotated[float | None, _option(_SETTINGS, "DropConnect on the recurrent weights.")] = None,
+    eval_every: Annotated[int | None, _option(_SETTINGS, "Steps between validations; 0 to choose.")] = None,
+    device: Annotated[str | None, _option(_SETTINGS, f"One of {', '.join(DEVICES)}.")] = None,
+    threads: Annotated[int | None, _option(_SETTINGS, "CPU threads; 0 to choose.")] = None,
+    seed: Annotated[int | None, _option(_SETTINGS, "The first seed.")] = None,
+    run: Annotated[str | None, _option(_RUN, "What the runs' names begin with; they are NAME-CELL.")] = None,
+    overwrite: Annotated[bool, _option(_RUN, "Replace runs of the same names.")] = False,
+    as_json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Train several cells alike and compare them: as many parameters, the same text in the same order, the same time.
+
+    The table gives bits per character (bpc), with several seeds their mean and standard deviation.
+    Each training stays as a run of its own, for sample, gradflow and all other commands.
+    All cells learn at the same rate; one may do better at a rate of its own.
+    """
+    given = {
+        "num_layers": layers,
+        "embedding_size": embedding_size,
+        "one_hot": one_hot or None,
+        "skip": skip,
+        "batch_size": batch_size,
+        "bptt": bptt,
+        "learning_rate": learning_rate,
+        "grad_clip": grad_clip,
+        "dropout": dropout,
+        "input_dropout": input_dropout,
+        "output_dropout": output_dropout,
+        "weight_drop": weight_drop,
+        "eval_every": eval_every,
+        "device": device,
+        "threads": threads,
+        "seed": seed,
+    }
+    wanted: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    wanted |= _budget(minutes, steps)
+    from chargen.cli.display import TrainingDisplay, encoding_bar
+    from chargen.cli.signals import Stop
+    from chargen.errors import TrainingError
+    from chargen.training import compare as comparing
+    from chargen.training.resolve import measured_speed
+    from chargen.training.session import Texts
+
+    texts = Texts(sources=tuple(corpus or ()))
+    results: list[Result] = []
+    failed: list[str] = []
+    with Stop() as stop:
+        with encoding_bar(quiet=quiet) as progress:
+            text = texts.load(progress)
+        contests = comparing.plan(
+            texts,
+            text,
+            [cell.strip() for cell in cells.split(",") if cell.strip()],
+            parameters=parameters,
+            seeds=seeds,
+            name=run,
+            overwrite=overwrite,
+            speed=measured_speed,
+            **wanted,
+        )
+        try:
+            for at, contest in enumerate(contests, 1):
+                if not quiet:
+                    options.note(f"training {at} of {len(contests)}: {contest.model.cell}, seed {contest.train.seed}")
+                try:
+                    finished = TrainingDisplay(quiet=quiet).follow(contest.trainer(stop).events())
+                except TrainingError as error:
+                    options.note(f"{contest.run.name} is left out: {error}")
+                    failed.append(contest.run.name)
+                    continue
+                if stop.signal:
+                    break
+                results.append(contest.result(finished))
+        finally:
+            if results:
+                _show(results, by_time="minutes" in wanted, as_json=as_json)
+        if stop.signal:
+            raise typer.Exit(128 + stop.signal)
+    if failed:
+        raise TrainingError(f"{len(failed)} of {len(contests)} trainings broke down: {', '.join(failed)}")
+
+
+def _budget(minutes: float | None, steps: int | None) -> dict[str, Any]:
+    from chargen.errors import ConfigError
+
+    if minutes is not None and steps is not None:
+        raise ConfigError("--minutes and --steps are two budgets; give one of them")
+    if steps is None:
+        minutes = 2.0 if minutes is None else minutes
+        if not minutes > 0:
+            raise ConfigError(f"minutes must be above 0, not {minutes:g}")
+        return {"minutes": minutes}
+    if steps < 1:
+        raise ConfigError(f"steps must be a whole number of at least 1, not {steps}")
+    return {"steps": steps}
+
+
+def _show(results: "list[Result]", *, by_time: bool, as_json: bool) -> None:
+    from chargen.training.compare import summarise
+
+    rows = summarise(results)
+    if as_json:
+        cells = [dataclasses.asdict(row) for row in rows]
+        typer.echo(json.dumps({"cells": cells, "trainings": [_plain(each) for each in results]}))
+        return
+    tables.show([_columns(row) for row in rows], right=[*_columns(rows[0])][1:])
+    from chargen.cli.plot import Curve, draw
+
+    curves = []
+    for result in results:
+        history = [each for each in result.history if each.val_bpc is not None]
+        x = [each.seconds if by_time else result.characters_at(each) / 1e6 for each in history]
+        curves.append(Curve(result.cell, x, [each.val_bpc or 0 for each in history]))
+    x_label = "seconds of training" if by_time else "million characters read"
+    plot = draw(curves, title="validation", x_label=x_label, y_label="bits per character")
+    console = options.stdout()
+    console.print()
+    console.print(plot, soft_wrap=True)
+
+
+def _plain(result: "Result") -> dict[str, Any]:
+    history = [
+        {
+            "step": each.step,
+            "characters": result.characters_at(each),
+            "seconds": each.seconds,
+            "train_bpc": each.train_bpc,
+            "val_bpc": each.val_bpc,
+        }
+        for each in result.history
+    ]
+    return dataclasses.asdict(result) | {"checkpoint": str(result.checkpoint), "history": history}
+
+
+def _columns(row: "Row") -> dict[str, str]:
+    return {
+        "cell": row.cell,
+        "hidden": f"{row.hidden_size}",
+        "params": f"{row.parameters:,}",
+        "steps": f"{row.steps:,.0f}",
+        "char/s": f"{row.chars_per_second:,.0f}",
+        "val bpc": str(row.val_bpc or "-"),
+        "test bpc": str(row.test_bpc or "-"),
+    }

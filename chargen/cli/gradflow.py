@@ -1,0 +1,162 @@
+"""``chargen gradflow``."""
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+from chargen.cli import options
+from chargen.config import CELLS
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
+    from chargen.cli.flowreport import Trial
+    from chargen.training.gradflow import Clipping
+    from chargen.training.subjects import Subject
+
+
+def _fresh(text: str) -> Any:
+    return typer.Option(help=text, rich_help_panel="Fresh networks", show_default=False)
+
+
+def gradflow(
+    checkpoint: Annotated[
+        list[str] | None,
+        typer.Argument(help="Checkpoints, runs' folders or names; without any, the newest run.", show_default=False),
+    ] = None,
+    *,
+    cell: Annotated[list[str] | None, _fresh(f"Measure one of this cell: {', '.join(CELLS)}; repeatable.")] = None,
+    layers: Annotated[int | None, _fresh("Stacked recurrent layers.")] = None,
+    hidden_size: Annotated[int | None, _fresh("Units in each layer.")] = None,
+    seed: Annotated[int | None, _fresh("Of the initial weights.")] = None,
+    recurrent_scale: Annotated[
+        float | None, _fresh("Multiply the recurrent weights; then train so, with clipping and without.")
+    ] = None,
+    grad_clip: Annotated[float | None, _fresh("Largest gradient norm of that training; without, 1.")] = None,
+    steps: Annotated[int | None, _fresh("Steps of that training; without, 300.")] = None,
+    text: Annotated[
+        str | None,
+        typer.Option(
+            help="A built-in corpus, file or folder to measure on; without, what was held out of the training.",
+            show_default=False,
+        ),
+    ] = None,
+    lags: Annotated[int, typer.Option(min=1, max=10_000, help="Characters to look back.")] = 100,
+    positions: Annotated[int, typer.Option(min=1, help="Predictions to average over.")] = 256,
+    as_json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Measure how far back a network's gradient reaches: whether it vanishes, lives on or explodes.
+
+    The norm of d loss(t) / d state(t-k), for each lag k, is averaged over predictions t on real text.
+    The state is (h, c) of an LSTM, whose memory runs through c, and h of the other cells; "by h" leaves c out.
+    The memory is the lag at which the norm falls under 1 % of that at lag 0.
+    A checkpoint is measured twice: with the weights that its seed gives, and with those it was trained to.
+    See Hochreiter 1991; Bengio, Simard and Frasconi 1994; Pascanu, Mikolov and Bengio 2013.
+    """
+    cells = [name.strip() for each in cell or () for name in each.split(",") if name.strip()]
+    given = {"num_layers": layers, "hidden_size": hidden_size, "seed": seed}
+    shape = {name: value for name, value in given.items() if value is not None}
+    _check(cells, shape, recurrent_scale, grad_clip, steps)
+    from tqdm import tqdm
+
+    from chargen.cli.flowreport import Report
+    from chargen.training.gradflow import measure
+
+    names: list[str | None] = [*(checkpoint or ())]
+    if not (names or cells):
+        names = [None]
+    work = 2 * len(names) + len(cells) * (1 if recurrent_scale is None else 3)
+    with tqdm(total=work, desc="measuring", disable=quiet or not sys.stderr.isatty(), leave=False) as bar:
+        subjects, clippings = _of_checkpoints(names, text)
+        fresh, trials = _of_cells(cells, text, shape, recurrent_scale, grad_clip or 1.0, steps or 300, bar)
+        flows = []
+        for subject in [*subjects, *fresh]:
+            flows.append((subject, measure(subject.network, subject.ids, lags=lags, positions=positions)))
+            bar.update()
+    if not quiet:
+        told = [note for each in subjects for note in each.notes]
+        told += [f"{flow.positions} predictions on {len(each.ids):,} characters of text" for each, flow in flows]
+        for note in dict.fromkeys(told):
+            options.note(note)
+    report = Report(flows, clippings, trials)
+    if as_json:
+        typer.echo(json.dumps(report.plain()))
+    else:
+        report.show()
+
+
+def _check(
+    cells: Sequence[str],
+    shape: Mapping[str, Any],
+    recurrent_scale: float | None,
+    grad_clip: float | None,
+    steps: int | None,
+) -> None:
+    """Refuse options that would have no effect, or no sensible one."""
+    from chargen.errors import ConfigError
+
+    if not cells and (shape or recurrent_scale is not None):
+        raise ConfigError("--layers, --hidden-size, --seed and --recurrent-scale are for fresh networks; name a --cell")
+    for name, value in (("grad-clip", grad_clip), ("steps", steps)):
+        if value is not None and recurrent_scale is None:
+            raise ConfigError(f"--{name} is about the training that comes with --recurrent-scale; give that too")
+        if value is not None and not value > 0:
+            raise ConfigError(f"{name} must be above 0, not {value:g}")
+    if recurrent_scale is not None and not 0 < recurrent_scale < 1e6:
+        raise ConfigError(f"recurrent-scale must be above 0 and below 1000000, not {recurrent_scale:g}")
+
+
+def _of_checkpoints(checkpoints: Sequence[str | None], text: str | None) -> "tuple[list[Subject], dict[str, Clipping]]":
+    """The networks of checkpoints, before and after training, and how clipping acted in it."""
+    from chargen.checkpoint import load
+    from chargen.runs import find
+    from chargen.training.gradflow import clipping
+    from chargen.training.subjects import names, of_checkpoint
+
+    subjects, clippings = [], {}
+    paths = list(dict.fromkeys(map(find, checkpoints)))
+    for path, name in zip(paths, names(paths), strict=True):
+        found = load(path)
+        subjects += of_checkpoint(path, found, name, text)
+        acted = clipping(found)
+        if acted is not None:
+            clippings[name] = acted
+    return subjects, clippings
+
+
+def _of_cells(
+    cells: Sequence[str],
+    text: str | None,
+    shape: Mapping[str, Any],
+    recurrent_scale: float | None,
+    grad_clip: float,
+    steps: int,
+    bar: "tqdm[NoReturn]",
+) -> "tuple[list[Subject], list[Trial]]":
+    """Fresh networks and, with a scale, two short trainings of each, one without clipping."""
+    if not cells:
+        return [], []
+    from chargen import presets
+    from chargen.cli.flowreport import Trial
+    from chargen.training.gradflow import descend
+    from chargen.training.session import Texts
+    from chargen.training.subjects import held_out, of_cell
+
+    corpus = Texts(sources=() if text is None else (text,)).load(None)
+    scale = 1.0 if recurrent_scale is None else recurrent_scale
+    subjects, trials = [], []
+    for cell in dict.fromkeys(cells):
+        model, train = presets.settings(len(corpus), len(corpus.vocab), cell=cell, **shape)
+        ids = held_out(corpus, train) if text is None else corpus.ids
+        subject = of_cell(model, ids, seed=train.seed, recurrent_scale=scale)
+        subjects.append(subject)
+        for limit in (0.0, grad_clip) if recurrent_scale is not None else ():
+            settings = replace(train, steps=steps, grad_clip=limit)
+            trials.append(Trial(subject.name, limit, descend(corpus, model, settings, recurrent_scale=scale)))
+            bar.update()
+    return subjects, trials

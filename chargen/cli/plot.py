@@ -1,0 +1,123 @@
+"""A line plot in characters, for the terminal: each curve has its own marker, so that it reads without colour too."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Final
+
+from rich.text import Text
+
+MARKERS: Final = "ox+*#@%&"
+COLOURS: Final = ("cyan", "red", "green", "yellow", "magenta", "blue", "white", "bright_black")
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Points to be joined in their order. Curves of the same label share a marker."""
+
+    label: str
+    x: Sequence[float]
+    y: Sequence[float]
+
+
+def draw(
+    curves: Sequence[Curve],
+    *,
+    title: str,
+    x_label: str,
+    y_label: str,
+    log_y: bool = False,
+    width: int = 64,
+    height: int = 16,
+) -> Text:
+    """The plot: lines of ASCII, with colours that a console without any leaves out.
+
+    Args:
+        curves: What to draw; values that are not finite, and with ``log_y`` those not above 0, are left out.
+        title: Stands above, before the legend.
+        x_label: What x is, with its unit.
+        y_label: What y is, with its unit.
+        log_y: A logarithmic y axis.
+        width: Columns inside the axes.
+        height: Rows inside the axes.
+    """
+    labels = list(dict.fromkeys(curve.label for curve in curves))
+    lines = [(labels.index(curve.label), _points(curve, log_y)) for curve in curves]
+    every = [point for _, points in lines for point in points]
+    if not every:
+        return Text(f"{title}: nothing to draw\n")
+    x_axis = _Axis([x for x, _ in every], width)
+    y_axis = _Axis([y for _, y in every], height, decades=log_y)
+    cells: dict[tuple[int, int], set[int]] = {}
+    for which, points in lines:
+        for cell in _joined([(x_axis.place(x), y_axis.place(y)) for x, y in points]):
+            cells.setdefault(cell, set()).add(which)
+    text = Text(f"{title}:")
+    for which, label in enumerate(labels):
+        text.append(f"   {_marker(which)} {label}", _colour(which))
+    text.append(f"\n{y_label}\n")
+    ticks = {y_axis.place(at): f"{10**at if log_y else at:.6g}" for at in y_axis.ticks}
+    margin = max(map(len, ticks.values()))
+    for row in reversed(range(height)):
+        text.append(f"{ticks.get(row, ''):>{margin}} |")
+        for column in range(width):
+            here = sorted(cells.get((column, row), ()))
+            if here:
+                which = here[column % len(here)]  # where curves meet, they take turns
+                text.append(_marker(which), _colour(which))
+            else:
+                text.append(" ")
+        text.append("\n")
+    text.append(f"{'':{margin}} +{'-' * width}\n")
+    under = [" "] * (margin + width + 8)
+    for at in x_axis.ticks:
+        label = f"{at:.6g}"
+        start = margin + 2 + x_axis.place(at) - (len(label) - 1) // 2
+        under[start : start + len(label)] = label
+    return text.append(f"{''.join(under).rstrip()}\n{x_label:>{margin + 2 + width}}\n")
+
+
+class _Axis:
+    """One axis: round bounds around ``values``, ``ticks`` at round numbers, and the one of ``size`` cells for a value.
+
+    With ``decades`` the values are logarithms, and the ticks whole ones.
+    """
+
+    def __init__(self, values: Sequence[float], size: int, *, decades: bool = False) -> None:
+        low, high = min(values), max(values)
+        rough = ((high - low) or abs(high) or 1) / 7
+        unit = 10.0 ** math.floor(math.log10(rough))
+        step = next(unit * nice for nice in (1, 2, 5, 10) if unit * nice >= rough)
+        if decades:
+            step = math.ceil(step)
+        first, last = math.floor(low / step), math.ceil(high / step)
+        last = max(last, first + 1)
+        self.ticks = [at * step for at in range(first, last + 1)]
+        self._low, self._scale = self.ticks[0], (size - 1) / (self.ticks[-1] - self.ticks[0])
+
+    def place(self, value: float) -> int:
+        """The cell of ``value``."""
+        return round((value - self._low) * self._scale)
+
+
+def _points(curve: Curve, log_y: bool) -> list[tuple[float, float]]:
+    points = [(x, y) for x, y in zip(curve.x, curve.y, strict=True) if math.isfinite(x) and math.isfinite(y)]
+    return [(x, math.log10(y)) for x, y in points if y > 0] if log_y else points
+
+
+def _joined(places: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """The cells of the straight lines from each place to the next."""
+    yield from places[:1]
+    for (x, y), (to_x, to_y) in pairwise(places):
+        steps = max(abs(to_x - x), abs(to_y - y), 1)
+        for at in range(1, steps + 1):
+            yield round(x + (to_x - x) * at / steps), round(y + (to_y - y) * at / steps)
+
+
+def _marker(which: int) -> str:
+    return MARKERS[which % len(MARKERS)]
+
+
+def _colour(which: int) -> str:
+    return COLOURS[which % len(COLOURS)]
