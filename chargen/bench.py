@@ -36,7 +36,7 @@ class Settings:
         batch_size: Of training; 0 for char-rnn's 50 up to hidden size 128, and 64 above.
         bptt: Of training; 0 for char-rnn's 50 up to hidden size 128, and 128 above.
         precision: Of chargen's training and of the bare products; the plain loop's is fp32.
-        threads: For each contestant; 0 to choose as training does.
+        threads: For every contestant; 0 for all cores, but for chargen's training, which chooses.
         rounds: How often each contestant takes its turn.
         seconds: How long a turn lasts, at least.
     """
@@ -105,13 +105,14 @@ def regimen(model: ModelConfig, settings: Settings) -> TrainConfig:
     """How ``model`` is trained: with nothing that the plain loop does not do too, so without regularisation."""
     from chargen.training import hardware
 
+    precision = hardware.choose_precision(settings.precision, "cpu")
     small = model.hidden_size <= _SMALL
     return TrainConfig(
         batch_size=settings.batch_size or (50 if small else 64),
         bptt=settings.bptt or (50 if small else 128),
-        precision=hardware.choose_precision(settings.precision, "cpu"),
+        precision=precision,
         device="cpu",
-        threads=hardware.choose_threads(settings.threads, model),
+        threads=hardware.choose_threads(settings.threads, model, precision),
         dropout=0,
         input_dropout=0,
         output_dropout=0,
@@ -127,16 +128,16 @@ def training(sizes: Sequence[str], settings: Settings) -> Iterator[TrainingRow]:
         ConfigError: a size or a setting is out of its range.
         CorpusError: Alice is too short for the batch.
     """
-    from chargen.training import baseline
+    from chargen.training import baseline, hardware
 
+    threads = settings.threads or hardware.cores()
     plans = [(size, model, regimen(model, settings)) for size in sizes for model in (architecture(size),)]
 
     def row(size: str, model: ModelConfig, train: TrainConfig) -> TrainingRow:
         result = _Result.of(
-            (chargen_training, (model, train)),
-            (baseline.plain_training, (model, train, corpus.load().ids)),
-            (baseline.bare_training, (model, train)),
-            train.threads,
+            Contestant(chargen_training, (model, train), train.threads),
+            Contestant(plain_training, (model, train), threads),
+            Contestant(baseline.bare_training, (model, train), train.threads),
             settings,
         )
         return TrainingRow(
@@ -162,15 +163,15 @@ def sampling(sizes: Sequence[str], settings: Settings) -> Iterator[SamplingRow]:
     """
     from chargen.training import baseline, hardware
 
+    threads = settings.threads or hardware.cores()
     characters = corpus.load().vocab.characters
     plans = [(size, architecture(size), batch) for size in sizes for batch in BATCHES]
 
     def row(size: str, model: ModelConfig, batch: int) -> SamplingRow:
         result = _Result.of(
-            (chargen_sampling, (model, batch)),
-            (baseline.plain_sampling, (model, characters, batch)),
-            (bare_sampling, (model, batch)),
-            hardware.choose_threads(settings.threads, model),
+            Contestant(chargen_sampling, (model, batch), threads),
+            Contestant(baseline.plain_sampling, (model, characters, batch), threads),
+            Contestant(bare_sampling, (model, batch), threads),
             settings,
         )
         return SamplingRow(
@@ -194,10 +195,8 @@ class _Result(NamedTuple):
     share: float
 
     @classmethod
-    def of(
-        cls, chargen: Contestant, plain: Contestant, bare: Contestant, threads: int, settings: Settings
-    ) -> "_Result":
-        rates = race([chargen, plain, bare], rounds=settings.rounds, seconds=settings.seconds, threads=threads)
+    def of(cls, chargen: Contestant, plain: Contestant, bare: Contestant, settings: Settings) -> "_Result":
+        rates = race([chargen, plain, bare], rounds=settings.rounds, seconds=settings.seconds)
         speeds = np.median(rates, axis=0)
         ratios = np.median(rates[:, :1] / rates, axis=0)
         return cls(float(speeds[0]), float(speeds[1]), float(ratios[1]), float(ratios[2]))
@@ -221,6 +220,13 @@ def chargen_training(model: ModelConfig, train: TrainConfig) -> Iterator[int]:
             loss, norm = learner.learn(*windows.at(learner.step), train.learning_rate)
             tally.add(loss, norm, train.grad_clip)
             yield train.batch_size * train.bptt
+
+
+def plain_training(model: ModelConfig, train: TrainConfig) -> Iterator[int]:
+    """The steps of the plain loop on Alice, one a turn."""
+    from chargen.training import baseline
+
+    return baseline.plain_training(model, train, corpus.load().ids)
 
 
 def chargen_sampling(model: ModelConfig, batch: int) -> Iterator[int]:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import Connection
 from time import perf_counter
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,24 +22,28 @@ from chargen.errors import ChargenError
 THREAD_COUNTS: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 """The environment variables in which torch's and NumPy's libraries look for the number of threads."""
 
-Contestant = tuple[Callable[..., Iterator[int]], tuple[Any, ...]]
-"""What makes a contestant, a function that another process can import, and its arguments."""
+
+class Contestant(NamedTuple):
+    """What makes a contestant, a function that another process can import and its arguments, and its threads."""
+
+    make: Callable[..., Iterator[int]]
+    arguments: tuple[Any, ...]
+    threads: int
 
 
-def race(contestants: Sequence[Contestant], *, rounds: int, seconds: float, threads: int) -> NDArray[np.float64]:
+def race(contestants: Sequence[Contestant], *, rounds: int, seconds: float) -> NDArray[np.float64]:
     """Characters a second of each contestant in each round, shape (rounds, contestants).
 
     Args:
         contestants: Who takes turns, in this order.
         rounds: Turns of each.
         seconds: Length of a turn, at least; a piece of work is always finished.
-        threads: For each of them.
 
     Raises:
         ChargenError: a contestant raised it, or its process was lost.
     """
     with contextlib.ExitStack() as stack:
-        runners = [stack.enter_context(Runner(contestant, threads)) for contestant in contestants]
+        runners = [stack.enter_context(Runner(contestant)) for contestant in contestants]
         for runner in runners:
             runner.wait()
         return np.array([[runner.run(seconds) for runner in runners] for _ in range(rounds)])
@@ -48,11 +52,13 @@ def race(contestants: Sequence[Contestant], *, rounds: int, seconds: float, thre
 class Runner:
     """A contestant in its process, which begins to make it ready at once."""
 
-    def __init__(self, contestant: Contestant, threads: int) -> None:
+    def __init__(self, contestant: Contestant) -> None:
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs, *contestant), daemon=True)
-        with _environment(dict.fromkeys(THREAD_COUNTS, str(threads))):
+        self._process = context.Process(
+            target=_serve, args=(theirs, contestant.make, contestant.arguments), daemon=True
+        )
+        with _environment(dict.fromkeys(THREAD_COUNTS, str(contestant.threads))):
             self._process.start()
         theirs.close()
 

@@ -25,9 +25,9 @@ def races(monkeypatch: pytest.MonkeyPatch) -> list[Sequence[Contestant]]:
     """The contestants of each race; their speeds are made up."""
     seen = []
 
-    def race(contestants: Sequence[Contestant], *, rounds: int, seconds: float, threads: int) -> NDArray[np.float64]:
+    def race(contestants: Sequence[Contestant], *, rounds: int, seconds: float) -> NDArray[np.float64]:
         seen.append(contestants)
-        assert (rounds, seconds, threads) == (2, 0.1, 1)
+        assert (rounds, seconds) == (2, 0.1)
         return np.array([[300.0, 100.0, 400.0], [900.0, 100.0, 1200.0], [300.0, 300.0, 1200.0]])
 
     monkeypatch.setattr(bench, "race", race)
@@ -59,8 +59,9 @@ def test_every_contestant_runs(races: list[Sequence[Contestant]], kind: str) -> 
     """What is entered in a race can be made as given, and each turn is worth the batch's characters."""
     list(getattr(bench, kind)(["2x8"], SETTINGS))
     for contestants, characters in zip(races, [15] if kind == "training" else [1, 64], strict=True):
-        for make, arguments in contestants:
+        for make, arguments, threads in contestants:
             contestant = make(*arguments)
+            assert threads == 1
             assert [next(contestant) for _ in range(3)] == [characters] * 3
 
 

@@ -58,7 +58,7 @@ def test_a_slow_contestant_finishes_its_turn(clock: list[float]) -> None:
 
 def test_each_contestant_runs_in_each_round() -> None:
     """A race gives one speed for each round and contestant, in the order in which they were given."""
-    rates = race.race([(steady, (1,)), (steady, (1000,))], rounds=3, seconds=1e-3, threads=1)
+    rates = race.race([race.Contestant(steady, (worth,), 1) for worth in (1, 1000)], rounds=3, seconds=1e-3)
     assert rates.shape == (3, 2)
     assert (rates[:, 0] < rates[:, 1]).all()
 
@@ -69,11 +69,11 @@ def test_a_contestants_error_comes_through_with_its_threads(monkeypatch: pytest.
         monkeypatch.setenv(name, "1")
     monkeypatch.delenv(race.THREAD_COUNTS[-1])
     with pytest.raises(ConfigError, match=r"^3 3 3 3$"):
-        race.race([(threads, ())], rounds=1, seconds=1e-3, threads=3)
+        race.race([race.Contestant(threads, (), 3)], rounds=1, seconds=1e-3)
     assert [os.environ.get(name) for name in race.THREAD_COUNTS] == ["1", "1", "1", None]
 
 
 def test_a_lost_process_is_an_error() -> None:
     """A contestant whose process dies is reported with its exit code, not waited for."""
     with pytest.raises(ChargenError, match="exit code 7"):
-        race.race([(lost, ())], rounds=1, seconds=1e-3, threads=1)
+        race.race([race.Contestant(lost, (), 1)], rounds=1, seconds=1e-3)

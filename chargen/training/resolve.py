@@ -42,11 +42,12 @@ def resolve(
             f"{batch_size} and bptt {train.bptt} became {bptt}"
         )
         notes = (note,)
+    precision = hardware.choose_precision(train.precision, device)
     resolved = dataclasses.replace(
         train,
         device=device,
-        precision=hardware.choose_precision(train.precision, device),
-        threads=hardware.choose_threads(train.threads, model),
+        precision=precision,
+        threads=hardware.choose_threads(train.threads, model, precision),
         batch_size=batch_size,
         bptt=bptt,
     )

@@ -1,0 +1,37 @@
+"""What a training runs on, and with how many threads."""
+
+import pytest
+
+from chargen.config import ModelConfig
+from chargen.training import hardware
+
+
+@pytest.fixture(autouse=True)
+def machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine of eight cores, for one process."""
+    monkeypatch.setattr(hardware, "cores", lambda: 8)
+    monkeypatch.setattr(hardware, "local_size", lambda: 1)
+
+
+def threads(hidden_size: int, precision: str, wanted: int = 0) -> int:
+    """How many threads are chosen."""
+    return hardware.choose_threads(wanted, ModelConfig(vocab_size=9, hidden_size=hidden_size), precision)
+
+
+def test_small_networks_take_one_thread() -> None:
+    """A network too small to share out takes one thread, and bf16 makes larger ones too small than fp32 does."""
+    assert [threads(size, "fp32") for size in (64, 128, 512)] == [1, 8, 8]
+    assert [threads(size, "bf16") for size in (64, 128, 512)] == [1, 1, 8]
+
+
+def test_the_threads_asked_for_are_taken() -> None:
+    """A number of threads that was asked for is never second-guessed."""
+    assert threads(8, "bf16", wanted=3) == 3
+
+
+def test_processes_of_one_machine_share_its_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of several processes on one machine each takes its share, and at least one thread."""
+    monkeypatch.setattr(hardware, "local_size", lambda: 3)
+    assert threads(512, "fp32") == 2
+    monkeypatch.setattr(hardware, "local_size", lambda: 9)
+    assert threads(512, "fp32") == 1
