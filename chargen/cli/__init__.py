@@ -3,7 +3,8 @@
 import contextlib
 import os
 import sys
-from typing import Any, Final, NoReturn
+from pathlib import Path
+from typing import Annotated, Any, Final, NoReturn
 
 import typer
 
@@ -28,6 +29,7 @@ app = typer.Typer(
     name="chargen",
     help="Train a character-level recurrent network on any text, and write more of it.",
     no_args_is_help=True,
+    invoke_without_command=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -36,8 +38,23 @@ for command in (train, sample, infill, classify, encode, embeddings, inspect, co
     app.command()(command)
 
 
+@app.callback()
+def _options(
+    *,
+    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.", is_eager=True)] = False,
+) -> None:
+    if version:
+        from chargen import __version__
+
+        typer.echo(f"chargen {__version__}")
+        raise typer.Exit
+
+
 def main() -> None:
     """Run the command line and exit: 0 when all went well, 1 on an error, 2 on wrong usage, 130 on Ctrl-C."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed, as some schedulers leave them
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115  # until the process ends
     try:
         sys.exit(app(standalone_mode=False))
     except TrainingError as error:

@@ -16,9 +16,9 @@ _RUN = "Run"
 _TEXT = "Text"
 
 
-def _option(panel: str, text: str, **more: Any) -> Any:
-    """An option whose default is the preset's."""
-    return typer.Option(help=text, rich_help_panel=panel, show_default=False, **more)
+def _option(panel: str, text: str, *names: str) -> Any:
+    """An option whose default is the preset's; ``names`` where its parameter does not give them."""
+    return typer.Option(*names, help=text, rich_help_panel=panel, show_default=False)
 
 
 def train(
@@ -32,7 +32,7 @@ def train(
     run: Annotated[str | None, _option(_RUN, "Name of the run; its folder is checkpoints/NAME.")] = None,
     resume: Annotated[str | None, _option(_RUN, "Go on with this run exactly where it stopped.")] = None,
     init_from: Annotated[str | None, _option(_RUN, "Start from this checkpoint's weights (fine-tuning).")] = None,
-    overwrite: Annotated[bool, _option(_RUN, "Replace the run if it exists.")] = False,
+    overwrite: Annotated[bool, _option(_RUN, "Replace the run if it exists.", "--overwrite")] = False,
     keep: Annotated[int | None, _option(_RUN, "Keep this many periodic checkpoints beside best and last.")] = None,
     preview: Annotated[int | None, _option(_RUN, "Characters of sample text after each evaluation.")] = None,
     preset: Annotated[str | None, _option(_RUN, f"One of {', '.join(PRESETS)}.")] = None,
@@ -45,11 +45,13 @@ def train(
     layers: Annotated[int | None, _option(_MODEL, "Stacked recurrent layers.")] = None,
     hidden_size: Annotated[int | None, _option(_MODEL, "Units in each layer.")] = None,
     embedding_size: Annotated[int | None, _option(_MODEL, "Width of the character embedding.")] = None,
-    one_hot: Annotated[bool, _option(_MODEL, "Feed one-hot characters instead of an embedding.")] = False,
+    one_hot: Annotated[bool, _option(_MODEL, "Feed one-hot characters instead of an embedding.", "--one-hot")] = False,
     skip: Annotated[
         bool | None, _option(_MODEL, "Connect the input to every layer, every layer to the read-out.")
     ] = None,
-    bidirectional: Annotated[bool, _option(_MODEL, "Add a backward stack, to fill gaps from both sides.")] = False,
+    bidirectional: Annotated[
+        bool, _option(_MODEL, "Add a backward stack, to fill gaps from both sides.", "--bidirectional")
+    ] = False,
     epochs: Annotated[float | None, _option(_TRAINING, "Passes over the training text.")] = None,
     steps: Annotated[int | None, _option(_TRAINING, "Optimizer steps, instead of epochs.")] = None,
     minutes: Annotated[float | None, _option(_TRAINING, "Time to spend, instead of epochs.")] = None,
