@@ -1,8 +1,7 @@
 """``chargen bench``."""
 
 import json
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
@@ -61,8 +60,8 @@ def bench(
     settings = bench.Settings(**{name: value for name, value in given.items() if value is not None})
     sizes = size or bench.SIZES
     both = training == sampling
-    trained = _measured("training", bench.training(sizes, settings), quiet) if training or both else []
-    sampled = _measured("sampling", bench.sampling(sizes, settings), quiet) if sampling or both else []
+    trained = _measured(bench.training(sizes, settings), _trained, quiet) if training or both else []
+    sampled = _measured(bench.sampling(sizes, settings), _sampled, quiet) if sampling or both else []
     facts = bench.machine(settings)
     if as_json:
         rows = {"training": [asdict(row) for row in trained], "sampling": [asdict(row) for row in sampled]}
@@ -81,13 +80,13 @@ def bench(
         options.note(", ".join(f"{name} {value}" for name, value in facts.items()))
 
 
-def _measured(what: str, rows: "Iterator[_Row]", quiet: bool) -> "list[_Row]":
-    """All of ``rows``, each told on stderr when it is there; nothing moves there meanwhile, which would cost time."""
+def _measured(rows: "Iterator[_Row]", shown: "Callable[[_Row], dict[str, str]]", quiet: bool) -> "list[_Row]":
+    """All of ``rows``, each told on stderr as it comes; nothing moves there meanwhile, which would take time away."""
     measured = []
     for row in rows:
         measured.append(row)
         if not quiet:
-            sys.stderr.write(f"{what} {row.size}: {row.chars_per_second:,.0f} char/s, {row.ratio:.2f} times plain\n")
+            options.note(", ".join(f"{name} {value}" for name, value in shown(row).items()))
     return measured
 
 
