@@ -166,18 +166,18 @@ def _stream(model: "Model", fitted: "Fitted", how: dict[str, Any], *, echo: bool
 
     write = Writer(raw=raw)
     head = fitted.text if echo else ""
-    later: dict[int, list[str]] = {at: [head] for at in range(1, how["num_samples"])}
+    later: dict[int, list[str]] = {}
     endings: dict[int, Ending] = {}
     write(head)
     for piece in model.pieces(fitted, **how):
         if piece.sample == 0:
             write(piece.text)
         else:
-            later[piece.sample].append(piece.text)
+            later.setdefault(piece.sample, [head]).append(piece.text)
         if piece.ending:
             endings[piece.sample] = piece.ending
     write.end()
-    for at, parts in later.items():
+    for at, parts in sorted(later.items()):
         if not quiet:
             options.note(f"sample {at + 1}, seed {endings[at].seed}")
         write("".join(parts))

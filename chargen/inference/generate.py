@@ -17,6 +17,7 @@ from chargen.inference.network import Network
 from chargen.inference.sampler import Sampler
 from chargen.vocab import Vocab
 
+MAX_SAMPLES: Final = 100_000
 SENTENCE_ENDS: Final = ".!?…"
 CLOSERS: Final = "\"'”’»)]}*_"
 """What may stand between the end of a sentence and the white space: quotes, brackets, marks of emphasis."""
@@ -107,6 +108,8 @@ def generate(
     """
     _check("length", length, 0)
     _check("num-samples", num_samples, 1)
+    if num_samples > MAX_SAMPLES:
+        raise ConfigError(f"num-samples must be at most {MAX_SAMPLES:,} in one batch, not {num_samples:,}")
     if "" in stop:
         raise ConfigError("a stop string must not be empty")
     prompt = np.asarray(prompt_ids, np.int64)
