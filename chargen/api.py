@@ -12,19 +12,20 @@ from chargen import prompt as prompts
 from chargen import runs
 from chargen.checkpoint import Checkpoint
 from chargen.checkpoint import load as load_checkpoint
-from chargen.config import SamplerConfig
+from chargen.config import AdaptConfig, SamplerConfig
 from chargen.errors import TextError
 from chargen.inference import statefile
 from chargen.inference.classify import Verdict
 from chargen.inference.classify import classify as classify_by
 from chargen.inference.embeddings import embeddings
 from chargen.inference.encode import encode, state_from
-from chargen.inference.generate import Ending, Piece, collect, generate
+from chargen.inference.generate import Ending, Piece, collect, generate, start_id
 from chargen.inference.network import Network
-from chargen.inference.score import Scored, score
+from chargen.inference.score import Scored, Scorer
 from chargen.prompt import Fitted
 
 if TYPE_CHECKING:
+    from chargen.training.adapt import Adapter
     from chargen.training.events import Event, Finished
 
 
@@ -177,13 +178,52 @@ class Model:
             **passed,
         )
 
-    def score(self, text: str) -> Scored:
-        """The bits of each character of ``text``.
+    def score(self, text: str, *, adapt: bool = False, **settings: Any) -> Scored:
+        """The bits of each character of ``text``; the arguments after it are those of ``scorer``.
 
         Raises:
             TextError: the text is empty.
         """
-        return score(self.network, self.vocab, text)
+        if not text:
+            raise TextError("there is no text to score")
+        return self.scorer(adapt=adapt, **settings).feed(text)
+
+    def scorer(self, *, adapt: bool = False, **settings: Any) -> Scorer:
+        """What scores one text piece by piece.
+
+        Args:
+            adapt: Let a copy of the weights go on learning from the text, each character scored before it is learnt
+                from (Krause et al. 2018); imports torch.
+            settings: Those of ``AdaptConfig``.
+        """
+        network = self._adapter(AdaptConfig.from_dict(settings)) if adapt else self.network
+        return Scorer(network, self.vocab)
+
+    def adapted(self, text: str, **settings: Any) -> "Model":
+        """The model that this one becomes by reading ``text`` and learning from it; this one stays as it is.
+
+        Args:
+            text: What to learn from; what the model does not know is read as in a prompt.
+            settings: Those of ``AdaptConfig``.
+
+        Raises:
+            TextError: the text is too short for a single step.
+        """
+        how = AdaptConfig.from_dict(settings)
+        ids = self.vocab.encode(prompts.fit(text, self.vocab).text)
+        if len(ids) < how.adapt_every:
+            raise TextError(f"{len(ids)} characters are too few to learn from with adapt-every {how.adapt_every}")
+        adapter = self._adapter(how)
+        adapter.run(np.concatenate([[start_id(self.vocab)], ids]), adapter.initial_state())
+        learnt = dataclasses.replace(
+            self.checkpoint, weights=adapter.export(), history=(), test_bpc=None, progress={}, state={}
+        )
+        return Model(learnt, self.path)
+
+    def _adapter(self, how: AdaptConfig) -> "Adapter":
+        from chargen.training.adapt import Adapter
+
+        return Adapter(self.checkpoint.model, self.checkpoint.weights, how)
 
     def encode(self, text: str | Sequence[str], *, mean: bool = False, layer: int | None = -1) -> NDArray[np.float32]:
         """The hidden state after a text as a vector, or several texts' vectors.

@@ -20,7 +20,7 @@ MAX_VOCAB: Final = 0x110000 + 1  # every Unicode code point, and the reserved un
 
 
 class _Config:
-    """What the three settings share: checks that name the field, and reading from a mapping."""
+    """What the settings share: checks that name the field, and reading from a mapping."""
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
@@ -263,3 +263,25 @@ class SamplerConfig(_Config):
         self._number("min_p", 0, 1)
         self._number("repetition_penalty", 0, 100, open_low=True)
         self._number("penalty_window", 1, 1 << 20, whole=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdaptConfig(_Config):
+    """How the weights go on learning from what is read; ``chargen.training.adapt`` has the equations.
+
+    The defaults were chosen on Alice's validation split, with models of 2x256 and 2x384.
+
+    Attributes:
+        adapt_rate: Step size, in units of each weight's root mean square gradient; 0 for weights that stay.
+        adapt_every: Characters learnt from at once; each is scored with the weights that all before have left.
+        adapt_decay: Share of the way back to the trained weights that an average weight goes at each step.
+    """
+
+    adapt_rate: float = 8e-4
+    adapt_every: int = 20
+    adapt_decay: float = 3e-3
+
+    def __post_init__(self) -> None:
+        self._number("adapt_rate", 0, 1)
+        self._number("adapt_every", 1, 1 << 16, whole=True)
+        self._number("adapt_decay", 0, 1)

@@ -18,6 +18,7 @@ MODULES = {".".join(("chargen", *path.relative_to(ROOT).with_suffix("").parts)):
 FLOORS = {
     "chargen.errors": 0,
     "chargen.checkpoint": 2,
+    "chargen.heldout": 2,
     "chargen.runs": 2,
     "chargen.survey": 2,
     "chargen.training": 3,

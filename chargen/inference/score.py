@@ -9,14 +9,14 @@ an unlisted character, skips it.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chargen.errors import CheckpointError, ConfigError, TextError
+from chargen.inference.gates import Floats
 from chargen.inference.generate import start_id
-from chargen.inference.network import Network
 from chargen.vocab import Vocab
 
 ESCAPE: Final = 2.0**-14
@@ -62,6 +62,22 @@ class Scored:
         return cls(bits, sum(piece.unknown for piece in pieces))
 
 
+class Predictor(Protocol):
+    """What predicts characters: a network, or one that goes on learning from what it reads."""
+
+    def initial_state(self) -> Floats:
+        """The state that a text starts from."""
+
+    def adopt_state(self, values: NDArray[Any]) -> Floats:
+        """A copy of a state from elsewhere."""
+
+    def run(self, ids: NDArray[np.integer[Any]], state: Floats) -> Floats:
+        """The logits (T, V) after each of the characters ``ids`` (T,), ``state`` advanced in place.
+
+        Each row rests on its character and those before it alone.
+        """
+
+
 class Scorer:
     """Scores a text piece by piece; pieces give what the whole would.
 
@@ -79,7 +95,7 @@ class Scorer:
 
     def __init__(
         self,
-        network: Network,
+        network: Predictor,
         vocab: Vocab,
         *,
         state: NDArray[Any] | None = None,
@@ -138,7 +154,7 @@ def bits_of(logits: NDArray[np.float32], targets: NDArray[np.int64]) -> NDArray[
     return bits
 
 
-def score(network: Network, vocab: Vocab, text: str, **start: Any) -> Scored:
+def score(network: Predictor, vocab: Vocab, text: str, **start: Any) -> Scored:
     """The score of a whole text; the arguments after it are those of ``Scorer``.
 
     Raises:

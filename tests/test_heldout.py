@@ -1,0 +1,90 @@
+"""The text of a held-out split: where it is found, and what is refused."""
+
+import dataclasses
+import shutil
+from pathlib import Path
+
+import pytest
+import samples
+
+from chargen import corpus
+from chargen.checkpoint import CorpusInfo, load, save
+from chargen.errors import ConfigError, CorpusError
+from chargen.heldout import held_out
+
+
+def test_a_split_is_found_where_the_training_read_it(trained: Path, text: str) -> None:
+    """From ``best`` through the ``last`` beside it, and from ``last`` itself; with the text before it."""
+    for name in ("best.safetensors", "last.safetensors"):
+        found = load(trained / name)
+        for split, (start, stop) in (("val", found.corpus.val), ("test", found.corpus.test)):
+            assert held_out(found, trained / name, split, context=30) == (
+                f"tiny {split}",
+                text[start:stop],
+                text[start - 30 : start],
+            )
+        assert held_out(found, trained / name, "test").before == text[: found.corpus.test[0]]
+        assert held_out(found, trained / name, "test", context=0).before == ""
+
+
+def test_a_text_that_moved_can_be_named(trained: Path, text: str, tmp_path: Path) -> None:
+    """Any file with the same text will do; another text is refused."""
+    best = shutil.copy(trained / "best.safetensors", tmp_path)
+    found = load(Path(best))
+    moved = tmp_path / "moved.txt"
+    moved.write_text(text, encoding="utf-16")
+    start, stop = found.corpus.test
+    assert held_out(found, Path(best), "test", sources=[str(moved)], encoding="utf-16").text == text[start:stop]
+    with pytest.raises(CorpusError, match=r"tiny, is not at hand \(no file.*name its file"):
+        held_out(found, Path(best), "test")
+    moved.write_text(text[:-1])
+    with pytest.raises(CorpusError, match=r"is not the text that .* was trained on"):
+        held_out(found, Path(best), "test", sources=[str(moved)])
+
+
+def test_a_built_in_text_is_found_by_its_name(tmp_path: Path, text: str) -> None:
+    """Where no ``last`` checkpoint is at hand; the vocabulary of the model, which may be smaller, has no say in it."""
+    alice = corpus.load()
+    info = CorpusInfo(
+        name="alice", sha256=alice.sha256, characters=len(alice), train=(0, 9), val=(9, 99), test=(99, 99)
+    )
+    model = dataclasses.replace(samples.checkpoint("ab"), corpus=info, progress={})
+    assert held_out(model, tmp_path / "x", "val", context=5) == ("alice val", text[9:99], text[4:9])
+    wrong = dataclasses.replace(model, corpus=dataclasses.replace(info, sha256="0"))
+    with pytest.raises(CorpusError, match=r"alice \(148,\d+ characters\) is not the text"):
+        held_out(wrong, tmp_path / "x", "val")
+
+
+def test_what_came_through_a_pipe_is_not_read_again(trained: Path) -> None:
+    """Standard input or a device would be waited for, perhaps for ever."""
+    last = load(trained / "last.safetensors")
+    for source in ("-", "/dev/zero"):
+        origin = {**last.progress["origin"], "sources": [source]}
+        piped = dataclasses.replace(last, progress={**last.progress, "origin": origin})
+        with pytest.raises(CorpusError, match="came through a pipe"):
+            held_out(piped, trained / "last.safetensors", "val")
+
+
+def test_the_last_checkpoint_of_another_text_is_not_asked(trained: Path, tmp_path: Path) -> None:
+    """A checkpoint in another run's folder does not take that run's text, nor fail where ``last`` is damaged."""
+    found = load(trained / "best.safetensors")
+    last = load(trained / "last.safetensors", with_state=True)
+    save(tmp_path / "last.safetensors", dataclasses.replace(last, corpus=dataclasses.replace(last.corpus, sha256="0")))
+    with pytest.raises(CorpusError, match="no file, folder or built-in corpus 'tiny'"):
+        held_out(found, tmp_path / "best.safetensors", "val")
+    (tmp_path / "last.safetensors").write_text("damaged")
+    with pytest.raises(CorpusError, match="no file, folder or built-in corpus 'tiny'"):
+        held_out(found, tmp_path / "best.safetensors", "val")
+
+
+def test_what_makes_no_sense_is_refused(trained: Path) -> None:
+    """A split that is none, or empty, and a negative context."""
+    path = trained / "best.safetensors"
+    found = load(path)
+    with pytest.raises(ConfigError, match="split must be one of val, test, not 'train'"):
+        held_out(found, path, "train")
+    with pytest.raises(ConfigError, match="context"):
+        held_out(found, path, "test", context=-1)
+    without = dataclasses.replace(found, corpus=dataclasses.replace(found.corpus, test=(5, 5)))
+    with pytest.raises(CorpusError, match="no test split: it was trained with --test-fraction 0"):
+        held_out(without, path, "test")
