@@ -1,0 +1,127 @@
+"""SIGKILL at random moments: what is on the disk always loads, and going on ends with the unbroken run's bits.
+
+``CHARGEN_KILLS=50`` kills fifty times, the full proof; without it a handful.
+"""
+
+import multiprocessing
+import os
+import random
+import signal
+import sys
+import time
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Final
+
+import pytest
+from test_trainer import assert_same_run
+
+from chargen.checkpoint import load
+from chargen.runs import Run
+
+KILLS: Final = int(os.environ.get("CHARGEN_KILLS", "4"))
+EVERY: Final = 4
+STEPS: Final = 4 * EVERY * KILLS  # a life sees two evaluations on average, so that all the kills find it alive
+OPTIONS: Final = [
+    "--layers", "2", "--hidden-size", "12", "--embedding-size", "6", "--batch-size", "4", "--bptt", "10",
+    "--steps", str(STEPS), "--eval-every", str(EVERY), "--keep", "1", "--precision", "fp32", "--device", "cpu",
+    "--threads", "1", "--preview", "0", "--quiet",
+]  # fmt: skip
+
+# Processes are forked from one that has torch already, so that most of a life is spent training, not starting.
+CONTEXT: Final = multiprocessing.get_context("forkserver")
+CONTEXT.set_forkserver_preload(["chargen.cli", "chargen.training.session", "chargen.cli.display"])
+
+
+def command(arguments: list[str], folder: Path) -> None:
+    """Be the process of one command line."""
+    from chargen.cli import main
+
+    os.chdir(folder)
+    sys.argv = ["chargen", *arguments]
+    main()
+
+
+def started(text: Path, run: Run, folder: Path) -> BaseProcess:
+    """A process that trains: what a person would type next, to begin or to go on where there is something to."""
+    arguments = ["train", str(text), "--run", run.name, "--overwrite", *OPTIONS]
+    if run.last.exists():
+        arguments = ["train", "--resume", run.name, "--quiet"]
+    process = CONTEXT.Process(target=command, args=(arguments, folder))
+    process.start()
+    return process
+
+
+def version(path: Path) -> tuple[int, int] | None:
+    """What changes when the file is replaced."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_ino, status.st_mtime_ns
+
+
+def await_saves(process: BaseProcess, run: Run, saves: int) -> None:
+    """Wait until the process has replaced ``last`` so often, or has ended."""
+    seen = version(run.last)
+    while saves and process.is_alive():
+        process.join(0.001)
+        if version(run.last) != seen:
+            seen, saves = version(run.last), saves - 1
+
+
+@pytest.fixture(scope="module")
+def unbroken(text_file: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, float]:
+    """The folder of a run that nothing disturbed, and the seconds between two of its checkpoints."""
+    folder = tmp_path_factory.mktemp("unbroken")
+    run = Run("run", folder / "checkpoints")
+    process = started(text_file, run, folder)
+    await_saves(process, run, 1)
+    began = time.monotonic()
+    process.join()
+    assert process.exitcode == 0
+    return folder, (time.monotonic() - began) * EVERY / STEPS
+
+
+def test_killed_at_random_moments_it_ends_with_the_same_bits(
+    unbroken: tuple[Path, float], text_file: Path, tmp_path: Path
+) -> None:
+    """However often it is killed, best and last load each time, and the last life leaves what an unbroken run does."""
+    whole, interval = unbroken
+    run = Run("run", tmp_path / "checkpoints")
+    moments = random.Random(1)  # noqa: S311  # moments, not secrets
+    steps: list[int] = []
+    while len(steps) < KILLS:
+        process = started(text_file, run, tmp_path)
+        await_saves(process, run, moments.randint(0, 3))
+        process.join(moments.uniform(0, interval))
+        process.kill()
+        process.join()
+        assert process.exitcode == -signal.SIGKILL
+        if run.last.exists():
+            load(run.best)
+            steps.append(load(run.last, with_state=True).progress["step"])
+        else:
+            assert not any(steps), "what was saved once is gone"
+            steps.append(0)
+    process = started(text_file, run, tmp_path)
+    process.join()
+    assert process.exitcode == 0
+    assert steps == sorted(steps)
+    assert_same_run(whole / "checkpoints", tmp_path / "checkpoints")
+    assert list(run.folder.glob(".*")) == []
+    print(f"{len(steps)} kills; what was saved at each: step {', '.join(map(str, steps))}")  # noqa: T201  # seen with -s
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_asked_to_stop_a_process_saves_and_ends(number: signal.Signals, text_file: Path, tmp_path: Path) -> None:
+    """A signal from outside, whenever it comes, leaves a run that goes on."""
+    run = Run("run", tmp_path / "checkpoints")
+    process = started(text_file, run, tmp_path)
+    await_saves(process, run, 1)
+    assert process.pid is not None
+    os.kill(process.pid, number)
+    process.join()
+    assert process.exitcode == 128 + number
+    assert load(run.last, with_state=True).progress["step"] < STEPS
+    assert list(run.folder.glob(".*")) == []
