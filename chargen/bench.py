@@ -262,10 +262,9 @@ def bare_sampling(model: ModelConfig, batch: int) -> Iterator[int]:
 
 
 def step_products(model: ModelConfig) -> list[tuple[int, int]]:
-    """Inputs and outputs of each product of a sampling step, the first layer's input being a row of a table."""
+    """Inputs and outputs of each product of a sampling step; what the character adds is a row of a table."""
     hidden = model.hidden_size
-    upper = [(2 * hidden, 4 * hidden)] * (model.num_layers - 1)
-    return [(hidden, 4 * hidden), *upper, (hidden, model.vocab_size)]
+    return [(hidden, 4 * hidden)] * (2 * model.num_layers - 1) + [(hidden, model.vocab_size)]
 
 
 def training_operations(model: ModelConfig) -> int:
