@@ -2,17 +2,18 @@
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import samples
 
-from chargen.checkpoint import load
+from chargen.checkpoint import Checkpoint, load
 from chargen.config import ModelConfig
 from chargen.corpus import load as read
 from chargen.errors import CorpusError
 from chargen.training.model import StackedRNN
-from chargen.training.subjects import held_out, names, of_cell, of_checkpoint
+from chargen.training.subjects import names, of_cell, of_checkpoint
 
 
 def test_names_are_short_where_that_tells_checkpoints_apart() -> None:
@@ -43,15 +44,22 @@ def test_a_checkpoint_is_measured_before_and_after(trained: Path, text_file: Pat
     np.testing.assert_array_equal(final.ids, expected)
 
 
-def test_a_text_that_is_not_the_one_is_refused(trained: Path, tmp_path: Path) -> None:
-    """Where a checkpoint's text is gone or is another one now, the error asks for one to measure on."""
-    checkpoint = load(trained / "best.safetensors")
-    moved = tmp_path / "best.safetensors"
-    with pytest.raises(CorpusError, match=r"tiny.*is not at hand; name a text with --text"):
-        of_checkpoint(moved, checkpoint, "tiny")
-    alien = dataclasses.replace(checkpoint.corpus, sha256="0" * 64)
+def test_a_checkpoint_without_its_text_is_refused(trained: Path, tmp_path: Path) -> None:
+    """Where a checkpoint's text cannot be found, or nothing of it was held out, the error asks for a text."""
+    path = trained / "best.safetensors"
+    checkpoint = load(path)
+
+    def changed(**changes: Any) -> Checkpoint:
+        return dataclasses.replace(checkpoint, corpus=dataclasses.replace(checkpoint.corpus, **changes))
+
+    with pytest.raises(CorpusError, match=r"trained on, tiny, is not at hand"):
+        of_checkpoint(tmp_path / "best.safetensors", checkpoint, "tiny")
     with pytest.raises(CorpusError, match="is not at hand"):
-        of_checkpoint(trained / "best.safetensors", dataclasses.replace(checkpoint, corpus=alien), "tiny")
+        of_checkpoint(path, changed(sha256="0" * 64), "tiny")
+    with pytest.raises(CorpusError, match="held no text out; name one with --text"):
+        of_checkpoint(path, changed(val=(5000, 5000), test=(5000, 5000)), "tiny")
+    initial, _ = of_checkpoint(path, changed(val=(5000, 5000)), "tiny")
+    assert len(initial.ids) == 250
 
 
 def test_another_text_is_read_in_the_models_characters(tmp_path: Path) -> None:
@@ -83,11 +91,3 @@ def test_a_fresh_network_can_be_scaled() -> None:
     for name, weight in scaled.network.export().items():
         np.testing.assert_array_equal(weight, seeded[name] * (2.5 if name.endswith("weight_hh") else 1))
         np.testing.assert_array_equal(plain.network.export()[name], seeded[name])
-
-
-def test_held_out_is_all_where_nothing_is_held_out(text_file: Path) -> None:
-    """Validation and test splits go together; without any, the whole text serves."""
-    corpus = read([text_file])
-    settings = samples.checkpoint().train
-    assert len(held_out(corpus, settings)) == 500
-    assert len(held_out(corpus, dataclasses.replace(settings, val_fraction=0, test_fraction=0))) == 5000

@@ -145,14 +145,15 @@ def _of_cells(
     from chargen.cli.flowreport import Trial
     from chargen.training.gradflow import descend
     from chargen.training.session import Texts
-    from chargen.training.subjects import held_out, of_cell
+    from chargen.training.subjects import of_cell
 
     corpus = Texts(sources=() if text is None else (text,)).load(None)
     scale = 1.0 if recurrent_scale is None else recurrent_scale
     subjects, trials = [], []
     for cell in dict.fromkeys(cells):
         model, train = presets.settings(len(corpus), len(corpus.vocab), cell=cell, **shape)
-        ids = held_out(corpus, train) if text is None else corpus.ids
+        held_out = corpus.split(train.val_fraction, train.test_fraction).train.stop
+        ids = corpus.ids[held_out:] if text is None else corpus.ids
         subject = of_cell(model, ids, seed=train.seed, recurrent_scale=scale)
         subjects.append(subject)
         for limit in (0.0, grad_clip) if recurrent_scale is not None else ():

@@ -1,16 +1,15 @@
 """The networks whose gradients ``gradflow`` measures, each with the text to measure on."""
 
-import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from chargen import prompt, runs
-from chargen.checkpoint import Checkpoint, load
-from chargen.config import ModelConfig, TrainConfig
-from chargen.corpus import Corpus
+from chargen.checkpoint import Checkpoint
+from chargen.config import ModelConfig
 from chargen.errors import CorpusError
+from chargen.heldout import SPLITS, held_out
 from chargen.training.gradflow import Ids, scale_recurrent
 from chargen.training.model import StackedRNN
 from chargen.training.session import Texts
@@ -52,8 +51,7 @@ def of_checkpoint(path: Path, checkpoint: Checkpoint, name: str, text: str | Non
         path: Where the checkpoint lies.
         checkpoint: What it holds.
         name: What to call it.
-        text: A built-in corpus, file or folder; without one, what the checkpoint's own text held out of the training,
-            or all of it where nothing was.
+        text: A built-in corpus, file or folder; without one, what was held out of the checkpoint's training.
 
     Raises:
         CorpusError: the text cannot be read, or the checkpoint's own is not at hand.
@@ -61,7 +59,7 @@ def of_checkpoint(path: Path, checkpoint: Checkpoint, name: str, text: str | Non
     model = checkpoint.model
     notes: tuple[str, ...] = ()
     if text is None:
-        ids = held_out(_own_text(path, checkpoint), checkpoint.train)
+        ids: Ids = checkpoint.vocab.encode(_own_text(path, checkpoint))
     else:
         corpus = Texts(sources=(text,)).load(None)
         fitted = prompt.fit(corpus.vocab.decode(corpus.ids[:LONGEST]), checkpoint.vocab)
@@ -84,23 +82,10 @@ def of_cell(model: ModelConfig, ids: Ids, *, seed: int = 1, recurrent_scale: flo
     return Subject(name=name, cell=model.cell, weights="initial", network=network, ids=ids)
 
 
-def held_out(corpus: Corpus, train: TrainConfig) -> Ids:
-    """The validation and test splits of a text together, or all of it where they are empty."""
-    start = corpus.split(train.val_fraction, train.test_fraction).train.stop
-    return corpus.ids[start if start < len(corpus) else 0 :]
-
-
-def _own_text(path: Path, checkpoint: Checkpoint) -> Corpus:
-    """The text a checkpoint was trained on: where its run read it, or a built-in one."""
-    last = path.with_name(runs.LAST)
-    texts = Texts(sources=(checkpoint.corpus.name,))
-    if last.is_file() and (origin := load(last).progress.get("origin")):
-        texts = Texts(**origin | {"sources": tuple(origin["sources"])})
-    corpus: Corpus | None = None
-    with contextlib.suppress(CorpusError):
-        corpus = texts.load(None)
-    if corpus is None or corpus.sha256 != checkpoint.corpus.sha256 or corpus.vocab != checkpoint.vocab:
-        raise CorpusError(
-            f"the text that {path} was trained on, {checkpoint.corpus.name}, is not at hand; name a text with --text"
-        )
-    return corpus
+def _own_text(path: Path, checkpoint: Checkpoint) -> str:
+    """What the training of a checkpoint held out."""
+    spans = {"val": checkpoint.corpus.val, "test": checkpoint.corpus.test}
+    splits = [split for split in SPLITS if spans[split][0] < spans[split][1]]
+    if not splits:
+        raise CorpusError(f"the training of {path} held no text out; name one with --text")
+    return "".join(held_out(checkpoint, path, split, context=0).text for split in splits)
