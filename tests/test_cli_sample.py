@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import re
 import sys
 from pathlib import Path
@@ -177,3 +178,22 @@ def test_what_the_encoding_cannot_write_is_an_error(chargen: Command, monkeypatc
     result = chargen("sample", "accents.safetensors", "-n", "20")
     assert "has no '\\xe" in result.error
     assert "PYTHONIOENCODING=utf-8" in result.error
+
+
+@pytest.mark.parametrize(
+    ("chosen", "length", "expected"),
+    [
+        ({}, "500", "1"),
+        ({}, "501", None),
+        ({"OPENBLAS_NUM_THREADS": "3"}, "1", "3"),
+        ({"OMP_NUM_THREADS": "3"}, "1", None),
+    ],
+)
+def test_a_short_text_takes_one_thread(
+    chargen: Command, monkeypatch: pytest.MonkeyPatch, chosen: dict[str, str], length: str, expected: str | None
+) -> None:
+    """NumPy is kept from starting threads for a short text, unless their number was chosen."""
+    kept = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
+    monkeypatch.setattr(os, "environ", kept | chosen)
+    assert chargen("sample", "model.safetensors", "--seed", "3", "-n", length).code == 0
+    assert os.environ.get("OPENBLAS_NUM_THREADS") == expected
