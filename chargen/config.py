@@ -17,6 +17,9 @@ DEVICES: Final = ("auto", "cpu", "cuda", "mps")
 PRECISIONS: Final = ("auto", "fp32", "bf16")
 GATES: Final[Mapping[str, int]] = {"lstm": 4, "peephole": 4, "gru": 3, "rnn": 1}
 MAX_VOCAB: Final = 0x110000 + 1  # every Unicode code point, and the reserved unknown id
+HELDOUT_CONTEXT: Final = 8000
+"""Characters before a split that are read first. A state forgets within some hundred; weights that adapt gain from
+thousands, and little from more: with 16,000 a 2x256 LSTM needs 0.001 bits per character less on Alice's validation."""
 
 
 class _Config:

@@ -7,14 +7,12 @@ from typing import Any, Final, NamedTuple
 
 from chargen import corpus
 from chargen.checkpoint import Checkpoint, load
+from chargen.config import HELDOUT_CONTEXT
 from chargen.errors import CheckpointError, ConfigError, CorpusError
 from chargen.reading import STDIN
 from chargen.runs import LAST
 
 SPLITS: Final = ("val", "test")
-CONTEXT: Final = 8000
-"""Characters before a split that are read first. A state forgets within some hundred; weights that adapt gain from
-thousands, and little from more: with 16,000 a 2x256 LSTM needs 0.001 bits per character less on Alice's validation."""
 
 
 class HeldOut(NamedTuple):
@@ -32,7 +30,7 @@ def held_out(
     *,
     sources: Sequence[str] = (),
     encoding: str | None = None,
-    context: int = CONTEXT,
+    context: int = HELDOUT_CONTEXT,
 ) -> HeldOut:
     """The text of a split.
 

@@ -18,6 +18,7 @@ from chargen.cli.gradflow import gradflow
 from chargen.cli.infill import infill
 from chargen.cli.inspect import inspect
 from chargen.cli.sample import sample
+from chargen.cli.score import score
 from chargen.cli.terminal import visible
 from chargen.cli.train import train
 from chargen.errors import ChargenError, TrainingError
@@ -34,7 +35,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (train, sample, infill, classify, encode, embeddings, inspect, compare, gradflow, corpora, bench):
+for command in (train, sample, score, infill, classify, encode, embeddings, inspect, compare, gradflow, corpora, bench):
     app.command()(command)
 
 

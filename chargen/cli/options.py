@@ -3,11 +3,12 @@
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from chargen.cli.terminal import visible
+from chargen.config import AdaptConfig
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -23,6 +24,22 @@ CheckpointPath = Annotated[
 Output = Annotated[
     Path | None, typer.Option("--output", "-o", help="Write the vectors to this .npy file.", show_default=False)
 ]
+
+
+def _adapting(name: str, text: str) -> Any:
+    """An option whose default is that of ``AdaptConfig``; None tells that it was not given."""
+    return typer.Option(help=text, rich_help_panel="Adaptation", show_default=str(getattr(AdaptConfig, name)))
+
+
+AdaptRate = Annotated[float | None, _adapting("adapt_rate", "How fast the weights learn from what is read.")]
+AdaptEvery = Annotated[int | None, _adapting("adapt_every", "Characters learnt from at once.")]
+AdaptDecay = Annotated[float | None, _adapting("adapt_decay", "How fast they go back to where they came from.")]
+
+
+def adapt_settings(rate: float | None, every: int | None, decay: float | None) -> dict[str, Any]:
+    """Those of the three that were given, by their names in ``AdaptConfig``."""
+    given = {"adapt_rate": rate, "adapt_every": every, "adapt_decay": decay}
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def note(text: str) -> None:

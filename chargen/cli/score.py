@@ -1,0 +1,183 @@
+"""``chargen score``."""
+
+import dataclasses
+import json
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+
+import typer
+
+from chargen.cli import heat, options, tables, texts
+from chargen.cli.terminal import visible
+from chargen.config import HELDOUT_CONTEXT, AdaptConfig
+
+if TYPE_CHECKING:
+    from chargen.api import Model
+    from chargen.inference.score import Scored
+
+PIECE = 2048
+"""Characters between two movements of the progress bar."""
+
+
+class _Text(NamedTuple):
+    """What to score, what to call it, and what to read before it."""
+
+    name: str
+    text: str
+    before: str = ""
+
+
+def score(
+    checkpoint: options.CheckpointPath = None,
+    text: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="TEXT...",
+            help="Files; - is stdin, which is also read where none is named. With --split: the text that the "
+            "checkpoint was trained on, if it has moved.",
+            show_default=False,
+        ),
+    ] = None,
+    *,
+    split: Annotated[
+        str | None,
+        typer.Option(metavar="val|test", help="Score this split of the text it was trained on.", show_default=False),
+    ] = None,
+    context: Annotated[
+        int | None,
+        typer.Option(
+            help="Characters before the split that are read first, unscored; with --adapt, learnt from as well.",
+            show_default=str(HELDOUT_CONTEXT),
+        ),
+    ] = None,
+    per_char: Annotated[
+        bool, typer.Option("--per-char", help="Show the bits of each character: by colour, or by digits without.")
+    ] = False,
+    encoding: Annotated[
+        str | None, typer.Option(help="Of the files, where it is not UTF-8.", show_default=False)
+    ] = None,
+    adapt: Annotated[
+        bool,
+        typer.Option(
+            "--adapt",
+            help="Let the weights go on learning from the text just read, each character scored before it is learnt "
+            "from (dynamic evaluation). Each file starts from the checkpoint's weights.",
+            rich_help_panel="Adaptation",
+        ),
+    ] = False,
+    adapt_rate: options.AdaptRate = None,
+    adapt_every: options.AdaptEvery = None,
+    adapt_decay: options.AdaptDecay = None,
+    as_json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Tell how well a model predicts a text: bits per character and perplexity.
+
+    Every character of Unicode has a probability, and they sum to one: those that the model does not know are counted,
+    and charged some 34 bits each, or 20 and those of the unknown id where the model has one.
+
+    A split is scored after the text before it. With --adapt the end of that text is learnt from as well, which a
+    compressor primed with the text before the split has seen too.
+    """
+    settings = options.adapt_settings(adapt_rate, adapt_every, adapt_decay)
+    if settings and not adapt:
+        raise typer.BadParameter("it needs --adapt", param_hint="--" + next(iter(settings)).replace("_", "-"))
+    if context is not None and split is None:
+        raise typer.BadParameter("it needs --split", param_hint="--context")
+    from chargen.api import load
+
+    how = AdaptConfig.from_dict(settings)
+    model = load(checkpoint)
+    if split is None:
+        wanted = _read(text or ["-"], encoding or "utf-8", quiet=quiet)
+    else:
+        first = HELDOUT_CONTEXT if context is None else context
+        wanted = [_held_out(model, split, text or [], encoding, first)]
+        if not quiet:
+            options.note(
+                f"{len(wanted[0].before):,} characters before it were read first" + ", and learnt from" * adapt
+            )
+    scored = [_score(model, each, adapt=adapt, settings=settings, quiet=quiet) for each in wanted]
+    total = scored[0].joined(scored)
+    if split is not None and total.unknown and not quiet:
+        options.note("the training's own figure does not charge which unknown character each of them was")
+    if as_json:
+        about = {
+            "checkpoint": str(model.path),
+            "split": split,
+            "context": len(wanted[0].before),
+            "adapt": dataclasses.asdict(how) if adapt else None,
+        }
+        files = [_as_json(*each, per_char=per_char) for each in zip(wanted, scored, strict=True)]
+        typer.echo(json.dumps({**about, **_figures(total), "files": files}))
+        return
+    for each, found in zip(wanted, scored, strict=True):
+        if per_char:
+            heat.show(each.text, found.bits.tolist())
+    rows = [_row(each.name, found) for each, found in zip(wanted, scored, strict=True)]
+    tables.show(rows + [_row("total", total)] * (len(rows) > 1), right=tuple(rows[0])[1:])
+
+
+def _read(files: list[str], encoding: str, *, quiet: bool) -> list[_Text]:
+    if "-" in files and sys.stdin and sys.stdin.isatty() and not quiet:
+        options.note("reading the text from the terminal; Ctrl-D ends it")
+    return [_Text(*each) for each in texts.gather(files, (), lines=False, encoding=encoding)]
+
+
+def _held_out(model: "Model", split: str, sources: list[str], encoding: str | None, context: int) -> _Text:
+    from chargen.heldout import held_out
+
+    return _Text(*held_out(model.checkpoint, model.path, split, sources=sources, encoding=encoding, context=context))
+
+
+def _score(model: "Model", wanted: _Text, *, adapt: bool, settings: dict[str, Any], quiet: bool) -> "Scored":
+    from tqdm import tqdm
+
+    from chargen.inference.score import Scored
+
+    scorer = model.scorer(adapt=adapt, **settings)
+    with tqdm(
+        total=len(wanted.before) + len(wanted.text),
+        desc=visible(wanted.name),
+        unit="char",
+        unit_scale=True,
+        delay=1.0,
+        leave=False,
+        disable=quiet or not sys.stderr.isatty(),
+    ) as bar:
+
+        def pieces(text: str) -> Iterator["Scored"]:
+            for first in range(0, len(text), PIECE):
+                yield scorer.feed(text[first : first + PIECE])
+                bar.update(min(PIECE, len(text) - first))
+
+        for _ in pieces(wanted.before):
+            pass
+        return Scored.joined(pieces(wanted.text))
+
+
+def _figures(scored: "Scored") -> dict[str, float]:
+    return {
+        "bpc": scored.bpc,
+        "perplexity": scored.perplexity,
+        "characters": scored.characters,
+        "unknown": scored.unknown,
+    }
+
+
+def _as_json(wanted: _Text, scored: "Scored", *, per_char: bool) -> dict[str, Any]:
+    found: dict[str, Any] = {"file": wanted.name, **_figures(scored)}
+    if per_char:
+        found |= {"text": wanted.text, "bits": scored.bits.round(4).tolist()}
+    return found
+
+
+def _row(name: str, scored: "Scored") -> dict[str, str]:
+    return {
+        "text": name,
+        "characters": f"{scored.characters:,}",
+        "unknown": f"{scored.unknown:,}",
+        "bits per character": f"{scored.bpc:.4f}",
+        "perplexity": f"{scored.perplexity:.3f}",
+    }

@@ -1,0 +1,35 @@
+"""Text with the bits of its characters, where there are no colours and where there are."""
+
+import pytest
+
+from chargen.cli import heat
+
+
+def test_long_lines_stay_above_their_digits(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A terminal's width cuts both alike, between characters; wide ones and marks keep their columns."""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "6")
+    heat.show("abcde日本 x\N{COMBINING ACUTE ACCENT}\t", [0.5, 1, 2.9, 3, 4, 5, 6, 12, 8, 9.5, 7])
+    *lines, _ = capsys.readouterr().out.splitlines()
+    assert lines == ["abcde", "01234", "日本 x", "5 6 98", "\u25cc\N{COMBINING ACUTE ACCENT}\\t", "97 "]
+
+
+def test_each_step_has_its_style(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Characters of one step are coloured together, as the legend is; those that cost little are left plain."""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("COLORTERM", "truecolor")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    heat.show("abcdefg\n", [0, 0.99, 1, 2, 2.5, 4, 8, 100])
+    line, legend = capsys.readouterr().out.splitlines()
+    styles = ["255;237;160", "254;178;76", "227;26;28", "128;0;38"]
+    assert line.startswith("ab\x1b[")
+    parts = [part.split("m", 1) for part in line[2:].split("\x1b[") if part and not part.startswith("0m")]
+    assert [text for _, text in parts] == ["c", "de", "f", "g\\n"]
+    for (code, _), style in zip(parts, styles, strict=True):
+        assert code.endswith(f"48;2;{style}")
+    assert [style in legend for style in styles] == [True] * 4
+    assert "below 1" in legend
