@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,9 @@ from chargen.prompt import Fitted
 if TYPE_CHECKING:
     from chargen.training.adapt import Adapter
     from chargen.training.events import Event, Finished
+
+ADAPT_PIECE: Final = 2048
+"""Characters that ``Model.adapted`` reads between two calls of ``progress``."""
 
 
 def train(
@@ -199,11 +202,12 @@ class Model:
         network = self._adapter(AdaptConfig.from_dict(settings)) if adapt else self.network
         return Scorer(network, self.vocab)
 
-    def adapted(self, text: str, **settings: Any) -> "Model":
+    def adapted(self, text: str, *, progress: Callable[[int], object] = lambda _: None, **settings: Any) -> "Model":
         """The model that this one becomes by reading ``text`` and learning from it; this one stays as it is.
 
         Args:
             text: What to learn from; what the model does not know is read as in a prompt.
+            progress: Told now and then how many more characters were read.
             settings: Those of ``AdaptConfig``.
 
         Raises:
@@ -214,7 +218,10 @@ class Model:
         if len(ids) < how.adapt_every:
             raise TextError(f"{len(ids)} characters are too few to learn from with adapt-every {how.adapt_every}")
         adapter = self._adapter(how)
-        adapter.run(np.concatenate([[start_id(self.vocab)], ids]), adapter.initial_state())
+        state = adapter.initial_state()
+        read = np.concatenate([[start_id(self.vocab)], ids])
+        for first in range(0, len(read), ADAPT_PIECE):
+            progress(len(adapter.run(read[first : first + ADAPT_PIECE], state)))
         learnt = dataclasses.replace(
             self.checkpoint, weights=adapter.export(), history=(), test_bpc=None, progress={}, state={}
         )

@@ -12,6 +12,7 @@ from chargen.config import AdaptConfig
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from tqdm import tqdm
 
 NOTES: Final = 10
 
@@ -36,10 +37,34 @@ AdaptEvery = Annotated[int | None, _adapting("adapt_every", "Characters learnt f
 AdaptDecay = Annotated[float | None, _adapting("adapt_decay", "How fast they go back to where they came from.")]
 
 
-def adapt_settings(rate: float | None, every: int | None, decay: float | None) -> dict[str, Any]:
-    """Those of the three that were given, by their names in ``AdaptConfig``."""
+def adapt_settings(
+    rate: float | None, every: int | None, decay: float | None, *, only_with: str, on: bool
+) -> dict[str, Any]:
+    """Those of the three that were given, by their names in ``AdaptConfig``.
+
+    Raises:
+        typer.BadParameter: one was given, but the option ``only_with``, which makes weights adapt, is not ``on``.
+    """
     given = {"adapt_rate": rate, "adapt_every": every, "adapt_decay": decay}
-    return {name: value for name, value in given.items() if value is not None}
+    settings = {name: value for name, value in given.items() if value is not None}
+    if settings and not on:
+        raise typer.BadParameter(f"it needs {only_with}", param_hint="--" + next(iter(settings)).replace("_", "-"))
+    return settings
+
+
+def bar(name: str, characters: int, *, quiet: bool) -> "tqdm[Any]":
+    """A bar for characters that are read one after the other; it shows once that takes more than a moment."""
+    from tqdm import tqdm
+
+    return tqdm(
+        total=characters,
+        desc=visible(name),
+        unit="char",
+        unit_scale=True,
+        delay=1.0,
+        leave=False,
+        disable=quiet or not sys.stderr.isatty(),
+    )
 
 
 def note(text: str) -> None:

@@ -74,6 +74,17 @@ def sample(
     save_state: Annotated[
         Path | None, typer.Option(help="Keep where the text stops in this file, for --state.", show_default=False)
     ] = None,
+    adapt_to: Annotated[
+        str | None,
+        typer.Option(
+            help="Write in the manner of this file: a copy of the weights learns from it first; - is stdin.",
+            rich_help_panel="Adaptation",
+            show_default=False,
+        ),
+    ] = None,
+    adapt_rate: options.AdaptRate = None,
+    adapt_every: options.AdaptEvery = None,
+    adapt_decay: options.AdaptDecay = None,
     no_echo: Annotated[bool, typer.Option("--no-echo", help="Leave the prompt out of the output.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Refuse a prompt with unknown characters.")] = False,
     raw: Annotated[bool, typer.Option("--raw", help="Let control characters reach the terminal.")] = False,
@@ -97,6 +108,11 @@ def sample(
         raise ConfigError("--interactive keeps its own text; leave out --state and --save-state")
     if save_state and num_samples > 1:
         raise ConfigError(f"--save-state keeps where one text stops; --num-samples {num_samples} writes several")
+    if adapt_to == "-" and (prompt_file == "-" or interactive):
+        raise ConfigError("--adapt-to - needs standard input for itself; leave out --interactive and --prompt-file -")
+    manner = options.adapt_settings(
+        adapt_rate, adapt_every, adapt_decay, only_with="--adapt-to", on=adapt_to is not None
+    )
     given: dict[str, Any] = {
         "temperature": temperature,
         "top_k": top_k,
@@ -106,6 +122,8 @@ def sample(
         "penalty_window": penalty_window,
     }
     model = load(checkpoint)
+    if adapt_to is not None:
+        model = _adapted(model, adapt_to, manner, quiet=quiet)
     start = None if state is None else model.load_state(state)
     before = start if isinstance(start, Ending) else None
     settings = dataclasses.replace(
@@ -151,6 +169,16 @@ def _read(prompt_file: str) -> str:
     from chargen.reading import read_text
 
     return read_text(prompt_file)
+
+
+def _adapted(model: "Model", file: str, settings: dict[str, Any], *, quiet: bool) -> "Model":
+    from chargen.reading import read_text
+
+    text = read_text(file)
+    if not quiet:
+        options.note(f"learning from {file}, {len(text):,} characters")
+    with options.bar(file, len(text), quiet=quiet) as bar:
+        return model.adapted(text, progress=bar.update, **settings)
 
 
 def _as_json(model: "Model", fitted: "Fitted", how: dict[str, Any], state: Path | None) -> "Ending":

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from chargen.cli import heat, options, tables, texts
-from chargen.cli.terminal import visible
 from chargen.config import HELDOUT_CONTEXT, AdaptConfig
 
 if TYPE_CHECKING:
@@ -80,9 +79,7 @@ def score(
     A split is scored after the text before it. With --adapt the end of that text is learnt from as well, which a
     compressor primed with the text before the split has seen too.
     """
-    settings = options.adapt_settings(adapt_rate, adapt_every, adapt_decay)
-    if settings and not adapt:
-        raise typer.BadParameter("it needs --adapt", param_hint="--" + next(iter(settings)).replace("_", "-"))
+    settings = options.adapt_settings(adapt_rate, adapt_every, adapt_decay, only_with="--adapt", on=adapt)
     if context is not None and split is None:
         raise typer.BadParameter("it needs --split", param_hint="--context")
     from chargen.api import load
@@ -132,20 +129,10 @@ def _held_out(model: "Model", split: str, sources: list[str], encoding: str | No
 
 
 def _score(model: "Model", wanted: _Text, *, adapt: bool, settings: dict[str, Any], quiet: bool) -> "Scored":
-    from tqdm import tqdm
-
     from chargen.inference.score import Scored
 
     scorer = model.scorer(adapt=adapt, **settings)
-    with tqdm(
-        total=len(wanted.before) + len(wanted.text),
-        desc=visible(wanted.name),
-        unit="char",
-        unit_scale=True,
-        delay=1.0,
-        leave=False,
-        disable=quiet or not sys.stderr.isatty(),
-    ) as bar:
+    with options.bar(wanted.name, len(wanted.before) + len(wanted.text), quiet=quiet) as bar:
 
         def pieces(text: str) -> Iterator["Scored"]:
             for first in range(0, len(text), PIECE):
