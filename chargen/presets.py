@@ -52,6 +52,10 @@ def settings(
     if unknown:
         raise ConfigError(f"unknown setting {', '.join(map(repr, unknown))}")
 
+    lengths = [name for name in ("minutes", "steps", "epochs") if wanted.get(name)]
+    if len(lengths) > 1:
+        raise ConfigError(f"{' and '.join(lengths)} each set how long to train; give one")
+
     def settled(effort: float) -> tuple[ModelConfig, TrainConfig]:
         chosen = _law(characters, effort, wanted) | wanted
         model = {name: value for name, value in chosen.items() if name in _MODEL}
@@ -92,10 +96,11 @@ def _passes(characters: int) -> float:
 def _affordable(characters: int, model: ModelConfig, train: TrainConfig, speed: float) -> float:
     """The effort that ``train.minutes`` allow where a network like ``model`` trains at ``speed`` characters/s."""
     work = train.minutes * 60 * speed * model.parameters  # characters times parameters
-    effort = 0.0
+    effort, narrower = 0.0, 0.01
     for limit, width in WIDTHS:
         parameters = dataclasses.replace(model, hidden_size=width).parameters
         effort = work / parameters / (0.9 * characters * _passes(characters))
         if effort <= limit:
             break
-    return max(effort, 0.01)
+        narrower = limit
+    return max(effort, narrower)  # too much for one width and too little for the next stays with the first

@@ -65,6 +65,10 @@ def decoded(stream: IO[bytes], label: str, encoding: str) -> Iterator[str]:
             # The decoder puts what it held back before the new bytes, so the place counts from the end.
             offset = fed - len(error.object) + error.start
             raise CorpusError(_undecodable(label, encoding, error, offset)) from error
+        except UnicodeError as error:
+            raise CorpusError(
+                f"{label} is not {encoding}: {error}; UTF-16 without a byte order mark is utf-16-le or utf-16-be"
+            ) from error
         if not text:
             continue
         if beginning:
@@ -72,7 +76,8 @@ def decoded(stream: IO[bytes], label: str, encoding: str) -> Iterator[str]:
             beginning = False
         if "\0" in text:
             raise CorpusError(
-                f"{label} looks binary: it holds NUL characters; chargen reads plain text (UTF-16: --encoding utf-16)"
+                f"{label} looks binary: it holds NUL characters; if it is UTF-16, name that: --encoding utf-16, "
+                "utf-16-le or utf-16-be"
             )
         if text:
             yield text

@@ -99,6 +99,8 @@ def find(source: str | Path, encoding: str, glob: str | None, stack: contextlib.
     known = {corpus.name: corpus.path for corpus in builtin()}
     if isinstance(source, str) and source in known:
         return source, [Source(source, "utf-8", known[source])]
+    if not str(source).strip():
+        raise CorpusError("the name of a text is empty; name a file, a folder or a built-in corpus")
     path = Path(source)
     try:
         mode = path.stat().st_mode

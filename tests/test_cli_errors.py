@@ -97,7 +97,7 @@ TRAIN: list[tuple[list[str], int, str]] = [
     (["text.txt", "--init-from", "nothing"], 1, "there is no checkpoint or run 'nothing'"),
     (["text.txt", "--init-from", "cut.safetensors"], 1, "cut.safetensors"),
     (["text.txt", "--init-from", "tiny", "--hidden-size", "9"], 1, "--hidden-size 9 differs from the 16"),
-    (["--resume", "nothing"], 1, "No such file or directory"),
+    (["--resume", "nothing"], 1, "there is no run 'nothing'"),
     (["--resume", "a/b"], 1, "not a plain folder name"),
     (["--resume", "tiny", "--bptt", "5"], 1, "--bptt cannot change when a run goes on"),
     (["--resume", "tiny", "--run", "b"], 1, "--run has no meaning with --resume"),

@@ -142,7 +142,7 @@ def test_a_killed_process_ends_the_run(tmp_path: Path, text_file: Path) -> None:
 
 def test_an_error_is_told_once(tmp_path: Path, text_file: Path) -> None:
     """What all processes find wrong is one line."""
-    result = finish(tmp_path, str(text_file), "--nproc", "2", "--batch-size", "3")
+    result = finish(tmp_path, "--nproc", "2", "--batch-size", "3", "--", str(text_file))  # -- ends the options
     assert result.returncode == 1
     assert result.stderr.count("error:") == 1
     assert not (tmp_path / "checkpoints").exists()

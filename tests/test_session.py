@@ -133,7 +133,7 @@ def test_reading_again_reads_alike(text: str, tmp_path: Path) -> None:
 
 def test_without_a_last_checkpoint_nothing_goes_on(text_file: Path, tmp_path: Path) -> None:
     """A run that is missing, or has a model in the place of its state, is a clear error."""
-    with pytest.raises(CheckpointError, match="No such file"):
+    with pytest.raises(RunError, match="there is no run 'nothing'"):
         session.resume("nothing", root=tmp_path)
     last = interrupted(text_file, tmp_path)
     shutil.copy(tmp_path / "run" / "best.safetensors", last)

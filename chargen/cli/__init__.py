@@ -61,7 +61,7 @@ def main() -> None:
     except TrainingError as error:
         _fail(str(error))
     except ChargenError as error:
-        if os.environ.get("RANK", "0") != "0":
+        if os.environ.get("RANK", "0") != "0" and os.environ.get("WORLD_SIZE", "1") != "1":
             sys.exit(1)  # every process of a training has the same error; the first one tells it
         _fail(str(error))
     except _UsageError as error:

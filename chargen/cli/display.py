@@ -1,11 +1,13 @@
 """How a training looks while it runs: a bar on a terminal, plain lines elsewhere. All of it on stderr."""
 
 import contextlib
+import shlex
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from rich.table import Table
+from rich.text import Text
 from tqdm import tqdm
 
 from chargen.cli import options
@@ -114,16 +116,24 @@ class TrainingDisplay:
         elif event.reason:
             table.add_row("early stop", event.reason)
         table.add_row(
-            "validation", _bpc(event.val_bpc) + (f", best at step {event.best_step:,}" if event.val_bpc else "")
+            "validation",
+            self._bpc(event.val_bpc, "val") + (f", best at step {event.best_step:,}" if event.val_bpc else ""),
         )
         if event.reason != "interrupted":
-            table.add_row("test", _bpc(event.test_bpc))
+            table.add_row("test", self._bpc(event.test_bpc, "test"))
         table.add_row("time", f"{duration(event.seconds)}, {event.chars_per_second:,.0f} characters/s in all")
-        table.add_row("checkpoint", str(event.best))
-        table.add_row("sample", f'chargen sample {event.best} -p "..."')
+        table.add_row("checkpoint", Text(visible(str(event.best))))
+        table.add_row("sample", Text(visible(f'chargen sample {shlex.quote(str(event.best))} -p "..."')))
         self.console.print(table, soft_wrap=True)
 
+    def _bpc(self, value: float | None, split: str) -> str:
+        if value is not None:
+            return f"{value:.3f} bits per character"
+        span = getattr(self.started.corpus, split) if self.started else (0, 0)
+        return "not measured yet" if span[1] > span[0] else "none: the split is empty"
+
     def _line(self, text: str) -> None:
+        text = visible(text)
         if self.bar is not None:
             self.bar.write(text, file=sys.stderr)
         else:
@@ -155,7 +165,3 @@ def duration(seconds: float) -> str:
     """Minutes and seconds, as in 4:07."""
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes}:{rest:02d}"
-
-
-def _bpc(value: float | None) -> str:
-    return "none: the split is empty" if value is None else f"{value:.3f} bits per character"

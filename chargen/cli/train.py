@@ -1,6 +1,7 @@
 """``chargen train``."""
 
 import json
+import os
 from typing import Annotated, Any
 
 import typer
@@ -112,23 +113,26 @@ def train(
     }
     wanted: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     reading: dict[str, Any] = {"encoding": encoding, "glob": glob, "min_count": min_count}
-    if nproc != 1:
+    if nproc != 1 and "RANK" not in os.environ:  # which the processes that it starts have
         _launch(nproc)
     from chargen.cli.display import TrainingDisplay, encoding_bar
     from chargen.cli.signals import Stop
     from chargen.training import distributed, session
 
     how = {name: value for name, value in reading.items() if value is not None}
-    texts = session.Texts(sources=tuple(corpus or ()), **how) if corpus or how or not resume else None
+    texts = session.Texts(sources=tuple(corpus or ()), **how)
     with Stop() as stop, distributed.world() as world:
         display = TrainingDisplay(quiet=quiet or not world.leads)
         with encoding_bar(quiet=quiet or not world.leads) as progress:
             if resume:
                 _refuse_with_resume(run=run, init_from=init_from, overwrite=overwrite or None, preset=preset)
-                trainer = session.resume(resume, texts, progress=progress, stop=stop, world=world, **wanted)
+                if not corpus:
+                    _refuse_with_resume(**how)
+                moved = texts if corpus else None
+                trainer = session.resume(resume, moved, progress=progress, stop=stop, world=world, **wanted)
             else:
                 trainer = session.begin(
-                    texts or session.Texts(),
+                    texts,
                     run=run,
                     preset=preset or "default",
                     init_from=init_from,
@@ -155,7 +159,7 @@ def _launch(processes: int) -> None:
 
     if processes < 1:
         raise ConfigError(f"--nproc must be at least 1, not {processes}")
-    raise typer.Exit(launch(processes, [*sys.argv[1:], "--nproc", "1"]))
+    raise typer.Exit(launch(processes, sys.argv[1:]))
 
 
 def _refuse_with_resume(**given: object) -> None:

@@ -37,10 +37,9 @@ def resolve(
     batch_size = max(1, batch_size // world.size) * world.size
     notes: tuple[str, ...] = ()
     if (batch_size, bptt) != (train.batch_size, train.bptt):
-        note = (
-            f"the training split has only {characters:,} characters, so batch size {train.batch_size} became "
-            f"{batch_size} and bptt {train.bptt} became {bptt}"
-        )
+        changes = (("batch size", train.batch_size, batch_size), ("bptt", train.bptt, bptt))
+        became = " and ".join(f"{name} {was} became {now}" for name, was, now in changes if was != now)
+        note = f"the training split has only {characters:,} characters, so {became}"
         notes = (note,)
     precision = hardware.choose_precision(train.precision, device)
     resolved = dataclasses.replace(

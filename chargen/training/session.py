@@ -13,7 +13,7 @@ from chargen.checkpoint import Checkpoint, load
 from chargen.config import ModelConfig
 from chargen.corpus import Corpus, Progress
 from chargen.corpus import load as load_corpus
-from chargen.errors import CheckpointError, ConfigError, CorpusError
+from chargen.errors import CheckpointError, ConfigError, CorpusError, RunError
 from chargen.runs import Run
 from chargen.training.distributed import World
 from chargen.training.model import StackedRNN
@@ -85,6 +85,8 @@ def begin(
     notes: tuple[str, ...] = ()
     if parent is not None:
         weights, notes = _carry_over(parent, model, corpus.vocab, train.seed)
+    if run is None and overwrite:
+        run = plain_name(corpus.name)
     folder = Run(run, root) if run is not None else world.led(lambda: _free_run(corpus.name, root))
     origin = dataclasses.asdict(texts)
     trainer = Trainer(corpus, model, train, folder, weights=weights, origin=origin, notes=notes, stop=stop, world=world)
@@ -122,14 +124,20 @@ def resume(
     if fixed:
         names = ", ".join("--" + name.replace("_", "-") for name in fixed)
         raise ConfigError(f"{names} cannot change when a run goes on; start a new run, from this one with --init-from")
-    folder = Run(run, root)
+    folder = Run(run.rstrip("/").removeprefix(f"{root}/"), root)
+    if not folder.exists():
+        raise RunError(f"there is no run {run!r} in {root}/ to go on with")
     last = load(folder.last, with_state=True)
+    load(folder.best)  # the test at the end needs it: better to know now that it is damaged
     if "step" not in last.progress:
         raise CheckpointError(f"{folder.last} holds no training state to resume from")
-    origin = last.progress["origin"] if texts is None else dataclasses.asdict(texts)
-    origin["sources"] = tuple(origin["sources"])
+    if texts is None:
+        origin = last.progress["origin"]
+        texts = Texts(**{**origin, "sources": tuple(origin["sources"])})
+        if "-" in texts.sources:
+            raise CorpusError(f"this run's text came through a pipe; pipe it in again: chargen train - --resume {run}")
     world = world or World()
-    corpus = _read(Texts(**origin), progress, world)
+    corpus = _read(texts, progress, world)
     if corpus.sha256 != last.corpus.sha256 or corpus.vocab != last.vocab:
         raise CorpusError(
             f"{corpus.name} ({len(corpus):,} characters) is not the text that run {run!r} was trained on "
@@ -137,7 +145,9 @@ def resume(
         )
     world.led(folder.tidy)
     train = dataclasses.replace(last.train, **wanted)
-    return Trainer(corpus, last.model, train, folder, resume=last, origin=origin, stop=stop, world=world)
+    return Trainer(
+        corpus, last.model, train, folder, resume=last, origin=dataclasses.asdict(texts), stop=stop, world=world
+    )
 
 
 def _free_run(name: str, root: Path) -> Run:

@@ -33,6 +33,7 @@ from chargen.training.tally import Tally
 REPORT_STEPS: Final = 10
 SAVE_SECONDS: Final = 300.0
 EVALUATIONS: Final = 20  # in a run of long epochs, at most
+MOST_EVALUATIONS: Final = 100  # in a run of short epochs
 EVALUATION_WORTH: Final = 6  # characters trained on for one evaluated: less than a tenth of the time goes there
 WHOLE_COLUMN: Final = 8192  # characters; the test split is scored in columns no shorter than this
 
@@ -102,7 +103,7 @@ class Trainer:
                 self._save(best=True)
             saved, overdue, reason = time.perf_counter(), False, None
             every = self.train.eval_every or self._often_enough()
-            while self.learner.step < self.schedule.total_steps:
+            while self.learner.step < self.schedule.total_steps and not self._out_of_patience():
                 if self.world.any(self.stop()):
                     reason = "interrupted"
                     self._save()
@@ -115,21 +116,22 @@ class Trainer:
                 if self.learner.step % every == 0 or self.learner.step >= self.schedule.total_steps:
                     yield self._evaluate()
                     saved = time.perf_counter()
-                    if self._out_of_patience():
-                        reason = f"no better validation in the last {self.train.patience}"
-                        break
                 elif overdue:
                     self._save()
                     saved, overdue = time.perf_counter(), False
+            if reason is None and self.learner.step < self.schedule.total_steps:
+                reason = f"no better validation in the last {self.train.patience}"
             yield self._finish(reason)
 
     def _plan(self) -> int:
         return self.schedule.planned(self.learner.step, self._seconds())
 
     def _often_enough(self) -> int:
-        """Steps between evaluations: an epoch, or less where an epoch is long and evaluating costs little."""
+        """Steps between evaluations: an epoch, or less where it is long, or more where it is short."""
         cheap = EVALUATION_WORTH * len(self.split.val) // (self.train.batch_size * self.train.bptt)
-        return min(self.windows.per_epoch, max(500, cheap, self.schedule.total_steps // EVALUATIONS))
+        total = self.schedule.total_steps
+        most = max(500, cheap, total // EVALUATIONS)
+        return max(min(self.windows.per_epoch, most), total // MOST_EVALUATIONS)
 
     def _train_step(self) -> None:
         step = self.learner.step

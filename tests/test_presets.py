@@ -1,0 +1,95 @@
+"""The law that sets width, passes and dropout from a text's length and the effort."""
+
+import pytest
+
+from chargen.config import ModelConfig, TrainConfig
+from chargen.errors import ConfigError
+from chargen.presets import ALICE, LARGE_SPLIT, PRESETS, settings
+
+WHOLE_ALICE = 148_480
+
+
+def test_the_defaults_are_those_for_alice() -> None:
+    """At effort 1 on Alice the law gives what the settings themselves default to."""
+    model, train = settings(WHOLE_ALICE, 72)
+    assert model == ModelConfig(vocab_size=72)
+    for name in ("epochs", "batch_size", "bptt", "dropout", "weight_drop", "output_dropout", "input_dropout"):
+        assert getattr(train, name) == pytest.approx(getattr(TrainConfig(), name), rel=1e-3)
+
+
+def test_more_effort_means_more_passes_width_and_dropout() -> None:
+    """From quick to best nothing gets smaller."""
+    quick, default, best = (settings(WHOLE_ALICE, 72, preset=preset) for preset in PRESETS)
+    for (model, train), (larger, longer) in ((quick, default), (default, best)):
+        assert model.hidden_size <= larger.hidden_size
+        assert train.epochs < longer.epochs
+        assert train.dropout <= longer.dropout
+
+
+def test_a_longer_text_is_passed_over_less_often() -> None:
+    """Eight times the text is a third of the passes, and needs less dropout."""
+    _, alice = settings(WHOLE_ALICE, 72)
+    _, long = settings(8 * WHOLE_ALICE, 72)
+    assert long.epochs == pytest.approx(alice.epochs / 8**0.5)
+    assert long.dropout < alice.dropout
+
+
+@pytest.mark.parametrize("characters", [2, 200, 20_000, 10**6, 10**9, 10**12])
+def test_every_length_has_valid_settings(characters: int) -> None:
+    """From two characters to a terabyte, every preset gives settings that are in their ranges."""
+    for preset in PRESETS:
+        settings(characters, 50, preset=preset)
+
+
+def test_large_texts_hold_out_no_more_than_is_needed() -> None:
+    """Validation and test stay at a fixed number of characters, unless other shares are asked for."""
+    _, train = settings(10**9, 50)
+    assert train.val_fraction * 10**9 == pytest.approx(LARGE_SPLIT)
+    _, train = settings(10**9, 50, val_fraction=0.1)
+    assert train.val_fraction == 0.1
+
+
+def test_what_is_asked_for_rules() -> None:
+    """A setting that is given is taken as it is."""
+    model, train = settings(WHOLE_ALICE, 72, preset="best", hidden_size=7, dropout=0.0, epochs=1)
+    assert (model.hidden_size, train.dropout, train.epochs) == (7, 0.0, 1)
+
+
+@pytest.mark.parametrize("minutes", [0.5, 2.0, 10.0, 60.0])
+def test_minutes_are_spent(minutes: float) -> None:
+    """With a time budget the passes take no more than that at this speed, and not much less."""
+
+    def speed(model: ModelConfig, train: TrainConfig) -> float:
+        return 5e10 / model.parameters
+
+    model, train = settings(WHOLE_ALICE, 72, minutes=minutes, speed=speed)
+    assert 0.7 < train.epochs * ALICE / speed(model, train) / (minutes * 60) < 1.05
+
+
+def test_more_minutes_buy_a_wider_network() -> None:
+    """A minute trains a narrow network, an hour a wide one."""
+    widths = [
+        settings(WHOLE_ALICE, 72, minutes=minutes, speed=lambda *_: 25_000.0)[0].hidden_size for minutes in (0.5, 4, 60)
+    ]
+    assert widths == sorted(widths)
+    assert widths[0] < widths[-1]
+
+
+def test_a_bidirectional_network_sees_longer_windows() -> None:
+    """Both sides of a character need room within a window."""
+    _, train = settings(WHOLE_ALICE, 72, bidirectional=True)
+    assert train.bptt > TrainConfig().bptt
+
+
+@pytest.mark.parametrize(
+    ("wanted", "message"),
+    [
+        ({"preset": "huge"}, "preset must be one of quick, default, best, not 'huge'"),
+        ({"hiden_size": 3}, "unknown setting 'hiden_size'"),
+        ({"minutes": 1, "steps": 5}, "give one"),
+    ],
+)
+def test_refusals(wanted: dict[str, object], message: str) -> None:
+    """An unknown preset or setting, and two lengths at once, are refused."""
+    with pytest.raises(ConfigError, match=message):
+        settings(WHOLE_ALICE, 72, **wanted)  # type: ignore[arg-type]
