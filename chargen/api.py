@@ -13,7 +13,7 @@ from chargen import runs
 from chargen.checkpoint import Checkpoint
 from chargen.checkpoint import load as load_checkpoint
 from chargen.config import AdaptConfig, SamplerConfig
-from chargen.errors import TextError
+from chargen.errors import CheckpointError, ConfigError, TextError
 from chargen.inference import statefile
 from chargen.inference.classify import Verdict
 from chargen.inference.classify import classify as classify_by
@@ -43,7 +43,7 @@ def train(
     """Train a model, as ``chargen train`` does, and return where it is and how good it is.
 
     Args:
-        sources: A built-in corpus, files or folders; without any, Alice.
+        sources: A built-in corpus, files or folders; without any, Alice. A ``Path`` is never a built-in.
         on_event: Called with each event of the training.
         encoding: Of the text.
         min_count: Characters rarer than this share one unknown id.
@@ -56,8 +56,14 @@ def train(
     """
     from chargen.training import session
 
-    texts = session.Texts(sources=tuple(map(str, sources)), encoding=encoding, min_count=min_count, glob=glob)
+    texts = session.Texts(sources=tuple(map(_named, sources)), encoding=encoding, min_count=min_count, glob=glob)
     return _last(session.begin(texts, **options).events(), on_event)
+
+
+def _named(source: str | Path) -> str:
+    """The source as a string that means the same."""
+    bare = isinstance(source, Path) and source.name == str(source)
+    return f"./{source}" if bare else str(source)
 
 
 def resume(run: str, *, on_event: "Callable[[Event], None] | None" = None, **options: Any) -> "Finished":
@@ -89,16 +95,30 @@ def load(where: str | Path | None = None) -> "Model":
         CheckpointError: there is no such checkpoint, or it is damaged.
     """
     path = runs.find(where)
-    return Model(load_checkpoint(path), path)
+    try:
+        return Model(load_checkpoint(path), path)
+    except CheckpointError as error:
+        last = path.with_name(runs.LAST)
+        if path.name != runs.BEST or not _usable(last):
+            raise
+        raise CheckpointError(f"{error}; {last} can be used") from error
+
+
+def _usable(path: Path) -> bool:
+    try:
+        load_checkpoint(path)
+    except CheckpointError:
+        return False
+    return True
 
 
 def classify(
-    texts: Sequence[str], models: "Sequence[Model | str | Path]", *, prior: Sequence[float] | None = None
+    texts: str | Sequence[str], models: "Sequence[Model | str | Path]", *, prior: Sequence[float] | None = None
 ) -> list[Verdict]:
     """Which of the models each text is likeliest from, and by how much.
 
     Args:
-        texts: Any number; together they take much less time than one by one.
+        texts: Any number, or a single one; together they take much less time than one by one.
         models: Two or more, loaded or as ``load`` finds them.
         prior: A positive number for each model, in proportion to its probability; all equal with None.
 
@@ -135,21 +155,25 @@ class Model:
             length: New characters, at most.
             seed: The same seed gives the same text; None for a random one.
             strict: Refuse a prompt with unknown characters instead.
-            options: ``temperature`` and the other settings of ``SamplerConfig``; ``stop`` (strings that end the
-                text), ``until_sentence``, ``state`` (what ``load_state`` gives: the text goes on from there, without a
-                seed with the random numbers and settings that it began with).
+            options: ``temperature`` and the other settings of ``SamplerConfig``; ``stop`` (a string that ends the text,
+                or several), ``until_sentence``, ``state`` (what ``load_state`` gives: the text goes on from there,
+                without a seed with the random numbers and settings that it began with).
 
         Raises:
             TextError: with ``strict``, the prompt has an unknown character.
             ConfigError: a setting is out of its range.
         """
-        pieces = self.pieces(prompt, length=length, seed=seed, strict=strict, **options)
+        pieces = self._one(prompt, length=length, seed=seed, strict=strict, **options)
         return collect(pieces)[0].text
 
     def stream(self, prompt: str = "", **options: Any) -> Iterator[str]:
         """The same text as ``sample``'s with the same options, character by character as it is written."""
-        for piece in self.pieces(prompt, **options):
-            yield from piece.text
+        return (character for piece in self._one(prompt, **options) for character in piece.text)
+
+    def _one(self, prompt: str, **options: Any) -> Iterator[Piece]:
+        if "num_samples" in options:
+            raise ConfigError("sample and stream write one text and take no num_samples; pieces writes several")
+        return self.pieces(prompt, **options)
 
     def pieces(
         self,
@@ -167,6 +191,8 @@ class Model:
         """
         fitted = prompt if isinstance(prompt, Fitted) else prompts.fit(prompt, self.vocab, strict=strict)
         passed = {name: options.pop(name) for name in ("stop", "until_sentence", "state") if name in options}
+        if isinstance(passed.get("stop"), str):
+            passed["stop"] = (passed["stop"],)
         state = passed.get("state")
         before = state if isinstance(state, Ending) else None
         sampler = options.pop("sampler", None) or (before.sampler if before else SamplerConfig())

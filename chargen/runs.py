@@ -29,11 +29,11 @@ class Run:
         RunError: the name is not a plain folder name.
     """
 
-    def __init__(self, name: str, root: Path = ROOT) -> None:
+    def __init__(self, name: str, root: str | Path = ROOT) -> None:
         if not name or name in (".", "..") or "/" in name or "\\" in name or not name.isprintable():
             raise RunError(f"run name {name!r} is not a plain folder name")
         self.name = name
-        self.folder = root / name
+        self.folder = Path(root) / name
         self.best = self.folder / BEST
         self.last = self.folder / LAST
         self.metrics = self.folder / METRICS
@@ -106,7 +106,7 @@ class Run:
         save(self.best, checkpoint)
 
 
-def find(where: str | Path | None = None, *, root: Path = ROOT) -> Path:
+def find(where: str | Path | None = None, *, root: str | Path = ROOT) -> Path:
     """The checkpoint file that ``where`` means.
 
     Args:
@@ -117,6 +117,7 @@ def find(where: str | Path | None = None, *, root: Path = ROOT) -> Path:
     Raises:
         CheckpointError: there is no such checkpoint.
     """
+    root = Path(root)
     if where is None:
         best = sorted(root.glob(f"*/{BEST}"), key=lambda path: path.stat().st_mtime)
         if best:
@@ -125,6 +126,8 @@ def find(where: str | Path | None = None, *, root: Path = ROOT) -> Path:
         if pretrained is None:
             raise CheckpointError(f"there is no checkpoint in {root}/ yet; make one with: chargen train")
         return pretrained
+    if where == "":
+        raise CheckpointError("the checkpoint's name is empty; give a file, a run's folder or a run's name")
     places = (Path(where), root / where)
     try:
         for place in places:

@@ -83,6 +83,20 @@ def test_without_a_seed_each_text_is_another(model: api.Model) -> None:
     assert len({model.sample(length=40) for _ in range(3)}) == 3
 
 
+def test_a_bare_string_ends_a_text(model: api.Model) -> None:
+    """``stop`` takes one string as it takes several: as a whole, not letter by letter."""
+    text = model.sample("ab", length=80, seed=5)
+    end = text[30:33]
+    assert model.sample("ab", length=80, seed=5, stop=end) == text[: text.index(end)]
+
+
+def test_one_text_is_all_that_sample_and_stream_give(model: api.Model) -> None:
+    """Asked for several they refuse, before anything is written, rather than drop all but one."""
+    for method in (model.sample, model.stream):
+        with pytest.raises(ConfigError, match="pieces writes several"):
+            method("ab", num_samples=3)
+
+
 def test_a_prompt_is_fitted_to_the_vocabulary(model: api.Model) -> None:
     """An unknown character is read as a known one, or refused with strict."""
     assert model.sample("AB", length=20, seed=1) == model.sample("ab", length=20, seed=1)
@@ -110,6 +124,25 @@ def test_loading_what_is_not_there_is_an_error(tmp_path: Path) -> None:
     """The error is one of chargen's."""
     with pytest.raises(CheckpointError, match="there is no checkpoint or run"):
         chargen.load(tmp_path / "nothing")
+
+
+def test_a_damaged_best_names_the_last_that_works(tmp_path: Path) -> None:
+    """The error for a run tells of the checkpoint beside it, if that can be used."""
+    (tmp_path / "best.safetensors").write_bytes(b"")
+    with pytest.raises(CheckpointError) as alone:
+        chargen.load(tmp_path)
+    assert "can be used" not in str(alone.value)
+    save(tmp_path / "last.safetensors", checkpoint())
+    with pytest.raises(CheckpointError, match=r"; .*last\.safetensors can be used$"):
+        chargen.load(tmp_path)
+
+
+def test_a_path_is_never_a_built_in(text_file: Path, folder: Path) -> None:
+    """``Path("alice")`` is the file of that name, and runs go where a string says."""
+    (folder / "alice").write_bytes(text_file.read_bytes())
+    result = chargen.train(Path("alice"), root="out", run="a", **tiny.SETTINGS)
+    assert result.best == Path("out/a/best.safetensors")
+    assert load(result.best).corpus.characters == 5000
 
 
 def test_training_returns_where_the_model_is(text_file: Path, tmp_path: Path) -> None:

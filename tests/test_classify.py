@@ -148,3 +148,9 @@ def test_what_cannot_be_compared_is_an_error() -> None:
 def test_no_texts_have_no_verdicts() -> None:
     """Nothing in, nothing out."""
     assert classify([], [FIRST, SECOND]) == []
+
+
+def test_a_bare_string_is_one_text() -> None:
+    """A text that is not in a list is one text, not one for each of its characters."""
+    (alone,) = classify("abc", [FIRST, SECOND])
+    np.testing.assert_array_equal(alone.bits, verdict("abc", FIRST, SECOND).bits)

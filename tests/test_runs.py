@@ -210,6 +210,13 @@ def test_the_newest_run_is_taken_without_a_name(tmp_path: Path, monkeypatch: pyt
         find(root=nowhere)
 
 
+def test_the_root_may_be_a_string(tmp_path: Path) -> None:
+    """A run is written and found in a folder given as a plain string."""
+    write(Run("a", str(tmp_path)))
+    for where in ("a", None):
+        assert find(where, root=str(tmp_path)) == tmp_path / "a" / "best.safetensors"
+
+
 @pytest.mark.parametrize(
     ("where", "words"),
     [
@@ -217,6 +224,7 @@ def test_the_newest_run_is_taken_without_a_name(tmp_path: Path, monkeypatch: pyt
         ("empty", "empty is a folder without best.safetensors or last.safetensors"),
         ("x" * 5000, "File name too long"),
         ("a\0b", "there is no checkpoint or run"),
+        ("", "name is empty"),
     ],
 )
 def test_a_checkpoint_that_is_not_there_is_reported(where: str, words: str, tmp_path: Path) -> None:

@@ -78,12 +78,12 @@ class Verdict:
 
 
 def classify(
-    texts: Sequence[str], models: Sequence[tuple[Network, Vocab]], *, prior: Sequence[float] | None = None
+    texts: str | Sequence[str], models: Sequence[tuple[Network, Vocab]], *, prior: Sequence[float] | None = None
 ) -> list[Verdict]:
     """Which of the models each text is likeliest from; all texts run through a model in batches.
 
     Args:
-        texts: Each as if it began on a new line, as ``score`` takes it.
+        texts: One or several, each as if it began on a new line, as ``score`` takes it.
         models: Two or more.
         prior: The models' probabilities before a text is seen, or any numbers in their proportion; all equal with
             None.
@@ -94,6 +94,7 @@ def classify(
         TextError: a text is empty, or no model lists any of its characters.
         CheckpointError: a model's logits are not finite.
     """
+    texts = [texts] if isinstance(texts, str) else texts
     vocabs = [vocab for _, vocab in models]
     weights = _weights(prior, len(models))
     _check_overlap(vocabs)
