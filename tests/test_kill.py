@@ -97,6 +97,8 @@ def test_killed_at_random_moments_it_ends_with_the_same_bits(
         process.join(moments.uniform(0, interval))
         process.kill()
         process.join()
+        if process.exitcode == 0:
+            break  # on a busy machine it may be done before it could be killed
         assert process.exitcode == -signal.SIGKILL
         if run.last.exists():
             load(run.best)
