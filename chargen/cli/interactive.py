@@ -1,7 +1,12 @@
 """``chargen sample --interactive``: writing together, turn by turn."""
 
 import dataclasses
+import io
+import itertools
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from chargen import prompt as prompts
@@ -25,54 +30,81 @@ Type a beginning and press Enter to read its continuation; type more to go on fr
 
 
 def converse(
-    model: "Model", text: str, settings: SamplerConfig, *, seed: int | None, length: int, raw: bool, **how: Any
+    model: "Model",
+    text: str,
+    settings: SamplerConfig,
+    *,
+    seed: int | None,
+    length: int,
+    raw: bool,
+    strict: bool,
+    quiet: bool,
+    **how: Any,
 ) -> None:
-    """Read lines from stdin until it ends: a beginning is continued, a line with a slash is a command."""
-    session = _Session(model, text, settings, seed, length, raw, how)
-    sys.stderr.write(HELP)
+    """Continue ``text``, if there is any, then read lines from stdin until it ends.
+
+    A line that begins with a slash is a command, every other one is continued.
+
+    Raises:
+        ConfigError: standard input is closed.
+    """
+    if sys.stdin is None:
+        raise ConfigError("--interactive reads standard input, which is closed")
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(errors="surrogateescape")  # a byte that is no UTF-8 becomes an unknown character
+    session = _Session(model, settings, seed, length, Writer(raw=raw), strict, quiet, how)
+    session.tell(HELP)
+    if text:
+        _guard(partial(session.go_on, text, shown=text))
     while True:
-        sys.stderr.write("> ")
-        sys.stderr.flush()
+        session.tell("> ")
         line = sys.stdin.readline()
         if not line or line.strip() == "/quit":
-            sys.stderr.write("\n" if not line else "")
+            session.tell("\n" if not line else "")
             return
-        try:
-            session.take(line.rstrip("\n"))
-        except ChargenError as error:
-            sys.stderr.write(f"error: {error}\n")
-        except KeyboardInterrupt:
-            sys.stdout.write("\n")
+        _guard(partial(session.take, line.rstrip("\n")))
 
 
+def _guard(turn: Callable[[], None]) -> None:
+    """Take one turn; an error is told, and Ctrl-C ends the turn alone."""
+    try:
+        turn()
+    except ChargenError as error:
+        sys.stderr.write(f"error: {visible(str(error))}\n")
+    except KeyboardInterrupt:
+        sys.stdout.write("\n")
+
+
+@dataclass
 class _Session:
-    def __init__(
-        self,
-        model: "Model",
-        text: str,
-        settings: SamplerConfig,
-        seed: int | None,
-        length: int,
-        raw: bool,
-        how: dict[str, Any],
-    ) -> None:
-        self.model, self.text, self.settings, self.seed, self.length, self.how = (
-            model,
-            text,
-            settings,
-            seed,
-            length,
-            how,
-        )
-        self.write = Writer(raw=raw)
-        self.before = text  # the text without its last continuation
+    """A text that grows turn by turn.
+
+    Attributes:
+        how: What else ``Model.pieces`` takes.
+        text: The whole text so far.
+        before: The text without its last continuation.
+        turns: Continuations written since the seed was set; each has the seed after the one before.
+    """
+
+    model: "Model"
+    settings: SamplerConfig
+    seed: int | None
+    length: int
+    write: Writer
+    strict: bool
+    quiet: bool
+    how: dict[str, Any]
+    text: str = ""
+    before: str = ""
+    turns: int = 0
 
     def take(self, line: str) -> None:
+        """Follow a command, or continue what was typed."""
         if not line.startswith("/"):
-            fitted = prompts.fit(line, self.model.vocab)
-            options.notes(fitted.notes)
-            self.text += fitted.text
-            self._continue(shown=fitted.text)
+            fitted = prompts.fit(line, self.model.vocab, strict=self.strict)
+            if not self.quiet:
+                options.notes(fitted.notes)
+            self.go_on(self.text + fitted.text, shown=fitted.text)
             return
         name, _, value = line[1:].partition(" ")
         match name:
@@ -84,19 +116,28 @@ class _Session:
                 self.write(self.text)
                 self.write.end()
             case "again":
-                self.text = self.before
-                self._continue(shown="")
+                self.go_on(self.before, shown="")
             case _:
                 self._set(name, value.strip())
 
-    def _continue(self, shown: str) -> None:
+    def tell(self, text: str) -> None:
+        """Write to stderr, unless the person wants to see errors only."""
+        if not self.quiet:
+            sys.stderr.write(text)
+            sys.stderr.flush()
+
+    def go_on(self, text: str, shown: str) -> None:
+        """Continue ``text``, of which the end is ``shown``; until there is a first piece everything stays."""
         from chargen.api import random_seed
 
-        seed = random_seed() if self.seed is None else self.seed
-        self.before = self.text
+        seed = random_seed() if self.seed is None else self.seed + self.turns
+        pieces = self.model.pieces(text, length=self.length, seed=seed, sampler=self.settings, **self.how)
+        first = next(pieces)
+        self.text = self.before = text
+        self.turns += 1
         self.write(shown)
         try:
-            for piece in self.model.pieces(self.text, length=self.length, seed=seed, sampler=self.settings, **self.how):
+            for piece in itertools.chain([first], pieces):
                 self.text += piece.text
                 self.write(piece.text)
         finally:
@@ -115,10 +156,12 @@ class _Session:
         except ValueError:
             kind = "a whole number" if whole else "a number"
             raise ConfigError(f"/{name} needs {kind}, not {visible(value)!r}") from None
-        if name == "length":
-            self.length = number
-        elif name == "seed":
-            self.seed = number
-        else:
+        if name in fields:
             self.settings = dataclasses.replace(self.settings, **{name: number})
-        sys.stderr.write(f"{name} is now {number}\n")
+        elif number < 0:
+            raise ConfigError(f"{name} must be a whole number of at least 0, not {number}")
+        elif name == "length":
+            self.length = number
+        else:
+            self.seed, self.turns = number, 0
+        self.tell(f"{name} is now {number}\n")

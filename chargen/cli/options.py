@@ -19,7 +19,7 @@ NOTES: Final = 10
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
 CheckpointPath = Annotated[
-    Path | None,
+    str | None,
     typer.Argument(help="A checkpoint file, a run's folder or name; without one, the newest run.", show_default=False),
 ]
 Output = Annotated[

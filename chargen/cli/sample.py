@@ -140,7 +140,7 @@ def sample(
     if interactive:
         from chargen.cli.interactive import converse
 
-        converse(model, fitted.text, settings, seed=seed, raw=raw, **how)
+        converse(model, fitted.text, settings, seed=seed, raw=raw, strict=strict, quiet=quiet, **how)
         return
     if seed is None and before is None:
         seed = random_seed()
