@@ -59,6 +59,18 @@ def test_errors(chargen: Command, both: Path, arguments: tuple[str, ...], messag
     assert message in chargen("infill", both, *arguments).error
 
 
+def test_a_length_is_checked_before_any_work(chargen: Command) -> None:
+    """A range that ends too high is refused before even the checkpoint is looked for."""
+    assert chargen("infill", "nothing", "Ali#e", "--length", "150-300").error == "length must be at most 200, not 300"
+
+
+def test_a_character_is_noted_once(chargen: Command, both: Path) -> None:
+    """What stands on both sides of a gap and is not known gets one note, with its count."""
+    result = chargen("infill", both, "☃#☃a", "--blank", "#")
+    assert result.err.count("note: ") == 1
+    assert "2 times, was left out" in result.err
+
+
 def test_a_model_of_one_direction_is_refused(chargen: Command, trained: Path) -> None:
     """The error says how to train one that can."""
     assert "--bidirectional" in chargen("infill", trained, "Ali_e").error

@@ -51,6 +51,7 @@ def infill(
     ):
         if value < least:
             raise ConfigError(f"{name} must be a whole number of at least {least}, not {value}")
+    sizes = None if length is None else _lengths(length)
     model = load(checkpoint)
     infiller = Infiller(model.checkpoint.model, model.checkpoint.weights, model.vocab)
     if blank is not None and len(blank) != 1:
@@ -67,10 +68,10 @@ def infill(
         "seed": seed,
         "count": candidates,
     }
-    if length is None:
+    if sizes is None:
         found = infiller.between(parts, [1] * (len(parts) - 1), **how)
     elif len(parts) == 2:
-        found = infiller.of_lengths(parts[0], parts[1], _lengths(length), **how)[:candidates]
+        found = infiller.of_lengths(parts[0], parts[1], sizes, **how)[:candidates]
     else:
         raise ConfigError(f"--length takes a text with a single blank, not {len(parts) - 1}")
     if as_json:
@@ -81,23 +82,24 @@ def infill(
 
 
 def _known(parts: list[str], vocab: Any) -> list[str]:
-    """The text between the blanks in characters that the model knows, with notes on the others."""
+    """The text between the blanks in characters that the model knows, with one note on each distinct other."""
     from chargen import prompt
 
-    fitted = [prompt.fit(part, vocab) for part in parts]
-    for each in fitted:
-        options.notes(each.notes)
-    return [each.text for each in fitted]
+    options.notes(prompt.fit("".join(parts), vocab).notes)
+    return [prompt.fit(part, vocab).text for part in parts]
 
 
 def _lengths(length: str) -> range:
     from chargen.errors import ConfigError
+    from chargen.inference.infill import LONGEST
 
     match = re.fullmatch(r"(\d{1,4})(?:-(\d{1,4}))?", length)
     shortest = int(match[1]) if match else 0
     longest = int(match[2] or shortest) if match else 0
     if not 1 <= shortest <= longest:
         raise ConfigError(f"length must be a number from 1, or a range as in 2-6, not {length!r}")
+    if longest > LONGEST:
+        raise ConfigError(f"length must be at most {LONGEST}, not {longest}")
     return range(shortest, longest + 1)
 
 
