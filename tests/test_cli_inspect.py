@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from conftest import Command
-from samples import checkpoint
+from samples import checkpoint, evaluation
 
 from chargen.checkpoint import save
 
@@ -37,7 +37,7 @@ def test_everything_is_shown(chargen: Command, run: Path) -> None:
             "learning rate",
             "5,000 characters",
             "bits per character",
-            "history",
+            "gradient norm",
         ):
             assert part in " ".join(result.out.split())
         assert "damaged" not in result.out
@@ -58,6 +58,31 @@ def test_a_model_without_losses_says_so(chargen: Command) -> None:
     save(Path("bare.safetensors"), bare)
     result = chargen("inspect", "bare.safetensors")
     assert result.out.count("not measured") == 2
+
+
+def test_a_pipe_gets_whole_lines(chargen: Command) -> None:
+    """Elsewhere than on a terminal each fact is one line, and the history a row a line with tabs between."""
+    save(Path("model.safetensors"), dataclasses.replace(checkpoint(), history=(evaluation(5), evaluation(10))))
+    lines = chargen("inspect", "model.safetensors").out.splitlines()
+    assert len(lines) == 9 + 3
+    assert max(map(len, lines)) > 200
+    assert [len(line.split("\t")) for line in lines[-3:]] == [9] * 3
+
+
+def test_both_sides_have_a_column_where_they_were_measured(chargen: Command) -> None:
+    """A bidirectional model's history has the bits of both directions together, others have no such column."""
+    for value, shown in ((0.25, "0.250"), (None, None)):
+        history = (evaluation(5, joint_bpc=value),)
+        save(Path("model.safetensors"), dataclasses.replace(checkpoint(), history=history))
+        *_, names, row = chargen("inspect", "model.safetensors").out.splitlines()
+        assert dict(zip(names.split("\t"), row.split("\t"), strict=True)).get("both sides bpc") == shown
+
+
+def test_no_name_is_not_the_working_folder(chargen: Command, run: Path) -> None:
+    """An empty name, as of a variable that is not set, is an error even among checkpoints."""
+    shutil.copy(run / "best.safetensors", "best.safetensors")
+    for command in ("inspect", "sample"):
+        assert "name is empty" in chargen(command, "").error
 
 
 @pytest.mark.parametrize("name", ["best.safetensors", "last.safetensors"])

@@ -2,16 +2,17 @@
 
 import json
 from dataclasses import asdict
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import typer
 
-from chargen.cli import options
+from chargen.cli import options, tables
 from chargen.cli.terminal import visible
 
 if TYPE_CHECKING:
-    from chargen.checkpoint import Checkpoint
+    from chargen.checkpoint import Checkpoint, Evaluation
+
+_BOTH: Final = "both sides bpc"
 
 
 def inspect(checkpoint: options.CheckpointPath = None, *, as_json: options.Json = False) -> None:
@@ -22,7 +23,7 @@ def inspect(checkpoint: options.CheckpointPath = None, *, as_json: options.Json 
     from chargen import runs
     from chargen.checkpoint import load
 
-    if checkpoint is not None:
+    if checkpoint:
         _survey(checkpoint, as_json)
     path = runs.find(checkpoint)
     found = load(path)
@@ -32,7 +33,7 @@ def inspect(checkpoint: options.CheckpointPath = None, *, as_json: options.Json 
     _show(str(path), found)
 
 
-def _survey(where: Path, as_json: bool) -> None:
+def _survey(where: str, as_json: bool) -> None:
     """Tell which files of a run's folder are usable, if not all of them are.
 
     Raises:
@@ -73,53 +74,66 @@ def _everything(found: "Checkpoint") -> dict[str, Any]:
 
 
 def _show(path: str, found: "Checkpoint") -> None:
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(show_header=False, box=None, pad_edge=False, padding=(0, 2, 0, 0))
-
-    def row(name: str, value: str) -> None:
-        table.add_row(name, Text(visible(value)))
-
     def settings(values: dict[str, Any]) -> str:
         return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in values.items())
 
     corpus = found.corpus
-    row("checkpoint", path)
-    row("model", settings(asdict(found.model)))
-    row("parameters", f"{found.model.parameters:,}")
-    row("training", settings(asdict(found.train)))
-    row("corpus", f"{corpus.name}, {corpus.characters:,} characters, sha256 {corpus.sha256}")
     spans = {"train": corpus.train, "validation": corpus.val, "test": corpus.test}
-    row("splits", ", ".join(f"{name} {start:,} to {stop:,}" for name, (start, stop) in spans.items()))
-    row("validation", "not measured" if found.val_bpc is None else f"{found.val_bpc:.4f} bits per character")
-    row("test", "not measured" if found.test_bpc is None else f"{found.test_bpc:.4f} bits per character")
     unknown = ", and one id for all others" if found.vocab.unknown_id is not None else ""
-    row("vocabulary", f"{len(found.vocab.characters)} characters{unknown}: {_some(found.vocab.characters)}")
+    facts = {
+        "checkpoint": path,
+        "model": settings(asdict(found.model)),
+        "parameters": f"{found.model.parameters:,}",
+        "training": settings(asdict(found.train)),
+        "corpus": f"{corpus.name}, {corpus.characters:,} characters, sha256 {corpus.sha256}",
+        "splits": ", ".join(f"{name} {start:,} to {stop:,}" for name, (start, stop) in spans.items()),
+        "validation": _loss(found.val_bpc),
+        "test": _loss(found.test_bpc),
+        "vocabulary": f"{len(found.vocab.characters)} characters{unknown}: {_some(found.vocab.characters)}",
+    }
+    _list(facts)
+    history = [_row(each) for each in found.history]
+    if not any(each.joint_bpc is not None for each in found.history):
+        for row in history:
+            del row[_BOTH]
+    tables.show(history, right=history[0] if history else ())
+
+
+def _list(facts: dict[str, str]) -> None:
+    """Print names and values: in two columns on a terminal, elsewhere a line each, however long."""
     console = options.stdout()
-    console.print(table)
-    if found.history:
-        console.print(_history(found))
-
-
-def _history(found: "Checkpoint") -> Any:
+    if not console.is_terminal:
+        for name, value in facts.items():
+            typer.echo(f"{name:12}{visible(value)}")
+        return
     from rich.table import Table
+    from rich.text import Text
 
-    table = Table(title="history", title_justify="left")
-    for name in ("step", "epoch", "train bpc", "val bpc", "learning rate", "gradient norm", "clipped", "seconds"):
-        table.add_column(name, justify="right")
-    for each in found.history:
-        table.add_row(
-            f"{each.step:,}",
-            f"{each.epoch:.1f}",
-            "" if each.train_bpc is None else f"{each.train_bpc:.3f}",
-            "" if each.val_bpc is None else f"{each.val_bpc:.3f}",
-            f"{each.learning_rate:.2g}",
-            f"{each.grad_norm:.2f}",
-            f"{each.clipped:.0%}",
-            f"{each.seconds:,.0f}",
-        )
-    return table
+    table = Table(show_header=False, box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for name, value in facts.items():
+        table.add_row(name, Text(visible(value)))
+    console.print(table)
+
+
+def _loss(bpc: float | None) -> str:
+    return "not measured" if bpc is None else f"{bpc:.4f} bits per character"
+
+
+def _row(each: "Evaluation") -> dict[str, str]:
+    def bits(value: float | None) -> str:
+        return "" if value is None else f"{value:.3f}"
+
+    return {
+        "step": f"{each.step:,}",
+        "epoch": f"{each.epoch:.1f}",
+        "train bpc": bits(each.train_bpc),
+        "val bpc": bits(each.val_bpc),
+        _BOTH: bits(each.joint_bpc),
+        "learning rate": f"{each.learning_rate:.2g}",
+        "gradient norm": f"{each.grad_norm:.2f}",
+        "clipped": f"{each.clipped:.0%}",
+        "seconds": f"{each.seconds:,.0f}",
+    }
 
 
 def _some(characters: str) -> str:
