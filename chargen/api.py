@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 from chargen import prompt as prompts
 from chargen import runs
 from chargen.checkpoint import Checkpoint
-from chargen.checkpoint import load as load_checkpoint
 from chargen.config import AdaptConfig, SamplerConfig
-from chargen.errors import CheckpointError, ConfigError, TextError
+from chargen.errors import ConfigError, TextError
 from chargen.inference import statefile
 from chargen.inference.classify import Verdict
 from chargen.inference.classify import classify as classify_by
@@ -56,14 +55,10 @@ def train(
     """
     from chargen.training import session
 
-    texts = session.Texts(sources=tuple(map(_named, sources)), encoding=encoding, min_count=min_count, glob=glob)
+    # a bare word may name a built-in, a Path never does
+    named = [f"./{each}" if isinstance(each, Path) and each.name == str(each) else str(each) for each in sources]
+    texts = session.Texts(sources=tuple(named), encoding=encoding, min_count=min_count, glob=glob)
     return _last(session.begin(texts, **options).events(), on_event)
-
-
-def _named(source: str | Path) -> str:
-    """The source as a string that means the same."""
-    bare = isinstance(source, Path) and source.name == str(source)
-    return f"./{source}" if bare else str(source)
 
 
 def resume(run: str, *, on_event: "Callable[[Event], None] | None" = None, **options: Any) -> "Finished":
@@ -95,21 +90,7 @@ def load(where: str | Path | None = None) -> "Model":
         CheckpointError: there is no such checkpoint, or it is damaged.
     """
     path = runs.find(where)
-    try:
-        return Model(load_checkpoint(path), path)
-    except CheckpointError as error:
-        last = path.with_name(runs.LAST)
-        if path.name != runs.BEST or not _usable(last):
-            raise
-        raise CheckpointError(f"{error}; {last} can be used") from error
-
-
-def _usable(path: Path) -> bool:
-    try:
-        load_checkpoint(path)
-    except CheckpointError:
-        return False
-    return True
+    return Model(runs.load(path), path)
 
 
 def classify(

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from chargen.checkpoint import Checkpoint, save
+from chargen.checkpoint import load as load_checkpoint
 from chargen.errors import CheckpointError, RunError
 from chargen.files import replacing
 
@@ -140,6 +141,29 @@ def find(where: str | Path | None = None, *, root: str | Path = ROOT) -> Path:
     if folders:
         raise CheckpointError(f"{folders[-1]} is a folder without {BEST} or {LAST}")
     raise CheckpointError(f"there is no checkpoint or run {str(where)!r}; chargen train makes one in {root}/")
+
+
+def load(path: Path) -> Checkpoint:
+    """The checkpoint in a file that ``find`` gave.
+
+    Raises:
+        CheckpointError: it is damaged; of a run's best, the error also names its last, if that can be used.
+    """
+    try:
+        return load_checkpoint(path)
+    except CheckpointError as error:
+        last = path.with_name(LAST)
+        if path.name != BEST or not _usable(last):
+            raise
+        raise CheckpointError(f"{error}; {last} can be used") from error
+
+
+def _usable(path: Path) -> bool:
+    try:
+        load_checkpoint(path)
+    except CheckpointError:
+        return False
+    return True
 
 
 def bundled() -> Path | None:
