@@ -215,15 +215,16 @@ def test_sizes_that_cannot_be_are_refused(content: bytes, tmp_path: Path) -> Non
 
 
 def test_settings_that_would_fill_the_memory_are_refused(path: Path) -> None:
-    """Millions of values, or lists a hundred thousand deep, are not taken in."""
+    """Millions of values, or lists and objects a hundred thousand deep, are not taken in."""
     _, tensors = taken_apart(path)
-    for text in (
-        "[" + "[]," * 3_000_000 + "[]]",
-        "[" * 200_000 + "]" * 200_000,
-        '{"a":' * 100_000 + "1" + "}" * 100_000,
+    deep, nested = "[" * 200_000 + "]" * 200_000, '{"a":' * 100_000 + "1" + "}" * 100_000
+    for text, words in (
+        ("[" + "[]," * 3_000_000 + "[]]", "too many values"),
+        (deep, "recursion"),
+        (nested, "recursion"),
     ):
         put_together(path, text, tensors)
-        assert "not a consistent chargen checkpoint" in refused(path)
+        assert words in refused(path)
 
 
 def test_settings_must_be_the_json_they_claim(path: Path) -> None:

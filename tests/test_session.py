@@ -218,7 +218,7 @@ def test_the_same_text_starts_from_the_very_weights(trained: Path, text_file: Pa
 @pytest.mark.parametrize("one_hot", [False, True])
 def test_shared_characters_keep_their_rows(one_hot: bool, skip: bool, half: bool, text: str, tmp_path: Path) -> None:
     """Embedding, read-out and one-hot rows of shared characters are the parent's; new ones start fresh."""
-    parent = checkpoint("\n abcdexyz", num_layers=2, one_hot=one_hot, skip=skip)
+    parent = checkpoint("\n !.abcdexyz", num_layers=2, one_hot=one_hot, skip=skip)
     save(tmp_path / "parent", parent, half=half)
     old = load(tmp_path / "parent").weights
     made, weights = start_from(tmp_path / "parent", text_in(tmp_path, "abcde fgh\n" * 40), tmp_path)
