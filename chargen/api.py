@@ -209,18 +209,21 @@ class Model:
         network = self._adapter(AdaptConfig.from_dict(settings)) if adapt else self.network
         return Scorer(network, self.vocab)
 
-    def adapted(self, text: str, *, progress: Callable[[int], object] = lambda _: None, **settings: Any) -> "Model":
+    def adapted(
+        self, text: str, *, progress: Callable[[int], object] = lambda _: None, adapt_decay: float = 0, **settings: Any
+    ) -> "Model":
         """The model that this one becomes by reading ``text`` and learning from it; this one stays as it is.
 
         Args:
             text: What to learn from; what the model does not know is read as in a prompt.
             progress: Told now and then how many more characters were read.
-            settings: Those of ``AdaptConfig``.
+            adapt_decay: As in ``AdaptConfig``; without any, what follows is more in the manner of ``text``.
+            settings: The others of ``AdaptConfig``.
 
         Raises:
             TextError: the text is too short for a single step.
         """
-        how = AdaptConfig.from_dict(settings)
+        how = AdaptConfig.from_dict({**settings, "adapt_decay": adapt_decay})
         ids = self.vocab.encode(prompts.fit(text, self.vocab).text)
         if len(ids) < how.adapt_every:
             raise TextError(f"{len(ids)} characters are too few to learn from with adapt-every {how.adapt_every}")

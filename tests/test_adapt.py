@@ -190,6 +190,8 @@ def test_the_library_scores_and_adapts(text: str) -> None:
     assert model.score(text[:600]).bpc == static.bpc
     other = model.adapted(text[:600] + "\N{SNOWMAN}", adapt_rate=0.01)
     assert other.score(text[:600]).bpc < static.bpc
+    pulled = model.adapted(text[:600], adapt_rate=0.01, adapt_decay=0.5)
+    assert other.score(text[:600]).bpc < pulled.score(text[:600]).bpc
     assert (other.checkpoint.history, other.checkpoint.test_bpc) == ((), None)
     with pytest.raises(TextError, match="19 characters are too few"):
         model.adapted(text[:19])

@@ -49,6 +49,6 @@ def test_wrong_usage_is_told_in_a_line(chargen: Command, folder: Path) -> None:
         (["--adapt-to", "-", "-i"], "standard input for itself"),
         (["--adapt-to", "short.txt", "-q"], "4 characters are too few to learn from with adapt-every 20"),
         (["--adapt-to", "none.txt"], "cannot read none.txt"),
-        (["--adapt-to", "manner.txt", "--adapt-decay", "2", "-q"], "adapt-decay must be"),
+        (["--adapt-to", "manner.txt", "--adapt-rate", "2", "-q"], "adapt-rate must be"),
     ):
         assert words in chargen("sample", "model.safetensors", *arguments).error

@@ -38,9 +38,9 @@ AdaptDecay = Annotated[float | None, _adapting("adapt_decay", "How fast they go 
 
 
 def adapt_settings(
-    rate: float | None, every: int | None, decay: float | None, *, only_with: str, on: bool
+    rate: float | None, every: int | None, decay: float | None = None, *, only_with: str, on: bool
 ) -> dict[str, Any]:
-    """Those of the three that were given, by their names in ``AdaptConfig``.
+    """Those that were given, by their names in ``AdaptConfig``.
 
     Raises:
         typer.BadParameter: one was given, but the option ``only_with``, which makes weights adapt, is not ``on``.

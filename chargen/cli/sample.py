@@ -84,7 +84,6 @@ def sample(
     ] = None,
     adapt_rate: options.AdaptRate = None,
     adapt_every: options.AdaptEvery = None,
-    adapt_decay: options.AdaptDecay = None,
     no_echo: Annotated[bool, typer.Option("--no-echo", help="Leave the prompt out of the output.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Refuse a prompt with unknown characters.")] = False,
     raw: Annotated[bool, typer.Option("--raw", help="Let control characters reach the terminal.")] = False,
@@ -110,9 +109,7 @@ def sample(
         raise ConfigError(f"--save-state keeps where one text stops; --num-samples {num_samples} writes several")
     if adapt_to == "-" and (prompt_file == "-" or interactive):
         raise ConfigError("--adapt-to - needs standard input for itself; leave out --interactive and --prompt-file -")
-    manner = options.adapt_settings(
-        adapt_rate, adapt_every, adapt_decay, only_with="--adapt-to", on=adapt_to is not None
-    )
+    manner = options.adapt_settings(adapt_rate, adapt_every, only_with="--adapt-to", on=adapt_to is not None)
     given: dict[str, Any] = {
         "temperature": temperature,
         "top_k": top_k,
