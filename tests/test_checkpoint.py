@@ -375,7 +375,7 @@ ANYTHING = st.recursive(
 
 
 @given(data=st.data())
-@settings(max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=250, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_value_anywhere_is_refused_or_makes_sense(data: st.DataObject, path: Path, tmp_path: Path) -> None:
     """Whatever stands in the place of any setting, with its checksum right, is an error or a model that works."""
     document, tensors = taken_apart(path)

@@ -24,7 +24,7 @@ from chargen.checkpoint import Checkpoint, load, save
 from chargen.errors import CheckpointError
 from chargen.inference.generate import collect
 
-ROUNDS: Final = int(os.environ.get("CHARGEN_FUZZ", "400"))
+ROUNDS: Final = int(os.environ.get("CHARGEN_FUZZ", "300"))
 SECONDS: Final = 2.0
 MEGABYTES: Final = 500
 

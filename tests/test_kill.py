@@ -19,7 +19,7 @@ from test_trainer import assert_same_run
 from chargen.checkpoint import load
 from chargen.runs import Run
 
-KILLS: Final = int(os.environ.get("CHARGEN_KILLS", "4"))
+KILLS: Final = int(os.environ.get("CHARGEN_KILLS", "3"))
 EVERY: Final = 4
 STEPS: Final = 4 * EVERY * KILLS  # a life sees two evaluations on average, so that all the kills find it alive
 OPTIONS: Final = [
