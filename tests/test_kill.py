@@ -24,8 +24,8 @@ EVERY: Final = 4
 STEPS: Final = 4 * EVERY * KILLS  # a life sees two evaluations on average, so that all the kills find it alive
 OPTIONS: Final = [
     "--layers", "2", "--hidden-size", "12", "--embedding-size", "6", "--batch-size", "4", "--bptt", "10",
-    "--steps", str(STEPS), "--eval-every", str(EVERY), "--keep", "1", "--precision", "fp32", "--device", "cpu",
-    "--threads", "1", "--preview", "0", "--quiet",
+    "--steps", str(STEPS), "--patience", "0", "--eval-every", str(EVERY), "--keep", "1",
+    "--precision", "fp32", "--device", "cpu", "--threads", "1", "--preview", "0", "--quiet",
 ]  # fmt: skip
 
 # Processes are forked from one that has torch already, so that most of a life is spent training, not starting.
