@@ -8,11 +8,16 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 os.environ["OMP_NUM_THREADS"] = "1"  # read when torch and NumPy are first imported, which is later
 
-settings.register_profile("chargen", deadline=None, derandomize=True)
+settings.register_profile(
+    "chargen",
+    deadline=None,  # nor is a busy machine a reason to fail
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
 settings.load_profile("chargen")
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
 from samples import Tensors, assert_equal, checkpoint, evaluation, put_together, taken_apart, with_digests
@@ -112,7 +112,7 @@ def test_a_file_that_grew_is_refused(path: Path) -> None:
 
 
 @given(at=st.integers(0, 1 << 20), bit=st.integers(0, 7))
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150)
 def test_no_flipped_bit_goes_unnoticed(at: int, bit: int, path: Path, tmp_path: Path) -> None:
     """A single bit that changed is an error, or one that means nothing."""
     data = bytearray(path.read_bytes())
@@ -375,7 +375,7 @@ ANYTHING = st.recursive(
 
 
 @given(data=st.data())
-@settings(max_examples=250, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=250)
 def test_any_value_anywhere_is_refused_or_makes_sense(data: st.DataObject, path: Path, tmp_path: Path) -> None:
     """Whatever stands in the place of any setting, with its checksum right, is an error or a model that works."""
     document, tensors = taken_apart(path)
