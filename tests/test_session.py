@@ -136,6 +136,9 @@ def test_without_a_last_checkpoint_nothing_goes_on(text_file: Path, tmp_path: Pa
     with pytest.raises(RunError, match="there is no run 'nothing'"):
         session.resume("nothing", root=tmp_path)
     last = interrupted(text_file, tmp_path)
+    last.unlink()
+    with pytest.raises(CheckpointError, match=r"run 'run' has no last\.safetensors.*anew with --overwrite"):
+        session.resume("run", root=tmp_path)
     shutil.copy(tmp_path / "run" / "best.safetensors", last)
     with pytest.raises(CheckpointError, match="holds no training state to resume from"):
         session.resume("run", root=tmp_path)

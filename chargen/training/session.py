@@ -127,6 +127,11 @@ def resume(
     folder = Run(run.rstrip("/").removeprefix(f"{root}/"), root)
     if not folder.exists():
         raise RunError(f"there is no run {run!r} in {root}/ to go on with")
+    if not folder.last.exists():
+        raise CheckpointError(
+            f"run {run!r} has no {folder.last.name}: it was stopped before its first one, or lost it; start it anew "
+            "with --overwrite"
+        )
     last = load(folder.last, with_state=True)
     load(folder.best)  # the test at the end needs it: better to know now that it is damaged
     if "step" not in last.progress:
