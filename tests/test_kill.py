@@ -106,6 +106,8 @@ def test_killed_at_random_moments_it_ends_with_the_same_bits(
         else:
             assert not any(steps), "what was saved once is gone"
             steps.append(0)
+    assert steps, "nothing was killed"
+    assert len(steps) == KILLS or "CHARGEN_KILLS" not in os.environ, "the full proof has all its kills"
     process = started(text_file, run, tmp_path)
     process.join()
     assert process.exitcode == 0

@@ -3,7 +3,6 @@
 import math
 
 from chargen.config import TrainConfig
-from chargen.errors import ConfigError
 
 RESERVE_SECONDS = 4.0  # of a time budget, for the start of the program and the final test
 
@@ -14,16 +13,11 @@ class Schedule:
     Args:
         train: Settings; ``minutes`` rules over ``steps`` and ``steps`` over ``epochs``.
         steps_per_epoch: Windows in an epoch.
-
-    Raises:
-        ConfigError: the settings come to less than one step.
     """
 
     def __init__(self, train: TrainConfig, steps_per_epoch: int) -> None:
         self._peak, self._warmup, self._minutes = train.learning_rate, train.warmup, train.minutes
         self.total_steps = train.steps or math.ceil(train.epochs * steps_per_epoch)
-        if self.total_steps < 1:
-            raise ConfigError(f"epochs {train.epochs} comes to no step at all; raise it")
 
     def learning_rate(self, step: int) -> float:
         """The rate of optimizer step ``step`` (from 0)."""
