@@ -19,8 +19,9 @@ from chargen.inference.classify import classify as classify_by
 from chargen.inference.embeddings import embeddings
 from chargen.inference.encode import encode, state_from
 from chargen.inference.generate import Ending, Piece, collect, generate, start_id
+from chargen.inference.memory import Remembering
 from chargen.inference.network import Network
-from chargen.inference.score import Scored, Scorer
+from chargen.inference.score import Predictor, Scored, Scorer
 from chargen.prompt import Fitted
 
 if TYPE_CHECKING:
@@ -188,26 +189,34 @@ class Model:
             **passed,
         )
 
-    def score(self, text: str, *, adapt: bool = False, **settings: Any) -> Scored:
-        """The bits of each character of ``text``; the arguments after it are those of ``scorer``.
+    def score(self, text: str, **options: Any) -> Scored:
+        """The bits of each character of ``text``; the options are the arguments of ``scorer``.
 
         Raises:
             TextError: the text is empty.
         """
         if not text:
             raise TextError("there is no text to score")
-        return self.scorer(adapt=adapt, **settings).feed(text)
+        return self.scorer(**options).feed(text)
 
-    def scorer(self, *, adapt: bool = False, **settings: Any) -> Scorer:
+    def scorer(self, *, adapt: bool = False, remember: bool | str = False, **settings: Any) -> Scorer:
         """What scores one text piece by piece.
 
         Args:
             adapt: Let a copy of the weights go on learning from the text, each character scored before it is learnt
                 from (Krause et al. 2018); imports torch.
+            remember: Predict together with an n-gram memory of what was read before (``chargen.inference.memory``); a
+                text for one that has read that already.
             settings: Those of ``AdaptConfig``.
         """
-        network = self._adapter(AdaptConfig.from_dict(settings)) if adapt else self.network
-        return Scorer(network, self.vocab)
+        network: Predictor = self._adapter(AdaptConfig.from_dict(settings)) if adapt else self.network
+        if remember is False:
+            return Scorer(network, self.vocab)
+        remembering = Remembering(network, len(self.vocab))
+        if isinstance(remember, str):
+            ids = self.vocab.lookup(remember)
+            remembering.remember(ids[ids >= 0])
+        return Scorer(remembering, self.vocab)
 
     def adapted(
         self, text: str, *, progress: Callable[[int], object] = lambda _: None, adapt_decay: float = 0, **settings: Any

@@ -16,11 +16,12 @@ SPLITS: Final = ("val", "test")
 
 
 class HeldOut(NamedTuple):
-    """A split's text, what to call it, and the text right before it."""
+    """A split's text, what to call it, the text right before it, and the text before that."""
 
     name: str
     text: str
     before: str
+    earlier: str
 
 
 def held_out(
@@ -31,6 +32,7 @@ def held_out(
     sources: Sequence[str] = (),
     encoding: str | None = None,
     context: int = HELDOUT_CONTEXT,
+    reach: int = 0,
 ) -> HeldOut:
     """The text of a split.
 
@@ -40,7 +42,8 @@ def held_out(
         split: One of ``SPLITS``.
         sources: Where the text is now; without any it is looked for where it was, or among the built-in ones.
         encoding: Of the text; None for what it was, or UTF-8.
-        context: Characters before the split, at most.
+        context: Characters right before the split, at most.
+        reach: How far before the split the earlier text begins; none unless that is more than ``context``.
 
     Raises:
         ConfigError: there is no such split, or ``context`` is negative.
@@ -60,9 +63,11 @@ def held_out(
             f"{found.name} ({len(found):,} characters) is not the text that {path} was trained on "
             f"({info.name}, {info.characters:,} characters); name that text"
         )
-    first = max(0, start - context)
+    first = max(0, start - max(reach, context))
+    border = max(0, start - context)
     text = found.vocab.decode(found.ids[first:stop])
-    return HeldOut(f"{info.name} {split}", text[start - first :], text[: start - first])
+    before, text = text[: start - first], text[start - first :]
+    return HeldOut(f"{info.name} {split}", text, before[border - first :], before[: border - first])
 
 
 def _load(checkpoint: Checkpoint, path: Path, sources: Sequence[str], encoding: str | None) -> corpus.Corpus:

@@ -155,9 +155,40 @@ def test_what_comes_before_a_split_is_learnt_from(chargen: Command, trained: Pat
     assert bits[1] < bits[0] < static
 
 
+def test_what_was_read_is_remembered(chargen: Command, model: Model, folder: Path) -> None:
+    """With --remember, alone or with --adapt; each file starts without any memory of another."""
+    (folder / "a.txt").write_text("abcd dab cab\n" * 20)
+    static = figures(chargen, "model.safetensors", "a.txt")
+    assert static["remembered"] is None
+    remembered = figures(chargen, "model.safetensors", "a.txt", "a.txt", "--remember")
+    assert remembered["remembered"] == 0
+    assert remembered["bpc"] < static["bpc"] - 0.3
+    assert remembered["files"][0] == remembered["files"][1]
+    assert remembered["bpc"] == pytest.approx(model.score("abcd dab cab\n" * 20, remember=True).bpc, abs=1e-4)
+    both = figures(chargen, "model.safetensors", "a.txt", "--remember", "--adapt", "--adapt-rate", "0.01")
+    assert both["bpc"] == pytest.approx(
+        model.score("abcd dab cab\n" * 20, remember=True, adapt=True, adapt_rate=0.01).bpc, abs=1e-3
+    )
+
+
+def test_all_that_comes_before_a_split_is_remembered(chargen: Command, trained: Path, text: str) -> None:
+    """What --context leaves out is looked up in as well, and that is said."""
+    model = load(trained)
+    start, stop = model.checkpoint.corpus.test
+    arguments = [trained, "--split", "test", "--remember", "--context", "100"]
+    run = chargen("score", *arguments)
+    assert run.err == f"note: 100 characters before it were read first, and {start - 100:,} before those remembered\n"
+    scorer = model.scorer(remember=text[: start - 100])
+    scorer.feed(text[start - 100 : start])
+    found = figures(chargen, *arguments)
+    assert found["bpc"] == pytest.approx(scorer.feed(text[start:stop]).bpc, abs=1e-4)
+    assert (found["context"], found["remembered"]) == (100, start - 100)
+    assert found["bpc"] < figures(chargen, trained, "--split", "test", "--context", "100")["bpc"]
+
+
 def test_a_long_text_is_scored_in_pieces(chargen: Command, model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     """The figures are those of the whole, adapted or not."""
-    for arguments in ([], ["--adapt"]):
+    for arguments in ([], ["--adapt"], ["--remember"]):
         command = ["model.safetensors", "--per-char", *arguments]
         whole = figures(chargen, *command, stdin=b"abcd dcba\n" * 20)
         with monkeypatch.context() as patch:

@@ -22,7 +22,10 @@ def test_a_split_is_found_where_the_training_read_it(trained: Path, text: str) -
                 f"tiny {split}",
                 text[start:stop],
                 text[start - 30 : start],
+                "",
             )
+            far = held_out(found, trained / name, split, context=30, reach=50)
+            assert (far.before, far.earlier) == (text[start - 30 : start], text[start - 50 : start - 30])
         assert held_out(found, trained / name, "test").before == text[: found.corpus.test[0]]
         assert held_out(found, trained / name, "test", context=0).before == ""
 
@@ -49,7 +52,9 @@ def test_a_built_in_text_is_found_by_its_name(tmp_path: Path, text: str) -> None
         name="alice", sha256=alice.sha256, characters=len(alice), train=(0, 9), val=(9, 99), test=(99, 99)
     )
     model = dataclasses.replace(samples.checkpoint("ab"), corpus=info, progress={})
-    assert held_out(model, tmp_path / "x", "val", context=5) == ("alice val", text[9:99], text[4:9])
+    assert held_out(model, tmp_path / "x", "val", context=5) == ("alice val", text[9:99], text[4:9], "")
+    assert held_out(model, tmp_path / "x", "val", context=5, reach=3)[2:] == (text[4:9], "")
+    assert held_out(model, tmp_path / "x", "val", context=5, reach=99)[2:] == (text[4:9], text[:4])
     wrong = dataclasses.replace(model, corpus=dataclasses.replace(info, sha256="0"))
     with pytest.raises(CorpusError, match=r"alice \(148,\d+ characters\) is not the text"):
         held_out(wrong, tmp_path / "x", "val")

@@ -13,18 +13,21 @@ from chargen.config import HELDOUT_CONTEXT, AdaptConfig
 
 if TYPE_CHECKING:
     from chargen.api import Model
-    from chargen.inference.score import Scored
+    from chargen.inference.score import Scored, Scorer
 
 PIECE = 2048
 """Characters between two movements of the progress bar."""
+REMEMBERED = 4_000_000
+"""Characters before a split that a memory reads, at most: four seconds' work and some 100 MB."""
 
 
 class _Text(NamedTuple):
-    """What to score, what to call it, and what to read before it."""
+    """What to score, what to call it, what to read before it, and what a memory has read before that."""
 
     name: str
     text: str
     before: str = ""
+    earlier: str = ""
 
 
 def score(
@@ -68,6 +71,15 @@ def score(
     adapt_rate: options.AdaptRate = None,
     adapt_every: options.AdaptEvery = None,
     adapt_decay: options.AdaptDecay = None,
+    remember: Annotated[
+        bool,
+        typer.Option(
+            "--remember",
+            help="Predict together with a memory of the text read so far, word for word. Before a split it reads all "
+            "the text that comes before.",
+            rich_help_panel="Adaptation",
+        ),
+    ] = False,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
@@ -76,8 +88,8 @@ def score(
     Every character of Unicode has a probability, and they sum to one: those that the model does not know are counted,
     and charged some 34 bits each, or 20 and those of the unknown id where the model has one.
 
-    A split is scored after the text before it. With --adapt the end of that text is learnt from as well, which a
-    compressor primed with the text before the split has seen too.
+    A split is scored after the text before it. With --adapt the end of that text is learnt from as well, and with
+    --remember all of it is looked up in; a compressor primed with the text before the split has seen it too.
     """
     settings = options.adapt_settings(adapt_rate, adapt_every, adapt_decay, only_with="--adapt", on=adapt)
     if context is not None and split is None:
@@ -90,12 +102,17 @@ def score(
         wanted = _read(text or ["-"], encoding or "utf-8", quiet=quiet)
     else:
         first = HELDOUT_CONTEXT if context is None else context
-        wanted = [_held_out(model, split, text or [], encoding, first)]
+        wanted = [_held_out(model, split, text or [], encoding, context=first, reach=REMEMBERED if remember else 0)]
         if not quiet:
-            options.note(
-                f"{len(wanted[0].before):,} characters before it were read first" + ", and learnt from" * adapt
-            )
-    scored = [_score(model, each, adapt=adapt, settings=settings, quiet=quiet) for each in wanted]
+            note = f"{len(wanted[0].before):,} characters before it were read first" + ", and learnt from" * adapt
+            if remember:
+                note += f", and {len(wanted[0].earlier):,} before those remembered"
+            options.note(note)
+
+    def scorer(each: _Text) -> "Scorer":
+        return model.scorer(adapt=adapt, remember=remember and each.earlier, **settings)
+
+    scored = [_score(scorer(each), each, quiet=quiet) for each in wanted]
     total = scored[0].joined(scored)
     if split is not None and total.unknown and not quiet:
         options.note("the training's own figure does not charge which unknown character each of them was")
@@ -105,6 +122,7 @@ def score(
             "split": split,
             "context": len(wanted[0].before),
             "adapt": dataclasses.asdict(how) if adapt else None,
+            "remembered": len(wanted[0].earlier) if remember else None,
         }
         files = [_as_json(*each, per_char=per_char) for each in zip(wanted, scored, strict=True)]
         typer.echo(json.dumps({**about, **_figures(total), "files": files}))
@@ -122,16 +140,20 @@ def _read(files: list[str], encoding: str, *, quiet: bool) -> list[_Text]:
     return [_Text(*each) for each in texts.gather(files, (), lines=False, encoding=encoding)]
 
 
-def _held_out(model: "Model", split: str, sources: list[str], encoding: str | None, context: int) -> _Text:
+def _held_out(
+    model: "Model", split: str, sources: list[str], encoding: str | None, *, context: int, reach: int
+) -> _Text:
     from chargen.heldout import held_out
 
-    return _Text(*held_out(model.checkpoint, model.path, split, sources=sources, encoding=encoding, context=context))
+    found = held_out(
+        model.checkpoint, model.path, split, sources=sources, encoding=encoding, context=context, reach=reach
+    )
+    return _Text(*found)
 
 
-def _score(model: "Model", wanted: _Text, *, adapt: bool, settings: dict[str, Any], quiet: bool) -> "Scored":
+def _score(scorer: "Scorer", wanted: _Text, *, quiet: bool) -> "Scored":
     from chargen.inference.score import Scored
 
-    scorer = model.scorer(adapt=adapt, **settings)
     with options.bar(wanted.name, len(wanted.before) + len(wanted.text), quiet=quiet) as bar:
 
         def pieces(text: str) -> Iterator["Scored"]:

@@ -1,0 +1,168 @@
+"""What was read before, remembered to the letter: an n-gram model that learns with every character.
+
+A recurrent network keeps the gist of a text in its weights and state; names, turns of phrase and whole repeated lines
+are better looked up. Networks and n-gram models err in different places, so that both together predict better than
+either (Mikolov et al. 2011, *Empirical Evaluation and Combination of Advanced Language Modeling Techniques*).
+
+Legend: T time, V vocabulary.
+"""
+
+from array import array
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chargen.inference.gates import Floats
+from chargen.inference.score import Predictor
+
+ORDER: Final = 12
+"""Characters of the longest context that is looked up."""
+SHORT: Final = 3
+"""Contexts shorter than this have their counts kept; longer ones are counted when they are looked up."""
+DISCOUNTS: Final = (0.5, 0.5, 0.6, 0.7, 0.8, 0.85) + (0.9,) * (ORDER - 5)
+"""Taken from every count, by the length of its context; chosen on Alice's validation split."""
+START: Final = (0.8, 0.2)
+"""Weights of the network and of the memory at first."""
+RATE: Final = 1e-3
+"""Step size of these weights; three times as much needs 0.003 bits per character more on Alice's validation split."""
+
+
+class Memory:
+    """An interpolated Kneser-Ney model of everything read (Kneser and Ney 1995; Chen and Goodman 1999, section 2.7).
+
+    The longest context that was seen before, up to ``ORDER`` characters, and all shorter ones have their say:
+
+        p_k(s) = (c_k(s) - D_k) / c_k + D_k t_k / c_k p_{k-1}(s)
+
+    where c_k(s) counts how often ``s`` followed the last k characters, in the longest context, and in a shorter one
+    after how many different characters before them; c_k is the sum of those counts, t_k how many are not 0.
+
+    The text itself is kept, with the places that follow each three characters. Places after longer contexts are picked
+    out of these, so learning a character takes a microsecond and some ten bytes.
+
+    Args:
+        vocab_size: Distinct ids.
+    """
+
+    def __init__(self, vocab_size: int) -> None:
+        self._size = vocab_size
+        self._text = array("i", [0] * ORDER)
+        self._places: dict[int, array[int]] = {}  # after each three characters
+        self._seen: set[int] = set()  # every four that followed each other
+        self._counts: tuple[dict[int, dict[int, int]], ...] = tuple({} for _ in range(SHORT))
+
+    def read(self, character: int) -> None:
+        """Learn what followed, and go on behind it."""
+        contexts = self._contexts()
+        self._places.setdefault(contexts[SHORT], array("i")).append(len(self._text))
+        self._text.append(character)
+        quadruple = contexts[SHORT] * self._size + character
+        if quadruple in self._seen:
+            return
+        self._seen.add(quadruple)
+        for order in reversed(range(SHORT)):  # the context is new to the next shorter one only if it is itself
+            counts = self._counts[order].setdefault(contexts[order], {})
+            counts[character] = counts.get(character, 0) + 1
+            if counts[character] > 1:
+                return
+
+    def predict(self) -> NDArray[np.float64]:
+        """The probabilities (V,) of the next character, none of them 0."""
+        contexts = self._contexts()
+        p = np.full(self._size, 1 / self._size)
+        for order in range(SHORT):
+            found = self._counts[order].get(contexts[order])
+            if found is None:
+                return p
+            counts = np.fromiter(found.values(), np.int64, len(found))
+            _interpolate(p, np.fromiter(found.keys(), np.int64, len(found)), counts, DISCOUNTS[order])
+        if contexts[SHORT] in self._places:
+            self._look_up(p, self._places[contexts[SHORT]])
+        return p
+
+    def _look_up(self, p: NDArray[np.float64], after: "array[int]") -> None:
+        """Interpolate ``p`` with what stands at the places ``after`` the last three characters."""
+        text, places = np.frombuffer(self._text, np.int32), np.frombuffer(after, np.int32)
+        for order in range(SHORT, ORDER + 1):
+            following = text[places]
+            if order < ORDER:
+                before = text[places - order - 1]
+                if len(places) > 1:  # those after different characters, once each
+                    pairs = before.astype(np.int64) * self._size + following
+                    following = np.unique(pairs) % self._size
+                places = places[before == text[-order - 1]]
+            counts = np.bincount(following)
+            (characters,) = counts.nonzero()
+            _interpolate(p, characters, counts[characters], DISCOUNTS[order])
+            if not len(places):
+                return
+
+    def _contexts(self) -> tuple[int, ...]:
+        """The last 0, 1, 2 and 3 characters, as one number each."""
+        third, second, last = self._text[-3:]
+        pair = second * self._size + last
+        return 0, last, pair, (third * self._size + second) * self._size + last
+
+
+def _interpolate(
+    p: NDArray[np.float64], characters: NDArray[np.int64], counts: NDArray[np.int64], discount: float
+) -> None:
+    """Turn ``p``, the probabilities after a shorter context, into those after one in which ``characters`` followed."""
+    total = counts.sum()
+    p *= discount * len(counts) / total
+    p[characters] += (counts - discount) / total
+
+
+class Remembering:
+    """A network and a memory that predict together: p(s) in proportion to p_network(s)^a p_memory(s)^b.
+
+    The weights a and b follow the gradient of each character's log-probability, once that character was read (Mattern
+    2012, *Mixing Strategies in Data Compression*, section 3), so that a memory counts for as much as it is worth.
+
+    On Alice's validation split a 2x384 LSTM that adapts needs 1.655 bits per character, and 1.620 with a memory that
+    has read all the text before; alone, that memory needs 1.865.
+
+    Args:
+        network: What predicts beside the memory.
+        vocab_size: Distinct ids.
+    """
+
+    def __init__(self, network: Predictor, vocab_size: int) -> None:
+        self._network, self._memory = network, Memory(vocab_size)
+        self._weights = np.array(START)
+        self._said: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None  # of the character to come
+
+    def remember(self, ids: NDArray[np.integer[Any]]) -> None:
+        """Let the memory read ``ids`` (T,), which the network does not get to see."""
+        for character in ids.tolist():
+            self._memory.read(character)
+
+    def initial_state(self) -> Floats:
+        """The network's state that a text starts from."""
+        return self._network.initial_state()
+
+    def adopt_state(self, values: NDArray[Any]) -> Floats:
+        """A copy of a state from elsewhere, for the network."""
+        return self._network.adopt_state(values)
+
+    def run(self, ids: NDArray[np.integer[Any]], state: Floats) -> Floats:
+        """Log-probabilities (T, V) after each of the characters ``ids`` (T,); ``state`` as for the network."""
+        logits = self._network.run(ids, state).astype(np.float64)
+        rows = np.empty(logits.shape, np.float32)
+        for row, character, own in zip(rows, ids.tolist(), _log_softmax(logits), strict=True):
+            if self._said is not None:
+                said, p = self._said
+                self._weights += RATE * (said[:, character] - said @ p)
+            self._memory.read(character)
+            said = np.stack([own, np.log(self._memory.predict())])  # (2, V)
+            both = _log_softmax(self._weights @ said)
+            self._said = said, np.exp(both)
+            row[:] = both
+        return rows
+
+
+def _log_softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    centred = logits - logits.max(axis=-1, keepdims=True)
+    log_probabilities: NDArray[np.float64] = centred - np.log(np.exp(centred).sum(axis=-1, keepdims=True))
+    return log_probabilities
