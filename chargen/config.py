@@ -189,12 +189,12 @@ class TrainConfig(_Config):
 
     batch_size: int = 32
     bptt: int = 32
-    epochs: float = 30
+    epochs: float = 24
     steps: int = 0
     minutes: float = 0
     learning_rate: float = 6e-3
     warmup: int = 60
-    weight_decay: float = 0.01
+    weight_decay: float = 0.1
     grad_clip: float = 1.0
     dropout: float = 0.4
     input_dropout: float = 0.1

@@ -13,7 +13,17 @@ def test_the_defaults_are_those_for_alice() -> None:
     """At effort 1 on Alice the law gives what the settings themselves default to."""
     model, train = settings(WHOLE_ALICE, 72)
     assert model == ModelConfig(vocab_size=72)
-    for name in ("epochs", "batch_size", "bptt", "dropout", "weight_drop", "output_dropout", "input_dropout"):
+    names = (
+        "epochs",
+        "batch_size",
+        "bptt",
+        "weight_decay",
+        "dropout",
+        "weight_drop",
+        "output_dropout",
+        "input_dropout",
+    )
+    for name in names:
         assert getattr(train, name) == pytest.approx(getattr(TrainConfig(), name), rel=1e-3)
 
 
@@ -27,11 +37,18 @@ def test_more_effort_means_more_passes_width_and_dropout() -> None:
 
 
 def test_a_longer_text_is_passed_over_less_often() -> None:
-    """Eight times the text is a third of the passes, and needs less dropout."""
+    """Ten times the text is a sixth of the passes, and needs less dropout and weight decay."""
     _, alice = settings(WHOLE_ALICE, 72)
-    _, long = settings(8 * WHOLE_ALICE, 72)
-    assert long.epochs == pytest.approx(alice.epochs / 8**0.5)
+    _, long = settings(10 * WHOLE_ALICE, 72)
+    assert long.epochs == pytest.approx(alice.epochs / 10**0.8)
     assert long.dropout < alice.dropout
+    assert long.weight_decay < alice.weight_decay
+
+
+def test_dropout_follows_the_passes_that_are_asked_for() -> None:
+    """A few passes leave little to learn by heart, many leave much."""
+    few, some, many = (settings(WHOLE_ALICE, 72, epochs=epochs)[1] for epochs in (3, TrainConfig.epochs, 40))
+    assert few.dropout < some.dropout < many.dropout
 
 
 @pytest.mark.parametrize("characters", [2, 200, 20_000, 10**6, 10**9, 10**12])
@@ -87,6 +104,8 @@ def test_a_bidirectional_network_sees_longer_windows() -> None:
         ({"preset": "huge"}, "preset must be one of quick, default, best, not 'huge'"),
         ({"hiden_size": 3}, "unknown setting 'hiden_size'"),
         ({"minutes": 1, "steps": 5}, "give one"),
+        ({"epochs": -1}, "epochs must be a number above 0"),
+        ({"epochs": "many"}, "epochs must be a number"),
     ],
 )
 def test_refusals(wanted: dict[str, object], message: str) -> None:
