@@ -13,7 +13,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from chargen.api import Model, classify, load, resume, train
+    from chargen.api import classify, load, resume, train
     from chargen.errors import (
         ChargenError,
         CheckpointError,
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         TextError,
         TrainingError,
     )
+    from chargen.model import Model
 
 __version__ = "0.1.0"
 
@@ -45,8 +46,8 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = importlib.import_module("chargen.errors" if name.endswith("Error") else "chargen.api")
-    return getattr(module, name)
+    home = "chargen.errors" if name.endswith("Error") else "chargen.model" if name == "Model" else "chargen.api"
+    return getattr(importlib.import_module(home), name)
 
 
 def __dir__() -> list[str]:

@@ -13,11 +13,11 @@ from networks import random_weights
 from numpy.typing import NDArray
 from samples import checkpoint
 
-from chargen.api import Model
 from chargen.config import CELLS, AdaptConfig, ModelConfig
 from chargen.errors import ConfigError, TextError
 from chargen.inference.network import Network
 from chargen.inference.score import CODE_POINTS, Scored, Scorer
+from chargen.model import Model
 from chargen.training.adapt import FLOOR, Adapter
 from chargen.training.model import StackedRNN
 from chargen.vocab import Vocab

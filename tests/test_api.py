@@ -9,9 +9,9 @@ import tiny
 from samples import checkpoint
 
 import chargen
-from chargen import api
 from chargen.checkpoint import load, save
 from chargen.errors import CheckpointError, ConfigError, TextError
+from chargen.model import Model
 from chargen.training.events import Evaluated, Event, Finished, Started
 
 PUBLIC = [
@@ -31,7 +31,7 @@ PUBLIC = [
 
 
 @pytest.fixture
-def model(tmp_path: Path) -> api.Model:
+def model(tmp_path: Path) -> Model:
     """A model of random weights."""
     save(tmp_path / "model.safetensors", checkpoint(hidden_size=16))
     return chargen.load(tmp_path / "model.safetensors")
@@ -65,7 +65,7 @@ assert "torch" not in sys.modules
     subprocess.run([sys.executable, "-c", script], check=True)
 
 
-def test_a_model_writes_the_same_text_in_every_way(model: api.Model) -> None:
+def test_a_model_writes_the_same_text_in_every_way(model: Model) -> None:
     """Whole, streamed, or as one of several samples: the same seed gives the same text."""
     text = model.sample("ab", length=80, seed=5, temperature=1.2)
     assert len(text) == 80
@@ -78,40 +78,40 @@ def test_a_model_writes_the_same_text_in_every_way(model: api.Model) -> None:
         assert texts == [model.sample("ab", length=80, seed=3 + at, temperature=1.2) for at in range(num_samples)]
 
 
-def test_without_a_seed_each_text_is_another(model: api.Model) -> None:
+def test_without_a_seed_each_text_is_another(model: Model) -> None:
     """A seed is drawn when none is given."""
     assert len({model.sample(length=40) for _ in range(3)}) == 3
 
 
-def test_a_bare_string_ends_a_text(model: api.Model) -> None:
+def test_a_bare_string_ends_a_text(model: Model) -> None:
     """``stop`` takes one string as it takes several: as a whole, not letter by letter."""
     text = model.sample("ab", length=80, seed=5)
     end = text[30:33]
     assert model.sample("ab", length=80, seed=5, stop=end) == text[: text.index(end)]
 
 
-def test_one_text_is_all_that_sample_and_stream_give(model: api.Model) -> None:
+def test_one_text_is_all_that_sample_and_stream_give(model: Model) -> None:
     """Asked for several they refuse, before anything is written, rather than drop all but one."""
     for method in (model.sample, model.stream):
         with pytest.raises(ConfigError, match="pieces writes several"):
             method("ab", num_samples=3)
 
 
-def test_a_prompt_is_fitted_to_the_vocabulary(model: api.Model) -> None:
+def test_a_prompt_is_fitted_to_the_vocabulary(model: Model) -> None:
     """An unknown character is read as a known one, or refused with strict."""
     assert model.sample("AB", length=20, seed=1) == model.sample("ab", length=20, seed=1)
     with pytest.raises(TextError, match="not in the model's vocabulary"):
         model.sample("AB", length=20, strict=True)
 
 
-def test_settings_are_checked(model: api.Model) -> None:
+def test_settings_are_checked(model: Model) -> None:
     """A setting that no sampler has, or out of its range, is a ConfigError."""
     for wrong in ({"temperature": -1.0}, {"top_p": 0}, {"heads": 3}, {"length": -1}):
         with pytest.raises(ConfigError):
             model.sample("ab", **wrong)
 
 
-def test_a_model_scores_text(model: api.Model) -> None:
+def test_a_model_scores_text(model: Model) -> None:
     """Bits for each character; an empty text has none to score."""
     scored = model.score("abcd")
     assert scored.bits.shape == (4,)

@@ -23,11 +23,12 @@ FLOORS = {
     "chargen.survey": 2,
     "chargen.training": 3,
     "chargen.inference": 3,
-    "chargen.api": 4,
+    "chargen.model": 4,
     "chargen.bench": 4,
-    "chargen": 5,
-    "chargen.cli": 6,
-    "chargen.__main__": 7,
+    "chargen.api": 5,
+    "chargen": 6,
+    "chargen.cli": 7,
+    "chargen.__main__": 8,
 }
 """The floor of a module or package; every other module right below ``chargen`` stands on the first."""
 

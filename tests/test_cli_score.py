@@ -12,8 +12,9 @@ import pytest
 import samples
 from conftest import Command
 
-from chargen.api import Model, load
+from chargen.api import load
 from chargen.checkpoint import CorpusInfo, save
+from chargen.model import Model
 
 
 @pytest.fixture

@@ -77,7 +77,7 @@ def test_probabilities_of_all_characters_sum_to_one(context: str, reserved: bool
     vocab = Vocab(LETTERS[:-1], unknown=True) if reserved else VOCAB
 
     def probability(character: str) -> float:
-        scorer = Scorer(Remembering(random_network(), len(vocab)), vocab)
+        scorer = Scorer(Remembering(random_network(), vocab), vocab)
         return float(2.0 ** -scorer.feed(context + character).bits[-1])
 
     unlisted = (CODE_POINTS - len(vocab.characters)) * probability("\u2603")
@@ -91,7 +91,7 @@ def test_no_character_is_used_before_it_is_scored(at: int, other: int) -> None:
     changed = ids.copy()
     changed[at + 1] = (ids[at + 1] + other) % 7
     network = random_network()
-    before, after = (Remembering(network, 7).run(each, network.initial_state()) for each in (ids, changed))
+    before, after = (Remembering(network, VOCAB).run(each, network.initial_state()) for each in (ids, changed))
     np.testing.assert_array_equal(after[: at + 1], before[: at + 1])
     assert (after[at + 1] != before[at + 1]).any()
 
@@ -99,7 +99,7 @@ def test_no_character_is_used_before_it_is_scored(at: int, other: int) -> None:
 @given(pieces=st.lists(texts, min_size=1, max_size=5))
 def test_pieces_score_as_the_whole(pieces: list[str]) -> None:
     """A text fed in any portions, empty ones among them, gives the bits of the whole."""
-    whole, parts = (Scorer(Remembering(random_network(), 7), VOCAB) for _ in range(2))
+    whole, parts = (Scorer(Remembering(random_network(), VOCAB), VOCAB) for _ in range(2))
     bits = [parts.feed(piece).bits for piece in pieces]
     np.testing.assert_allclose(np.concatenate(bits), whole.feed("".join(pieces)).bits, atol=1e-5)
 
@@ -107,8 +107,7 @@ def test_pieces_score_as_the_whole(pieces: list[str]) -> None:
 def test_what_was_read_before_is_known() -> None:
     """It costs less, though its network knows nothing."""
     text = "abcdefacebdf" * 3 + "fedcba\n"
-    read, unread = (Remembering(IGNORANT, 7) for _ in range(2))
-    read.remember(VOCAB.encode(text))
+    read, unread = (Remembering(IGNORANT, VOCAB, before) for before in (text, ""))
     known, new = (Scorer(each, VOCAB).feed(text).bpc for each in (read, unread))
     assert known < new - 0.3
     assert new < Scorer(IGNORANT, VOCAB).feed(text).bpc - 0.3
@@ -117,9 +116,9 @@ def test_what_was_read_before_is_known() -> None:
 def test_a_memory_counts_for_what_it_is_worth() -> None:
     """Beside a network that knows nothing, or is sure of what is wrong, it soon has nearly all the say."""
     text = "abcdef\n" * 600
-    alone = Scorer(Remembering(IGNORANT, 7), VOCAB).feed(text)
+    alone = Scorer(Remembering(IGNORANT, VOCAB), VOCAB).feed(text)
     assert alone.bits[:8].mean() > 2
     assert alone.bits[-100:].mean() < 0.5
     wrong = chain(np.roll(np.eye(7, dtype=np.float32), -1, axis=1) * 20)
     assert Scorer(wrong, VOCAB).feed(text).bits[-100:].mean() > 5
-    assert Scorer(Remembering(wrong, 7), VOCAB).feed(text).bits[-100:].mean() < 1
+    assert Scorer(Remembering(wrong, VOCAB), VOCAB).feed(text).bits[-100:].mean() < 1

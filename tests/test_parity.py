@@ -7,9 +7,9 @@ import pytest
 import torch
 from samples import checkpoint
 
-from chargen.api import Model
 from chargen.checkpoint import load, save
 from chargen.config import CELLS
+from chargen.model import Model
 from chargen.training.model import StackedRNN
 
 TOLERANCE = 1e-4

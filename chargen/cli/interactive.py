@@ -16,7 +16,7 @@ from chargen.config import SamplerConfig
 from chargen.errors import ChargenError, ConfigError
 
 if TYPE_CHECKING:
-    from chargen.api import Model
+    from chargen.model import Model
 
 HELP: Final = """\
 Type a beginning and press Enter to read its continuation; type more to go on from there, or just Enter.
@@ -128,7 +128,7 @@ class _Session:
 
     def go_on(self, text: str, shown: str) -> None:
         """Continue ``text``, of which the end is ``shown``; until there is a first piece everything stays."""
-        from chargen.api import random_seed
+        from chargen.model import random_seed
 
         seed = random_seed() if self.seed is None else self.seed + self.turns
         pieces = self.model.pieces(text, length=self.length, seed=seed, sampler=self.settings, **self.how)

@@ -12,8 +12,8 @@ from chargen.cli import options
 from chargen.config import SamplerConfig
 
 if TYPE_CHECKING:
-    from chargen.api import Model
     from chargen.inference.generate import Ending
+    from chargen.model import Model
     from chargen.prompt import Fitted
 
 _CHOICE = "Choice of characters"
@@ -95,9 +95,10 @@ def sample(
     if length * num_samples <= _SHORT:
         _use_one_thread()
     from chargen import prompt as prompts
-    from chargen.api import load, random_seed
+    from chargen.api import load
     from chargen.errors import ConfigError
     from chargen.inference.generate import Ending
+    from chargen.model import random_seed
 
     if prompt and prompt_file is not None:
         raise ConfigError("--prompt and --prompt-file are two prompts; give one")

@@ -12,8 +12,8 @@ from chargen.cli import heat, options, tables, texts
 from chargen.config import HELDOUT_CONTEXT, AdaptConfig
 
 if TYPE_CHECKING:
-    from chargen.api import Model
     from chargen.inference.score import Scored, Scorer
+    from chargen.model import Model
 
 PIECE = 2048
 """Characters between two movements of the progress bar."""

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from chargen.inference.gates import Floats
 from chargen.inference.score import Predictor
+from chargen.vocab import Vocab
 
 ORDER: Final = 12
 """Characters of the longest context that is looked up."""
@@ -125,17 +126,16 @@ class Remembering:
 
     Args:
         network: What predicts beside the memory.
-        vocab_size: Distinct ids.
+        vocab: Its vocabulary.
+        read: What the memory alone has read before; unlisted characters are passed over.
     """
 
-    def __init__(self, network: Predictor, vocab_size: int) -> None:
-        self._network, self._memory = network, Memory(vocab_size)
+    def __init__(self, network: Predictor, vocab: Vocab, read: str = "") -> None:
+        self._network, self._memory = network, Memory(len(vocab))
         self._weights = np.array(START)
         self._said: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None  # of the character to come
-
-    def remember(self, ids: NDArray[np.integer[Any]]) -> None:
-        """Let the memory read ``ids`` (T,), which the network does not get to see."""
-        for character in ids.tolist():
+        ids = vocab.lookup(read)
+        for character in ids[ids >= 0].tolist():
             self._memory.read(character)
 
     def initial_state(self) -> Floats:
