@@ -14,6 +14,7 @@ from chargen.files import replacing
 ROOT: Final = Path("checkpoints")
 BEST: Final = "best.safetensors"
 LAST: Final = "last.safetensors"
+PRETRAINED: Final = "alice"
 METRICS: Final = "metrics.jsonl"
 LEFTOVER: Final = ".*.tmp"
 """What ``files.replacing`` leaves where its process is killed."""
@@ -111,8 +112,8 @@ def find(where: str | Path | None = None, *, root: str | Path = ROOT) -> Path:
     """The checkpoint file that ``where`` means.
 
     Args:
-        where: A file, a run's folder, a run's name, or None for the newest run and, without any, the pretrained
-            model that comes with chargen.
+        where: A file, a run's folder, a run's name, or None for the newest run. Without any, None is the pretrained
+            model that comes with chargen; so is ``alice`` where no run has that name.
         root: The folder of all runs.
 
     Raises:
@@ -138,6 +139,8 @@ def find(where: str | Path | None = None, *, root: str | Path = ROOT) -> Path:
         folders = [place for place in places if place.is_dir()]
     except OSError as error:
         raise CheckpointError(f"cannot read {str(where)!r}: {error.strerror or error}") from error
+    if where == PRETRAINED and (pretrained := bundled()) and not folders:
+        return pretrained
     if folders:
         raise CheckpointError(f"{folders[-1]} is a folder without {BEST} or {LAST}")
     raise CheckpointError(f"there is no checkpoint or run {str(where)!r}; chargen train makes one in {root}/")
@@ -170,6 +173,6 @@ def bundled() -> Path | None:
     """The pretrained Alice checkpoint that comes with chargen, in a wheel or a checkout; None where it is missing."""
     here = Path(__file__).parent
     for folder in (here / "checkpoints", here.parent / "checkpoints"):
-        if (folder / "alice.safetensors").is_file():
-            return folder / "alice.safetensors"
+        if (folder / f"{PRETRAINED}.safetensors").is_file():
+            return folder / f"{PRETRAINED}.safetensors"
     return None

@@ -124,6 +124,22 @@ def test_a_signal_saves_and_tells_how_to_go_on(
         np.testing.assert_array_equal(tensor, {**mended.weights, **mended.state}[name])
 
 
+def test_the_best_model_is_exported_at_half_the_size(
+    train: Callable[..., Any], send: Callable[..., None], folder: Path
+) -> None:
+    """Once the training is done; a folder is refused before it begins, and one that is stopped exports nothing."""
+    assert "--export: . is a folder; name a file in it" in train("--export", ".").error
+    assert not Path("checkpoints").exists()
+    assert train("--export", "new/small.safetensors").code == 0
+    best, small = load(LAST.with_name("best.safetensors")), load(Path("new/small.safetensors"))
+    assert (small.test_bpc, small.history, small.vocab) == (best.test_bpc, best.history, best.vocab)
+    for name, weight in best.weights.items():
+        np.testing.assert_array_equal(small.weights[name], weight.astype(np.float16).astype(np.float32))
+    send(7, signal.SIGINT)
+    assert train("--overwrite", "--export", "stopped.safetensors").code == 130
+    assert not Path("stopped.safetensors").exists()
+
+
 def test_a_second_signal_breaks_off_at_once(train: Callable[..., Any], send: Callable[..., None]) -> None:
     """Someone who cannot wait is obeyed; what was last saved still loads."""
     send(7, signal.SIGINT, times=2)

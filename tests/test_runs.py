@@ -210,6 +210,19 @@ def test_the_newest_run_is_taken_without_a_name(tmp_path: Path, monkeypatch: pyt
         find(root=nowhere)
 
 
+def test_alice_is_the_pretrained_model_unless_a_run_has_that_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that what is told of the one can be tried with the other."""
+    monkeypatch.setattr(runs, "bundled", lambda: tmp_path / "pretrained")
+    assert find("alice", root=tmp_path) == tmp_path / "pretrained"
+    write(Run("alice", tmp_path))
+    assert find("alice", root=tmp_path) == tmp_path / "alice" / "best.safetensors"
+    monkeypatch.setattr(runs, "bundled", lambda: None)
+    with pytest.raises(CheckpointError, match="there is no checkpoint or run 'alice'"):
+        find("alice", root=tmp_path / "nowhere")
+
+
 def test_the_root_may_be_a_string(tmp_path: Path) -> None:
     """A run is written and found in a folder given as a plain string."""
     write(Run("a", str(tmp_path)))

@@ -2,6 +2,7 @@
 
 import json
 import os
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -35,6 +36,9 @@ def train(
     init_from: Annotated[str | None, _option(_RUN, "Start from this checkpoint's weights (fine-tuning).")] = None,
     overwrite: Annotated[bool, _option(_RUN, "Replace the run if it exists.", "--overwrite")] = False,
     keep: Annotated[int | None, _option(_RUN, "Keep this many periodic checkpoints beside best and last.")] = None,
+    export: Annotated[
+        Path | None, _option(_RUN, "When done, also write the best model to this file, its weights in half precision.")
+    ] = None,
     preview: Annotated[int | None, _option(_RUN, "Characters of sample text after each evaluation.")] = None,
     preset: Annotated[str | None, _option(_RUN, f"One of {', '.join(PRESETS)}.")] = None,
     encoding: Annotated[str | None, _option(_TEXT, "Of the text, where it is not UTF-8.")] = None,
@@ -115,6 +119,9 @@ def train(
     reading: dict[str, Any] = {"encoding": encoding, "glob": glob, "min_count": min_count}
     if nproc != 1 and "RANK" not in os.environ:  # which the processes that it starts have
         _launch(nproc)
+    if export is not None and export.is_dir():
+        raise typer.BadParameter(f"{export} is a folder; name a file in it", param_hint="--export")
+    from chargen.checkpoint import load, save
     from chargen.cli.display import TrainingDisplay, encoding_bar
     from chargen.cli.signals import Stop
     from chargen.training import distributed, session
@@ -143,6 +150,8 @@ def train(
                     **wanted,
                 )
         result = display.follow(trainer.events())
+        if export is not None and world.leads and not stop.signal:
+            save(export, load(result.best), half=True)
         if as_json and world.leads:
             keys = ("run", "best", "val_bpc", "test_bpc", "seconds", "parameters", "chars_per_second")
             typer.echo(json.dumps({key: getattr(result, key) for key in keys}, default=str))
