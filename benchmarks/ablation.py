@@ -1,0 +1,108 @@
+"""What each ingredient of training is worth: the same trainings with it and without.
+
+    python benchmarks/ablation.py                               # Alice with the default settings: some hours
+    python benchmarks/ablation.py --preset quick --jobs 2       # with those of a minute
+    python benchmarks/ablation.py book.txt --only dropout averaging --seeds 1
+
+A row has the mean over the seeds of the bits per character on the validation and the test split, and the distance
+between the best and the worst seed. "no calibration" is the whole training, judged with its logits as they are.
+Trainings run in one thread each, ``--jobs`` at a time, in a folder that is removed in the end.
+"""
+
+import argparse
+import dataclasses
+import itertools
+import statistics
+import sys
+import tempfile
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from typing import Any
+
+import chargen
+from chargen import corpus
+from chargen.errors import ChargenError
+from chargen.heldout import held_out
+from chargen.model import Model
+from chargen.presets import PRESETS
+
+WHOLE = "nothing"
+UNCALIBRATED = "calibration"
+LEFT_OUT: dict[str, dict[str, Any]] = {
+    WHOLE: {},
+    "dropout": {"dropout": 0},
+    "input-dropout": {"input_dropout": 0},
+    "output-dropout": {"output_dropout": 0},
+    "weight-drop": {"weight_drop": 0},
+    "weight-decay": {"weight_decay": 0},
+    "averaging": {"ema_decay": 0},
+    "skip": {"skip": False},
+    "clipping": {"grad_clip": 0},
+    "second-layer": {"num_layers": 1},
+}
+"""The settings that leave an ingredient out."""
+
+Bits = tuple[float, float]
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("text", nargs="?", default=corpus.DEFAULT, help="a built-in corpus or a file")
+    parser.add_argument("--preset", choices=PRESETS, default="default", help="the whole recipe")
+    parser.add_argument("--only", nargs="+", choices=[*LEFT_OUT][1:], help="what to leave out; without it, each")
+    parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3], metavar="N", help="one training each")
+    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="trainings at once")
+    arguments = parser.parse_args()
+    rows = [WHOLE, *(arguments.only or [*LEFT_OUT][1:])]
+    plans = list(itertools.product(rows, arguments.seeds))
+    with (
+        tempfile.TemporaryDirectory() as root,
+        ProcessPoolExecutor(arguments.jobs, mp_context=get_context("spawn")) as pool,
+    ):
+        jobs = [pool.submit(train, arguments.text, arguments.preset, name, seed, root) for name, seed in plans]
+        found: dict[str, list[Bits]] = {name: [] for name in [*rows, UNCALIBRATED]}
+        for (name, seed), job in zip(plans, jobs, strict=True):
+            bits, uncalibrated = job.result()
+            found[name].append(bits)
+            if name == WHOLE:
+                found[UNCALIBRATED].append(uncalibrated)
+            sys.stderr.write(f"without {name}, seed {seed}: validation {bits[0]:.4f}, test {bits[1]:.4f}\n")
+    sys.stdout.write(f"{'without':16} validation  spread    test  spread\n")
+    for name, results in found.items():
+        columns = [
+            f"{statistics.mean(split):10.4f}  {max(split) - min(split):6.4f}" for split in zip(*results, strict=True)
+        ]
+        sys.stdout.write(f"{name:16} {columns[0]}{columns[1]}\n")
+
+
+def train(text: str, preset: str, name: str, seed: int, root: str) -> tuple[Bits, Bits]:
+    """Bits per character on validation and test: with the logits calibrated, and as they are."""
+    run = f"{name}-{seed}"
+    result = chargen.train(text, run=run, root=root, preset=preset, seed=seed, threads=1, preview=0, **LEFT_OUT[name])
+    model = chargen.load(result.best)
+    scale = model.checkpoint.history[-1].logit_scale if model.checkpoint.history else 1.0
+    weights = {
+        name: weight / scale if name.startswith("readout.") else weight
+        for name, weight in model.checkpoint.weights.items()
+    }
+    plain = Model(dataclasses.replace(model.checkpoint, weights=weights), model.path)
+    return score(model, text), score(plain, text)
+
+
+def score(model: Model, text: str) -> Bits:
+    """Bits per character on the validation and the test split."""
+    bits = []
+    for split in ("val", "test"):
+        found = held_out(model.checkpoint, model.path, split, sources=[text])
+        scorer = model.scorer()
+        scorer.feed(found.before)
+        bits.append(scorer.feed(found.text).bpc)
+    return bits[0], bits[1]
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except ChargenError as error:
+        sys.exit(f"error: {error}")
