@@ -3,6 +3,7 @@
 import pytest
 
 from chargen.config import ModelConfig
+from chargen.errors import ConfigError
 from chargen.training import hardware
 
 
@@ -35,3 +36,14 @@ def test_processes_of_one_machine_share_its_cores(monkeypatch: pytest.MonkeyPatc
     assert threads(512, "fp32") == 2
     monkeypatch.setattr(hardware, "local_size", lambda: 9)
     assert threads(512, "fp32") == 1
+
+
+def test_bf16_is_refused_where_it_does_not_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A processor whose LSTM knows no bfloat16 is never asked for it, and what to do instead is told."""
+    monkeypatch.setattr(hardware, "runs_bf16", lambda: False)
+    with pytest.raises(ConfigError, match="bf16 does not run on this processor; use --precision fp32"):
+        hardware.choose_precision("bf16", "cpu")
+    assert hardware.choose_precision("bf16", "cuda") == "bf16"
+    monkeypatch.setattr(hardware, "runs_bf16", lambda: True)
+    assert hardware.choose_precision("bf16", "cpu") == "bf16"
+    assert hardware.choose_precision("fp32", "cpu") == "fp32"

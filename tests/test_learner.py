@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
+from tiny import needs_bf16
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -186,6 +187,7 @@ def test_a_state_of_another_shape_is_refused() -> None:
             Learner(MODEL, train).restore(1, average, {key: value for key, value in state.items() if key != name})
 
 
+@needs_bf16
 def test_mixed_precision_keeps_weights_and_loss_in_single() -> None:
     """In bf16 the products are rounded; weights, state and loss stay float32, and it still learns."""
     learner = Learner(MODEL, changed(PLAIN, precision="bf16", grad_clip=1.0))

@@ -101,8 +101,8 @@ def test_what_makes_a_run_exact_cannot_change(text_file: Path, tmp_path: Path) -
     interrupted(text_file, tmp_path)
     with pytest.raises(ConfigError, match="--bptt, --learning-rate cannot change when a run goes on"):
         session.resume("run", root=tmp_path, learning_rate=0.1, bptt=5)
-    made = session.resume("run", root=tmp_path, threads=1, keep=3, preview=9, device="auto")
-    assert (made.train.keep, made.train.preview) == (3, 9)
+    made = session.resume("run", root=tmp_path, threads=1, keep=3, preview=9, device="auto", precision="fp32")
+    assert (made.train.keep, made.train.preview, made.train.precision) == (3, 9, "fp32")
 
 
 def test_a_run_goes_on_with_the_text_it_began_with(text_file: Path, text: str, tmp_path: Path) -> None:

@@ -5,7 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from chargen.training import session
+import pytest
+
+from chargen.training import hardware, session
 from chargen.training.events import Event, Finished
 from chargen.training.trainer import Trainer
 
@@ -22,6 +24,8 @@ SETTINGS: Final[dict[str, Any]] = {
     "threads": 1,
     "preview": 0,
 }
+
+needs_bf16: Final = pytest.mark.skipif(not hardware.runs_bf16(), reason="this processor runs no bfloat16")
 
 
 def begin(text: Path, root: Path, *, run: str = "run", **wanted: Any) -> Trainer:

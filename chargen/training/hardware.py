@@ -31,7 +31,13 @@ def choose_device(wanted: str) -> str:
 
 
 def choose_precision(wanted: str, device: str) -> str:
-    """``wanted``, or for ``auto`` bf16 where the hardware multiplies bfloat16 faster than float32."""
+    """``wanted``, or for ``auto`` bf16 where the hardware multiplies bfloat16 faster than float32.
+
+    Raises:
+        ConfigError: bf16 is wanted and this processor cannot run it.
+    """
+    if wanted == "bf16" and device == "cpu" and not runs_bf16():
+        raise ConfigError("precision bf16 does not run on this processor; use --precision fp32")
     if wanted != "auto":
         return wanted
     if device == "cuda":
@@ -40,6 +46,18 @@ def choose_precision(wanted: str, device: str) -> str:
         found: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()  # absent from older releases
         return "bf16" if found.get("amx_bf16") or found.get("avx512_bf16") else "fp32"
     return "fp32"
+
+
+def runs_bf16() -> bool:
+    """Whether the LSTM runs in bfloat16 here at all: where oneDNN computes it, only with AVX-512."""
+    inputs, weights, bias = torch.zeros(1, 1, 1), torch.zeros(4, 1), torch.zeros(4)
+    state = (inputs, inputs)
+    try:
+        with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
+            torch.lstm(inputs, state, [weights, weights, bias, bias], True, 1, 0.0, True, False, False)
+    except RuntimeError:
+        return False
+    return True
 
 
 def choose_threads(wanted: int, model: ModelConfig, precision: str = "fp32") -> int:

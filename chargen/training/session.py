@@ -21,7 +21,7 @@ from chargen.training.resolve import measured_speed
 from chargen.training.trainer import Trainer
 from chargen.vocab import Vocab
 
-ON_RESUME = frozenset({"device", "threads", "preview", "keep"})
+ON_RESUME = frozenset({"device", "precision", "threads", "preview", "keep"})
 """Settings that may change when a run goes on; all others are part of what makes it exact."""
 
 
