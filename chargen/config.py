@@ -280,7 +280,7 @@ class AdaptConfig(_Config):
         adapt_decay: Share of the way back to the trained weights that an average weight goes at each step.
     """
 
-    adapt_rate: float = 8e-4
+    adapt_rate: float = 5e-4
     adapt_every: int = 20
     adapt_decay: float = 3e-3
 
