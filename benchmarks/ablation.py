@@ -5,8 +5,9 @@
     python benchmarks/ablation.py book.txt --only dropout averaging --seeds 1
 
 A row has the mean over the seeds of the bits per character on the validation and the test split, and the distance
-between the best and the worst seed. "no calibration" is the whole training, judged with its logits as they are.
-Trainings run in one thread each, ``--jobs`` at a time, in a folder that is removed in the end.
+between the best and the worst seed. The row without calibration is the whole training, judged with its logits as they
+are. Trainings run in one thread each, ``--jobs`` at a time, in a folder that is removed in the end; one that fails is
+left out.
 """
 
 import argparse
@@ -54,8 +55,8 @@ def main() -> None:
     parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3], metavar="N", help="one training each")
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="trainings at once")
     arguments = parser.parse_args()
-    rows = [WHOLE, *(arguments.only or [*LEFT_OUT][1:])]
-    plans = list(itertools.product(rows, arguments.seeds))
+    rows = [WHOLE, *dict.fromkeys(arguments.only or [*LEFT_OUT][1:])]
+    plans = [(name, seed) for seed, name in itertools.product(dict.fromkeys(arguments.seeds), rows)]
     with (
         tempfile.TemporaryDirectory() as root,
         ProcessPoolExecutor(arguments.jobs, mp_context=get_context("spawn")) as pool,
@@ -63,31 +64,43 @@ def main() -> None:
         jobs = [pool.submit(train, arguments.text, arguments.preset, name, seed, root) for name, seed in plans]
         found: dict[str, list[Bits]] = {name: [] for name in [*rows, UNCALIBRATED]}
         for (name, seed), job in zip(plans, jobs, strict=True):
-            bits, uncalibrated = job.result()
-            found[name].append(bits)
-            if name == WHOLE:
-                found[UNCALIBRATED].append(uncalibrated)
-            sys.stderr.write(f"without {name}, seed {seed}: validation {bits[0]:.4f}, test {bits[1]:.4f}\n")
+            try:
+                judged = job.result()
+            except ChargenError as error:
+                sys.stderr.write(f"without {name}, seed {seed}: {error}\n")
+                continue
+            for row, bits in judged.items():
+                found[row].append(bits)
+                sys.stderr.write(f"without {row}, seed {seed}: validation {bits[0]:.4f}, test {bits[1]:.4f}\n")
     sys.stdout.write(f"{'without':16} validation  spread    test  spread\n")
     for name, results in found.items():
+        if not results:
+            continue
         columns = [
             f"{statistics.mean(split):10.4f}  {max(split) - min(split):6.4f}" for split in zip(*results, strict=True)
         ]
         sys.stdout.write(f"{name:16} {columns[0]}{columns[1]}\n")
 
 
-def train(text: str, preset: str, name: str, seed: int, root: str) -> tuple[Bits, Bits]:
-    """Bits per character on validation and test: with the logits calibrated, and as they are."""
+def train(text: str, preset: str, name: str, seed: int, root: str) -> dict[str, Bits]:
+    """Bits per character on validation and test for each row that one training tells of."""
     run = f"{name}-{seed}"
     result = chargen.train(text, run=run, root=root, preset=preset, seed=seed, threads=1, preview=0, **LEFT_OUT[name])
     model = chargen.load(result.best)
+    judged = {name: score(model, text)}
+    if name == WHOLE:
+        judged[UNCALIBRATED] = score(uncalibrated(model), text)
+    return judged
+
+
+def uncalibrated(model: Model) -> Model:
+    """The model with its logits as training left them."""
     scale = model.checkpoint.history[-1].logit_scale if model.checkpoint.history else 1.0
     weights = {
         name: weight / scale if name.startswith("readout.") else weight
         for name, weight in model.checkpoint.weights.items()
     }
-    plain = Model(dataclasses.replace(model.checkpoint, weights=weights), model.path)
-    return score(model, text), score(plain, text)
+    return Model(dataclasses.replace(model.checkpoint, weights=weights), model.path)
 
 
 def score(model: Model, text: str) -> Bits:

@@ -84,7 +84,7 @@ class SamplingRow:
     @property
     def gigabytes_per_second(self) -> float:
         """Weights read: those of every product once a step."""
-        weights = sum(math.prod(shape) for shape in step_products(architecture(self.size)))
+        weights = sum(math.prod(shape) for shape in step_products(architecture(self.size), self.batch))
         return 4e-9 * weights * self.chars_per_second / self.batch
 
 
@@ -253,7 +253,7 @@ def bare_sampling(model: ModelConfig, batch: int) -> Iterator[int]:
             generator.standard_normal((inputs, outputs), np.float32),
             np.empty((batch, outputs), np.float32),
         )
-        for inputs, outputs in step_products(model)
+        for inputs, outputs in step_products(model, batch)
     ]
     while True:
         for values, weights, out in products:
@@ -261,10 +261,14 @@ def bare_sampling(model: ModelConfig, batch: int) -> Iterator[int]:
         yield batch
 
 
-def step_products(model: ModelConfig) -> list[tuple[int, int]]:
-    """Inputs and outputs of each product of a sampling step; what the character adds is a row of a table."""
+def step_products(model: ModelConfig, batch: int) -> list[tuple[int, int]]:
+    """Inputs and outputs of each product of a sampling step; what the character adds is a row of a table.
+
+    For one text a layer's recurrent product and that with the layer below are one.
+    """
     hidden = model.hidden_size
-    return [(hidden, 4 * hidden)] * (2 * model.num_layers - 1) + [(hidden, model.vocab_size)]
+    upper = [(2 * hidden, 4 * hidden)] if batch == 1 else [(hidden, 4 * hidden)] * 2
+    return [(hidden, 4 * hidden)] + upper * (model.num_layers - 1) + [(hidden, model.vocab_size)]
 
 
 def training_operations(model: ModelConfig) -> int:

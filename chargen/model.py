@@ -122,10 +122,16 @@ class Model:
                 from (Krause et al. 2018); imports torch.
             remember: Predict together with an n-gram memory of what was read before (``chargen.inference.memory``); a
                 text for one that has read that already.
-            settings: Those of ``AdaptConfig``.
+            settings: Those of ``AdaptConfig``; only with ``adapt``.
+
+        Raises:
+            ConfigError: a setting is unknown, out of its range, or given without ``adapt``.
         """
-        network: Predictor = self._adapter(AdaptConfig.from_dict(settings)) if adapt else self.network
-        if remember is not False:
+        how = AdaptConfig.from_dict(settings)
+        if settings and not adapt:
+            raise ConfigError(f"{', '.join(settings)} without adapt=True would change nothing")
+        network: Predictor = self._adapter(how) if adapt else self.network
+        if remember or isinstance(remember, str):
             network = Remembering(network, self.vocab, remember if isinstance(remember, str) else "")
         return Scorer(network, self.vocab)
 

@@ -11,7 +11,7 @@ on) 24 passes of a 2x384 LSTM. Its numbers were chosen on Alice's and Tiny Shake
 
 import dataclasses
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from chargen.config import ModelConfig, TrainConfig
@@ -65,30 +65,45 @@ def settings(
 
     model, train = settled(PRESETS[preset])
     if train.minutes and speed is not None:
-        return settled(_affordable(characters, model, train, speed(model, train)))
+        widths = ((math.inf, model.hidden_size),) if "hidden_size" in wanted else WIDTHS
+        return settled(_affordable(characters, model, train, speed(model, train), widths))
     return model, train
 
 
 def _law(characters: int, effort: float, wanted: Mapping[str, Any]) -> dict[str, Any]:
     share = min(TrainConfig.val_fraction, LARGE_SPLIT / max(1, characters))
     splits = {name: wanted.get(name, share) for name in ("val_fraction", "test_fraction")}
-    passes = wanted.get("epochs") or _passes(characters) * effort
-    TrainConfig(**splits, epochs=passes)  # refuses what cannot be reckoned with
-    length = max(1.0, characters * (1 - sum(splits.values())) / ALICE)  # in Alices, for what grows with the text
-    short = min(1.0, characters * (1 - sum(splits.values())) / ALICE)
-    drop = 0.4 + 0.15 * math.log2(passes / TrainConfig.epochs)
-    return splits | {
+    TrainConfig(**splits)  # refuses shares that leave no text to reckon with
+    trained = max(1.0, characters * (1 - sum(splits.values())))
+    length = max(1.0, trained / ALICE)  # in Alices, for what grows with the text
+    short = min(1.0, trained / ALICE)
+    window = {
+        "batch_size": max(4, 2 ** round(math.log2(32 * math.sqrt(short)))),
+        # both sides of a character need room within a window
+        "bptt": 96 if wanted.get("bidirectional") else TrainConfig.bptt,
+    }
+    passes = _passes(characters) * effort
+    drop = 0.4 + 0.15 * math.log2((_passes_asked({**window, **wanted}, trained) or passes) / TrainConfig.epochs)
+    return {
+        **splits,
+        **window,
         "hidden_size": next(width for limit, width in WIDTHS if effort <= limit),
         "epochs": passes,
-        "batch_size": max(4, 2 ** round(math.log2(32 * math.sqrt(short)))),
         "weight_decay": round(TrainConfig.weight_decay / math.sqrt(length), 4),
         "dropout": round(min(0.5, max(0.0, drop)), 3),
         "weight_drop": round(min(0.5, max(0.0, drop)), 3),
         "output_dropout": round(min(0.6, max(0.0, drop + 0.1)), 3),
         "input_dropout": round(min(0.1, max(0.0, drop / 4)), 3),
-        # both sides of a character need room within a window
-        "bptt": 96 if wanted.get("bidirectional") else TrainConfig.bptt,
     }
+
+
+def _passes_asked(wanted: Mapping[str, Any], trained: float) -> float:
+    """How many passes the user's own ``epochs`` or ``steps`` are; 0 without either."""
+    lengths = {name: wanted[name] for name in ("batch_size", "bptt", "steps", "epochs") if name in wanted}
+    asked = TrainConfig(**lengths)
+    if asked.steps:
+        return asked.steps * asked.batch_size * asked.bptt / trained
+    return asked.epochs if "epochs" in lengths else 0.0
 
 
 def _passes(characters: int) -> float:
@@ -96,11 +111,16 @@ def _passes(characters: int) -> float:
     return TrainConfig.epochs * math.pow(ALICE / max(1000, 0.9 * characters), 0.8)
 
 
-def _affordable(characters: int, model: ModelConfig, train: TrainConfig, speed: float) -> float:
-    """The effort that ``train.minutes`` allow where a network like ``model`` trains at ``speed`` characters/s."""
+def _affordable(
+    characters: int, model: ModelConfig, train: TrainConfig, speed: float, widths: Sequence[tuple[float, int]]
+) -> float:
+    """The effort that ``train.minutes`` allow where a network like ``model`` trains at ``speed`` characters/s.
+
+    ``widths`` are those to choose from, each with the effort up to which it is chosen.
+    """
     work = train.minutes * 60 * speed * model.parameters  # characters times parameters
     effort, narrower = 0.0, 0.01
-    for limit, width in WIDTHS:
+    for limit, width in widths:
         parameters = dataclasses.replace(model, hidden_size=width).parameters
         effort = work / parameters / (0.9 * characters * _passes(characters))
         if effort <= limit:

@@ -139,10 +139,10 @@ def find(where: str | Path | None = None, *, root: str | Path = ROOT) -> Path:
         folders = [place for place in places if place.is_dir()]
     except OSError as error:
         raise CheckpointError(f"cannot read {str(where)!r}: {error.strerror or error}") from error
-    if where == PRETRAINED and (pretrained := bundled()) and not folders:
-        return pretrained
     if folders:
         raise CheckpointError(f"{folders[-1]} is a folder without {BEST} or {LAST}")
+    if where == PRETRAINED and (pretrained := bundled()):
+        return pretrained
     raise CheckpointError(f"there is no checkpoint or run {str(where)!r}; chargen train makes one in {root}/")
 
 

@@ -118,6 +118,10 @@ def test_a_model_scores_text(model: Model) -> None:
     assert (scored.bits > 0).all()
     with pytest.raises(TextError):
         model.score("")
+    with pytest.raises(ConfigError, match="unknown AdaptConfig setting"):
+        model.score("abcd", adpat=True)
+    with pytest.raises(ConfigError, match="adapt_rate without adapt=True would change nothing"):
+        model.score("abcd", adapt_rate=0.1)
 
 
 def test_loading_what_is_not_there_is_an_error(tmp_path: Path) -> None:

@@ -98,7 +98,8 @@ def test_operations_count_every_product() -> None:
     model = bench.architecture("2x8")
     width, vocab = model.embedding_size, len(corpus.load().vocab)
     assert bench.training_operations(model) == 6 * (32 * (width + 8) + 32 * (8 + 8) + 8 * vocab)
-    assert bench.step_products(model) == [(8, 32), (8, 32), (8, 32), (8, vocab)]
+    assert bench.step_products(model, 2) == [(8, 32), (8, 32), (8, 32), (8, vocab)]
+    assert bench.step_products(model, 1) == [(8, 32), (16, 32), (8, vocab)]
 
 
 def test_char_rnns_batch_is_the_default_for_small_sizes() -> None:

@@ -129,6 +129,9 @@ def test_the_best_model_is_exported_at_half_the_size(
 ) -> None:
     """Once the training is done; a folder is refused before it begins, and one that is stopped exports nothing."""
     assert "--export: . is a folder; name a file in it" in train("--export", ".").error
+    Path("file").touch()
+    assert "--export: file/small.safetensors cannot be written" in train("--export", "file/small.safetensors").error
+    assert "--export: last.safetensors is a run's own file" in train("--export", "a/last.safetensors").error
     assert not Path("checkpoints").exists()
     assert train("--export", "new/small.safetensors").code == 0
     best, small = load(LAST.with_name("best.safetensors")), load(Path("new/small.safetensors"))
@@ -136,7 +139,9 @@ def test_the_best_model_is_exported_at_half_the_size(
     for name, weight in best.weights.items():
         np.testing.assert_array_equal(small.weights[name], weight.astype(np.float16).astype(np.float32))
     send(7, signal.SIGINT)
-    assert train("--overwrite", "--export", "stopped.safetensors").code == 130
+    stopped = train("--overwrite", "--export", "stopped.safetensors")
+    assert stopped.code == 130
+    assert "note: it was stopped, so stopped.safetensors was not written; give --export again" in stopped.err
     assert not Path("stopped.safetensors").exists()
 
 

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from networks import chain, random_network
 from numpy.typing import NDArray
 
+from chargen.inference import memory as module
 from chargen.inference.memory import DISCOUNTS, ORDER, SHORT, Memory, Remembering
 from chargen.inference.score import CODE_POINTS, Scorer
 from chargen.vocab import Vocab
@@ -47,6 +48,16 @@ def by_definition(history: list[int]) -> NDArray[np.float64]:
         discounted = np.maximum(counts - DISCOUNTS[order], 0)
         p = discounted / counts.sum() + DISCOUNTS[order] * (counts > 0).sum() / counts.sum() * p
     return p
+
+
+def test_only_the_latest_places_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However often the last characters were seen, the work of looking them up is bounded; counts of old are let go."""
+    history = [1, 2, 3, 1] * 5 + [1, 2, 3, 2] * 5 + [1, 2, 3]
+    before = remembered(history).predict()
+    monkeypatch.setattr(module, "RECENT", 5)
+    p = remembered(history).predict()
+    assert p[1] < before[1]
+    assert p.sum() == pytest.approx(1, abs=1e-12)
 
 
 @given(history=histories | repeating)
@@ -111,6 +122,15 @@ def test_what_was_read_before_is_known() -> None:
     known, new = (Scorer(each, VOCAB).feed(text).bpc for each in (read, unread))
     assert known < new - 0.3
     assert new < Scorer(IGNORANT, VOCAB).feed(text).bpc - 0.3
+
+
+@pytest.mark.parametrize("vocab", [VOCAB, Vocab(LETTERS[:-1], unknown=True)], ids=["escaping", "reserving"])
+def test_what_was_read_before_is_as_if_it_had_been_fed(vocab: Vocab) -> None:
+    """Unknown characters among it, and no line begins between it and the text."""
+    read = Remembering(IGNORANT, vocab, "a\u2603bc")
+    Scorer(read, vocab).feed("de\u2603f")
+    ids = [vocab.id_of(character) or vocab.unknown_id for character in "a\u2603bcde\u2603"]
+    assert [*read._memory._text[ORDER:]] == [each for each in ids if each is not None]
 
 
 def test_a_memory_counts_for_what_it_is_worth() -> None:

@@ -200,9 +200,10 @@ def test_logits_of_a_step_outlive_the_next() -> None:
     assert not np.array_equal(state, before)
 
 
-def test_two_states_may_take_turns() -> None:
+@pytest.mark.parametrize("cell", CELLS)
+def test_two_states_may_take_turns(cell: str) -> None:
     """Steps on one state do not depend on steps on another in between."""
-    network = random_network()
+    network = random_network(cell=cell)
     ids = random_ids(network.config, 8, 1)
     alone, state, other = network.initial_state(), network.initial_state(), network.initial_state(2)
     expected = by_steps(network, ids, alone)

@@ -49,6 +49,18 @@ def test_dropout_follows_the_passes_that_are_asked_for() -> None:
     """A few passes leave little to learn by heart, many leave much."""
     few, some, many = (settings(WHOLE_ALICE, 72, epochs=epochs)[1] for epochs in (3, TrainConfig.epochs, 40))
     assert few.dropout < some.dropout < many.dropout
+    steps = round(3 * ALICE / (TrainConfig.batch_size * TrainConfig.bptt))
+    assert settings(WHOLE_ALICE, 72, steps=steps)[1].dropout == pytest.approx(few.dropout, abs=0.01)
+
+
+def test_dropout_follows_what_a_time_budget_allows_a_given_width() -> None:
+    """The passes that are reckoned with are those of the network that will be trained."""
+    narrow, wide = (
+        settings(WHOLE_ALICE, 72, minutes=5, hidden_size=size, speed=lambda model, _: 2e10 / model.parameters)[1]
+        for size in (64, 1024)
+    )
+    assert narrow.epochs > 20 * wide.epochs
+    assert narrow.dropout > wide.dropout
 
 
 @pytest.mark.parametrize("characters", [2, 200, 20_000, 10**6, 10**9, 10**12])

@@ -23,6 +23,10 @@ SETTINGS: Final[dict[str, Any]] = {
     "precision": "fp32",
     "threads": 1,
     "preview": 0,
+    "dropout": 0.4,
+    "weight_drop": 0.4,
+    "input_dropout": 0.1,
+    "output_dropout": 0.5,
 }
 
 needs_bf16: Final = pytest.mark.skipif(not hardware.runs_bf16(), reason="this processor runs no bfloat16")

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 PIECE = 2048
 """Characters between two movements of the progress bar."""
-REMEMBERED = 4_000_000
-"""Characters before a split that a memory reads, at most: four seconds' work and some 100 MB."""
+REMEMBERED = 1_000_000
+"""Characters before a split that a memory reads, at most."""
 
 
 class _Text(NamedTuple):
@@ -75,8 +75,8 @@ def score(
         bool,
         typer.Option(
             "--remember",
-            help="Predict together with a memory of the text read so far, word for word. Before a split it reads all "
-            "the text that comes before.",
+            help="Predict together with a memory of the text read so far, word for word. Before a split it reads the "
+            f"text that comes before, up to {REMEMBERED:,} characters.",
             rich_help_panel="Adaptation",
         ),
     ] = False,
@@ -89,7 +89,7 @@ def score(
     and charged some 34 bits each, or 20 and those of the unknown id where the model has one.
 
     A split is scored after the text before it. With --adapt the end of that text is learnt from as well, and with
-    --remember all of it is looked up in; a compressor primed with the text before the split has seen it too.
+    --remember more of it is looked up in; a compressor primed with the text before the split has seen it too.
     """
     settings = options.adapt_settings(adapt_rate, adapt_every, adapt_decay, only_with="--adapt", on=adapt)
     if context is not None and split is None:
@@ -110,7 +110,7 @@ def score(
             options.note(note)
 
     def scorer(each: _Text) -> "Scorer":
-        return model.scorer(adapt=adapt, remember=remember and each.earlier, **settings)
+        return model.scorer(adapt=adapt, remember=each.earlier if remember else False, **settings)
 
     scored = [_score(scorer(each), each, quiet=quiet) for each in wanted]
     total = scored[0].joined(scored)

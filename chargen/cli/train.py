@@ -117,10 +117,10 @@ def train(
     }
     wanted: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     reading: dict[str, Any] = {"encoding": encoding, "glob": glob, "min_count": min_count}
+    if export is not None:
+        _refuse_unwritable(export)
     if nproc != 1 and "RANK" not in os.environ:  # which the processes that it starts have
         _launch(nproc)
-    if export is not None and export.is_dir():
-        raise typer.BadParameter(f"{export} is a folder; name a file in it", param_hint="--export")
     from chargen.checkpoint import load, save
     from chargen.cli.display import TrainingDisplay, encoding_bar
     from chargen.cli.signals import Stop
@@ -150,13 +150,29 @@ def train(
                     **wanted,
                 )
         result = display.follow(trainer.events())
-        if export is not None and world.leads and not stop.signal:
-            save(export, load(result.best), half=True)
         if as_json and world.leads:
             keys = ("run", "best", "val_bpc", "test_bpc", "seconds", "parameters", "chars_per_second")
             typer.echo(json.dumps({key: getattr(result, key) for key in keys}, default=str))
+        if export is not None and world.leads:
+            if stop.signal:
+                options.note(f"it was stopped, so {export} was not written; give --export again with --resume")
+            else:
+                save(export, load(result.best), half=True)
         if stop.signal:
             raise typer.Exit(128 + stop.signal)
+
+
+def _refuse_unwritable(export: Path) -> None:
+    """Find out before hours of training whether the file can be written after them."""
+    from chargen.runs import BEST, LAST
+
+    if export.is_dir():
+        raise typer.BadParameter(f"{export} is a folder; name a file in it", param_hint="--export")
+    if export.name in (BEST, LAST):
+        raise typer.BadParameter(f"{export.name} is a run's own file; choose another name", param_hint="--export")
+    folder = next(parent for parent in export.absolute().parents if parent.exists())
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise typer.BadParameter(f"{export} cannot be written, since {folder} cannot", param_hint="--export")
 
 
 def _launch(processes: int) -> None:

@@ -19,6 +19,8 @@ from chargen.vocab import Vocab
 
 ORDER: Final = 12
 """Characters of the longest context that is looked up."""
+RECENT: Final = 4096
+"""Places after the last three characters that are looked at, the latest ones: all of a book, and bounded work."""
 SHORT: Final = 3
 """Contexts shorter than this have their counts kept; longer ones are counted when they are looked up."""
 DISCOUNTS: Final = (0.5, 0.5, 0.6, 0.7, 0.8, 0.85) + (0.9,) * (ORDER - 5)
@@ -34,13 +36,14 @@ class Memory:
 
     The longest context that was seen before, up to ``ORDER`` characters, and all shorter ones have their say:
 
-        p_k(s) = (c_k(s) - D_k) / c_k + D_k t_k / c_k p_{k-1}(s)
+        p_k(s) = max(c_k(s) - D_k, 0) / c_k + D_k t_k / c_k p_{k-1}(s)
 
-    where c_k(s) counts how often ``s`` followed the last k characters, in the longest context, and in a shorter one
-    after how many different characters before them; c_k is the sum of those counts, t_k how many are not 0.
+    where c_k(s) counts how often ``s`` followed the last k characters, for k = ``ORDER``, and for a smaller k after how
+    many different characters before them; c_k is the sum of those counts, t_k how many are not 0.
 
     The text itself is kept, with the places that follow each three characters. Places after longer contexts are picked
-    out of these, so learning a character takes a microsecond and some ten bytes.
+    out of the latest ``RECENT`` of these, so learning a character takes a microsecond and some ten bytes (of a script
+    with thousands of characters, where most threes are new, ten microseconds and some 600 bytes).
 
     Args:
         vocab_size: Distinct ids.
@@ -79,7 +82,7 @@ class Memory:
             counts = np.fromiter(found.values(), np.int64, len(found))
             _interpolate(p, np.fromiter(found.keys(), np.int64, len(found)), counts, DISCOUNTS[order])
         if contexts[SHORT] in self._places:
-            self._look_up(p, self._places[contexts[SHORT]])
+            self._look_up(p, self._places[contexts[SHORT]][-RECENT:])
         return p
 
     def _look_up(self, p: NDArray[np.float64], after: "array[int]") -> None:
@@ -127,14 +130,18 @@ class Remembering:
     Args:
         network: What predicts beside the memory.
         vocab: Its vocabulary.
-        read: What the memory alone has read before; unlisted characters are passed over.
+        read: What the memory alone has read right before; unlisted characters are read as the unknown id, or passed
+            over where there is none.
     """
 
     def __init__(self, network: Predictor, vocab: Vocab, read: str = "") -> None:
         self._network, self._memory = network, Memory(len(vocab))
         self._weights = np.array(START)
         self._said: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None  # of the character to come
+        self._starts = not read  # behind a text that was read no new one begins
         ids = vocab.lookup(read)
+        if vocab.unknown_id is not None:
+            ids[ids < 0] = vocab.unknown_id
         for character in ids[ids >= 0].tolist():
             self._memory.read(character)
 
@@ -154,7 +161,8 @@ class Remembering:
             if self._said is not None:
                 said, p = self._said
                 self._weights += RATE * (said[:, character] - said @ p)
-            self._memory.read(character)
+            if self._starts or self._said is not None:
+                self._memory.read(character)
             said = np.stack([own, np.log(self._memory.predict())])  # (2, V)
             both = _log_softmax(self._weights @ said)
             self._said = said, np.exp(both)
