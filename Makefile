@@ -34,7 +34,7 @@ types: $(INSTALLED)
 unit: $(INSTALLED)
 	$(BIN)/pytest
 
-# The built wheel, alone in a clean venv, must have its corpora and be able to train, sample and inspect.
+# The built wheel, alone in a clean venv, must have its corpora and its model, and be able to train, sample and inspect.
 wheel: $(INSTALLED)
 	rm -rf build dist .venv/wheel
 	$(BIN)/python -m build --wheel --outdir dist .
@@ -42,6 +42,7 @@ wheel: $(INSTALLED)
 	.venv/wheel/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt dist/*.whl
 	cd .venv/wheel && rm -rf checkpoints \
 	&& bin/chargen corpora \
+	&& bin/chargen sample -p "Alice was" -n 40 --seed 1 \
 	&& bin/chargen train --steps 20 --hidden-size 32 --run smoke --threads 1 \
 	&& bin/chargen sample smoke -p "Alice was" -n 40 --seed 1 \
 	&& bin/chargen inspect smoke > inspected.txt \

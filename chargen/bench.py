@@ -10,7 +10,6 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import metadata
-from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -283,21 +282,10 @@ def machine(settings: Settings) -> dict[str, Any]:
     from chargen.training import hardware
 
     return {
-        "processor": _processor(),
+        "processor": hardware.processor(),
         "cores": hardware.cores(),
         "threads": settings.threads or hardware.cores(),
         "python": platform.python_version(),
         "numpy": np.__version__,
         "torch": metadata.version("torch"),
     }
-
-
-def _processor() -> str:
-    """The processor's name where the system tells it, else its architecture."""
-    listing = Path("/proc/cpuinfo")
-    if listing.exists():
-        for line in listing.read_text(encoding="utf-8").splitlines():
-            name, _, value = line.partition(":")
-            if name.strip() == "model name":
-                return value.strip()
-    return platform.processor() or platform.machine()

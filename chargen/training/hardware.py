@@ -3,8 +3,10 @@
 import contextlib
 import ctypes
 import os
+import platform
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Final
 
 import torch
@@ -76,6 +78,17 @@ def cores() -> int:
     """How many cores this process may use."""
     affinity = getattr(os, "sched_getaffinity", None)  # not on macOS and Windows
     return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+def processor() -> str:
+    """The processor's name where the system tells it, else its architecture."""
+    listing = Path("/proc/cpuinfo")
+    if listing.exists():
+        for line in listing.read_text(encoding="utf-8").splitlines():
+            name, _, value = line.partition(":")
+            if name.strip() == "model name":
+                return value.strip()
+    return platform.processor() or platform.machine()
 
 
 def check_memory(device: str, model: ModelConfig) -> None:
