@@ -1,17 +1,13 @@
-# make test    everything CI checks, on a fresh clone
-# make alice   train on Alice with the default settings, then read what it writes
+# make test     everything CI checks, on a fresh clone
+# make install  chargen and everything to develop with, in .venv
 
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: test alice install format lint types unit wheel clean
+.PHONY: test install format lint types unit wheel clean
 
 test: lint types unit wheel
-
-alice: $(INSTALLED)
-	$(BIN)/chargen train
-	$(BIN)/chargen sample -p "Alice was"
 
 install: $(INSTALLED)
 

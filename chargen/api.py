@@ -65,8 +65,8 @@ def load(where: str | Path | None = None) -> "Model":
     """The model in a checkpoint.
 
     Args:
-        where: A checkpoint file, a run's folder or name; None for the newest run and, without any, the pretrained
-            Alice.
+        where: A checkpoint file, a run's folder or name, or ``alice``, the pretrained model where no run has that
+            name; None for the newest run and, without any, the pretrained model.
 
     Raises:
         CheckpointError: there is no such checkpoint, or it is damaged.

@@ -20,7 +20,11 @@ Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on 
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
 CheckpointPath = Annotated[
     str | None,
-    typer.Argument(help="A checkpoint file, a run's folder or name; without one, the newest run.", show_default=False),
+    typer.Argument(
+        help="A checkpoint file, a run's folder or name; without one, the newest run or else alice, the pretrained "
+        "model.",
+        show_default=False,
+    ),
 ]
 Output = Annotated[
     Path | None, typer.Option("--output", "-o", help="Write the vectors to this .npy file.", show_default=False)
