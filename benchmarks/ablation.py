@@ -108,9 +108,7 @@ def score(model: Model, text: str) -> Bits:
     bits = []
     for split in ("val", "test"):
         found = held_out(model.checkpoint, model.path, split, sources=[text])
-        scorer = model.scorer()
-        scorer.feed(found.before)
-        bits.append(scorer.feed(found.text).bpc)
+        bits.append(model.scorer(before=found.before).feed(found.text).bpc)
     return bits[0], bits[1]
 
 

@@ -18,14 +18,14 @@ from chargen.inference.encode import encode, state_from
 from chargen.inference.generate import Ending, Piece, collect, generate, start_id
 from chargen.inference.memory import Remembering
 from chargen.inference.network import Network
-from chargen.inference.score import Predictor, Scored, Scorer
+from chargen.inference.score import Scored, Scorer
 from chargen.prompt import Fitted
 
 if TYPE_CHECKING:
     from chargen.training.adapt import Adapter
 
-ADAPT_PIECE: Final = 2048
-"""Characters that ``Model.adapted`` reads between two calls of ``progress``."""
+PIECE: Final = 2048
+"""Characters that are read between two calls of ``progress``."""
 
 
 class Model:
@@ -114,14 +114,25 @@ class Model:
             raise TextError("there is no text to score")
         return self.scorer(**options).feed(text)
 
-    def scorer(self, *, adapt: bool = False, remember: bool | str = False, **settings: Any) -> Scorer:
+    def scorer(
+        self,
+        *,
+        adapt: bool = False,
+        remember: bool = False,
+        before: str = "",
+        earlier: str = "",
+        progress: Callable[[int], object] = lambda _: None,
+        **settings: Any,
+    ) -> Scorer:
         """What scores one text piece by piece.
 
         Args:
             adapt: Let a copy of the weights go on learning from the text, each character scored before it is learnt
                 from (Krause et al. 2018); imports torch.
-            remember: Predict together with an n-gram memory of what was read before (``chargen.inference.memory``); a
-                text for one that has read that already.
+            remember: Predict together with an n-gram memory of what was read (``chargen.inference.memory``).
+            before: What stands right before the text; read first, and learnt from and remembered too.
+            earlier: What stands before that; remembered alone.
+            progress: Told now and then how many more characters of ``before`` were read.
             settings: Those of ``AdaptConfig``; only with ``adapt``.
 
         Raises:
@@ -130,10 +141,12 @@ class Model:
         how = AdaptConfig.from_dict(settings)
         if settings and not adapt:
             raise ConfigError(f"{', '.join(settings)} without adapt=True would change nothing")
-        network: Predictor = self._adapter(how) if adapt else self.network
-        if remember or isinstance(remember, str):
-            network = Remembering(network, self.vocab, remember if isinstance(remember, str) else "")
-        return Scorer(network, self.vocab)
+        scorer = Scorer(self._adapter(how) if adapt else self.network, self.vocab)
+        for first in range(0, len(before), PIECE):
+            progress(scorer.feed(before[first : first + PIECE]).characters)
+        if remember:  # only now: how far a network is to be trusted does not show in a text that it was trained on
+            scorer.predictor = Remembering(scorer.predictor, self.vocab, earlier + before)
+        return scorer
 
     def adapted(
         self, text: str, *, progress: Callable[[int], object] = lambda _: None, adapt_decay: float = 0, **settings: Any
@@ -156,8 +169,8 @@ class Model:
         adapter = self._adapter(how)
         state = adapter.initial_state()
         read = np.concatenate([[start_id(self.vocab)], ids])
-        for first in range(0, len(read), ADAPT_PIECE):
-            progress(len(adapter.run(read[first : first + ADAPT_PIECE], state)))
+        for first in range(0, len(read), PIECE):
+            progress(len(adapter.run(read[first : first + PIECE], state)))
         learnt = dataclasses.replace(
             self.checkpoint, weights=adapter.export(), history=(), test_bpc=None, progress={}, state={}
         )

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import tiny
 from samples import checkpoint
@@ -11,6 +12,7 @@ from samples import checkpoint
 import chargen
 from chargen.checkpoint import load, save
 from chargen.errors import CheckpointError, ConfigError, TextError
+from chargen.inference.memory import START, Remembering
 from chargen.model import Model
 from chargen.training.events import Evaluated, Event, Finished, Started
 
@@ -122,6 +124,33 @@ def test_a_model_scores_text(model: Model) -> None:
         model.score("abcd", adpat=True)
     with pytest.raises(ConfigError, match="adapt_rate without adapt=True would change nothing"):
         model.score("abcd", adapt_rate=0.1)
+
+
+def test_what_stands_before_a_text_is_read_first(model: Model) -> None:
+    """By the network as if it had been fed, with and without adaptation, and by the memory, with what is earlier."""
+    before, text = "bad cab " * 4, "a dab"
+    for adapt in (False, True):
+        fed = model.scorer(adapt=adapt)
+        fed.feed(before)
+        read: list[int] = []
+        scorer = model.scorer(adapt=adapt, before=before, progress=read.append)
+        assert sum(read) == len(before)
+        assert scorer.feed(text).total == pytest.approx(fed.feed(text).total, abs=1e-3)
+    bits = {
+        earlier: model.scorer(remember=True, before=before, earlier=earlier).feed(text).total
+        for earlier in ("", "a dab, " * 9)
+    }
+    assert bits["a dab, " * 9] < bits[""] < model.scorer(before=before).feed(text).total
+
+
+def test_how_much_a_memory_counts_is_learnt_from_the_text_alone(model: Model) -> None:
+    """What stands before it may be what the network was trained on, and more is no reason to trust it more."""
+    scorer = model.scorer(remember=True, before="bad cab " * 400)
+    predictor = scorer.predictor
+    assert isinstance(predictor, Remembering)
+    np.testing.assert_array_equal(predictor._weights, START)
+    scorer.feed("a dab")
+    assert (predictor._weights != START).any()
 
 
 def test_loading_what_is_not_there_is_an_error(tmp_path: Path) -> None:

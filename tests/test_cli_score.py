@@ -179,8 +179,7 @@ def test_all_that_comes_before_a_split_is_remembered(chargen: Command, trained: 
     arguments = [trained, "--split", "test", "--remember", "--context", "100"]
     run = chargen("score", *arguments)
     assert run.err == f"note: 100 characters before it were read first, and {start - 100:,} before those remembered\n"
-    scorer = model.scorer(remember=text[: start - 100])
-    scorer.feed(text[start - 100 : start])
+    scorer = model.scorer(remember=True, earlier=text[: start - 100], before=text[start - 100 : start])
     found = figures(chargen, *arguments)
     assert found["bpc"] == pytest.approx(scorer.feed(text[start:stop]).bpc, abs=1e-4)
     assert (found["context"], found["remembered"]) == (100, start - 100)

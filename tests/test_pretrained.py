@@ -45,8 +45,7 @@ def test_it_is_what_its_readme_says(checkpoint: Checkpoint) -> None:
 def test_it_scores_what_it_says(checkpoint: Checkpoint, file: Path) -> None:
     """In half precision the weights still have the loss that training measured."""
     found = held_out(checkpoint, file, "val")
-    scorer = Model(checkpoint, file).scorer()
-    scorer.feed(found.before[-1000:])
+    scorer = Model(checkpoint, file).scorer(before=found.before[-1000:])
     assert scorer.feed(found.text).bpc == pytest.approx(checkpoint.history[-1].val_bpc, abs=0.01)
 
 

@@ -12,7 +12,7 @@ from chargen.cli import heat, options, tables, texts
 from chargen.config import HELDOUT_CONTEXT, AdaptConfig
 
 if TYPE_CHECKING:
-    from chargen.inference.score import Scored, Scorer
+    from chargen.inference.score import Scored
     from chargen.model import Model
 
 PIECE = 2048
@@ -109,10 +109,7 @@ def score(
                 note += f", and {len(wanted[0].earlier):,} before those remembered"
             options.note(note)
 
-    def scorer(each: _Text) -> "Scorer":
-        return model.scorer(adapt=adapt, remember=each.earlier if remember else False, **settings)
-
-    scored = [_score(scorer(each), each, quiet=quiet) for each in wanted]
+    scored = [_score(model, each, quiet=quiet, adapt=adapt, remember=remember, **settings) for each in wanted]
     total = scored[0].joined(scored)
     if split is not None and total.unknown and not quiet:
         options.note("the training's own figure does not charge which unknown character each of them was")
@@ -151,19 +148,18 @@ def _held_out(
     return _Text(*found)
 
 
-def _score(scorer: "Scorer", wanted: _Text, *, quiet: bool) -> "Scored":
+def _score(model: "Model", wanted: _Text, *, quiet: bool, **how: Any) -> "Scored":
     from chargen.inference.score import Scored
 
     with options.bar(wanted.name, len(wanted.before) + len(wanted.text), quiet=quiet) as bar:
+        scorer = model.scorer(before=wanted.before, earlier=wanted.earlier, progress=bar.update, **how)
 
-        def pieces(text: str) -> Iterator["Scored"]:
-            for first in range(0, len(text), PIECE):
-                yield scorer.feed(text[first : first + PIECE])
-                bar.update(min(PIECE, len(text) - first))
+        def pieces() -> Iterator["Scored"]:
+            for first in range(0, len(wanted.text), PIECE):
+                yield scorer.feed(wanted.text[first : first + PIECE])
+                bar.update(min(PIECE, len(wanted.text) - first))
 
-        for _ in pieces(wanted.before):
-            pass
-        return Scored.joined(pieces(wanted.text))
+        return Scored.joined(pieces())
 
 
 def _figures(scored: "Scored") -> dict[str, float]:

@@ -81,6 +81,11 @@ class Predictor(Protocol):
 class Scorer:
     """Scores a text piece by piece; pieces give what the whole would.
 
+    Attributes:
+        predictor: What predicts; another that takes the same state may go on in its place.
+        state: Where the text read so far has left it.
+        last: The last id read.
+
     Args:
         network: The model.
         vocab: Its vocabulary.
@@ -104,7 +109,7 @@ class Scorer:
     ) -> None:
         if not 0 < escape < 1:
             raise ConfigError(f"escape must be a number above 0 and below 1, not {escape}")
-        self._network = network
+        self.predictor = network
         self._vocab = vocab
         self.state = network.initial_state() if state is None else network.adopt_state(state)
         self.last = start_id(vocab) if last is None else last
@@ -133,7 +138,7 @@ class Scorer:
         inputs = np.concatenate([[self.last], ids])
         for start in range(0, len(ids), BLOCK):
             targets = ids[start : start + BLOCK]
-            logits = self._network.run(inputs[start : start + len(targets)], self.state)
+            logits = self.predictor.run(inputs[start : start + len(targets)], self.state)
             bits[start : start + len(targets)] = bits_of(logits, targets)
         self.last = int(inputs[-1])
         return bits
