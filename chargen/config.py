@@ -192,7 +192,7 @@ class TrainConfig(_Config):
     epochs: float = 24
     steps: int = 0
     minutes: float = 0
-    learning_rate: float = 6e-3
+    learning_rate: float = 12e-3
     warmup: int = 60
     weight_decay: float = 0.1
     grad_clip: float = 1.0

@@ -5,6 +5,7 @@ on) 24 passes of a 2x384 LSTM. Its numbers were chosen on Alice's and Tiny Shake
 
 - A text ten times as long takes half as long again to train on: it is passed over a sixth as often.
 - More effort goes first into more passes, then into a wider network.
+- The more effort and the wider the network, the smaller its steps.
 - Dropout grows with the number of passes, and weight decay shrinks with the text's length: what a network would
   otherwise learn by heart.
 """
@@ -24,6 +25,8 @@ ALICE: Final = 133_632  # characters that the law is anchored at
 LARGE_SPLIT: Final = 200_000  # characters; by default a validation or test split has no more
 WIDTHS: Final = ((0.2, 192), (0.5, 256), (2.5, 384), (math.inf, 512))
 """Hidden size up to each effort."""
+RATES: Final = {192: 0.015, 256: 0.018, 384: 0.012, 512: 0.006}
+"""Learning rate of the trainings that choose each of these widths."""
 
 Speed = Callable[[ModelConfig, TrainConfig], float]
 """Measures how many characters a second such a network trains on here."""
@@ -83,12 +86,16 @@ def _law(characters: int, effort: float, wanted: Mapping[str, Any]) -> dict[str,
         "bptt": 96 if wanted.get("bidirectional") else TrainConfig.bptt,
     }
     passes = _passes(characters) * effort
+    width = next(width for limit, width in WIDTHS if effort <= limit)
+    asked = ModelConfig(vocab_size=2, hidden_size=wanted.get("hidden_size", width)).hidden_size
     drop = 0.4 + 0.15 * math.log2((_passes_asked({**window, **wanted}, trained) or passes) / TrainConfig.epochs)
     return {
         **splits,
         **window,
-        "hidden_size": next(width for limit, width in WIDTHS if effort <= limit),
+        "hidden_size": width,
         "epochs": passes,
+        # one over the width, as Yang et al. 2022 (Tensor Programs V) derive for Adam
+        "learning_rate": round(RATES[width] * min(1.0, width / asked), 8),
         "weight_decay": round(TrainConfig.weight_decay / math.sqrt(length), 4),
         "dropout": round(min(0.5, max(0.0, drop)), 3),
         "weight_drop": round(min(0.5, max(0.0, drop)), 3),

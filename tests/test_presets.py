@@ -4,7 +4,7 @@ import pytest
 
 from chargen.config import ModelConfig, TrainConfig
 from chargen.errors import ConfigError
-from chargen.presets import ALICE, LARGE_SPLIT, PRESETS, settings
+from chargen.presets import ALICE, LARGE_SPLIT, PRESETS, RATES, WIDTHS, settings
 
 WHOLE_ALICE = 148_480
 
@@ -17,6 +17,7 @@ def test_the_defaults_are_those_for_alice() -> None:
         "epochs",
         "batch_size",
         "bptt",
+        "learning_rate",
         "weight_decay",
         "dropout",
         "weight_drop",
@@ -34,6 +35,15 @@ def test_more_effort_means_more_passes_width_and_dropout() -> None:
         assert model.hidden_size <= larger.hidden_size
         assert train.epochs < longer.epochs
         assert train.dropout <= longer.dropout
+        assert train.learning_rate >= longer.learning_rate
+    assert [*RATES] == [width for _, width in WIDTHS]
+
+
+def test_the_wider_a_network_the_smaller_its_steps() -> None:
+    """Beyond the width that the effort would choose, the learning rate goes with one over it."""
+    rates = {size: settings(WHOLE_ALICE, 72, hidden_size=size)[1].learning_rate for size in (8, 384, 768, 1536)}
+    assert rates[8] == rates[384] == TrainConfig.learning_rate
+    assert rates[384] == pytest.approx(2 * rates[768]) == pytest.approx(4 * rates[1536])
 
 
 def test_a_longer_text_is_passed_over_less_often() -> None:
