@@ -25,8 +25,10 @@ ALICE: Final = 133_632  # characters that the law is anchored at
 LARGE_SPLIT: Final = 200_000  # characters; by default a validation or test split has no more
 WIDTHS: Final = ((0.2, 192), (0.5, 256), (2.5, 384), (math.inf, 512))
 """Hidden size up to each effort."""
-RATES: Final = {192: 0.015, 256: 0.018, 384: 0.012, 512: 0.006}
+RATES: Final = {192: 0.012, 256: 0.012, 384: 0.012, 512: 0.006}
 """Learning rate of the trainings that choose each of these widths."""
+GENTLE: Final = 0.006
+"""The learning rate that GRU, plain RNN and peephole LSTM get at most: of more, the first two learn much less."""
 
 Speed = Callable[[ModelConfig, TrainConfig], float]
 """Measures how many characters a second such a network trains on here."""
@@ -88,14 +90,15 @@ def _law(characters: int, effort: float, wanted: Mapping[str, Any]) -> dict[str,
     passes = _passes(characters) * effort
     width = next(width for limit, width in WIDTHS if effort <= limit)
     asked = ModelConfig(vocab_size=2, hidden_size=wanted.get("hidden_size", width)).hidden_size
+    rate = RATES[width] if wanted.get("cell", "lstm") == "lstm" else min(GENTLE, RATES[width])
     drop = 0.4 + 0.15 * math.log2((_passes_asked({**window, **wanted}, trained) or passes) / TrainConfig.epochs)
     return {
         **splits,
         **window,
         "hidden_size": width,
         "epochs": passes,
-        # one over the width, as Yang et al. 2022 (Tensor Programs V) derive for Adam
-        "learning_rate": round(RATES[width] * min(1.0, width / asked), 8),
+        # beyond the width chosen it goes with one over it, as Yang et al. 2022 (Tensor Programs V) derive for Adam
+        "learning_rate": round(rate * min(1.0, width / asked), 8),
         "weight_decay": round(TrainConfig.weight_decay / math.sqrt(length), 4),
         "dropout": round(min(0.5, max(0.0, drop)), 3),
         "weight_drop": round(min(0.5, max(0.0, drop)), 3),

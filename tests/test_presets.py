@@ -2,7 +2,7 @@
 
 import pytest
 
-from chargen.config import ModelConfig, TrainConfig
+from chargen.config import CELLS, ModelConfig, TrainConfig
 from chargen.errors import ConfigError
 from chargen.presets import ALICE, LARGE_SPLIT, PRESETS, RATES, WIDTHS, settings
 
@@ -44,6 +44,12 @@ def test_the_wider_a_network_the_smaller_its_steps() -> None:
     rates = {size: settings(WHOLE_ALICE, 72, hidden_size=size)[1].learning_rate for size in (8, 384, 768, 1536)}
     assert rates[8] == rates[384] == TrainConfig.learning_rate
     assert rates[384] == pytest.approx(2 * rates[768]) == pytest.approx(4 * rates[1536])
+
+
+@pytest.mark.parametrize("cell", sorted({*CELLS} - {"lstm"}))
+def test_other_cells_than_the_lstm_take_gentler_steps(cell: str) -> None:
+    """What an LSTM learns fastest with makes them forget."""
+    assert settings(WHOLE_ALICE, 72, cell=cell)[1].learning_rate < settings(WHOLE_ALICE, 72)[1].learning_rate
 
 
 def test_a_longer_text_is_passed_over_less_often() -> None:
