@@ -23,7 +23,7 @@ PRESETS: Final[Mapping[str, float]] = {"quick": 0.36, "default": 1.0, "best": 4.
 
 ALICE: Final = 133_632  # characters that the law is anchored at
 LARGE_SPLIT: Final = 200_000  # characters; by default a validation or test split has no more
-WIDTHS: Final = ((0.2, 192), (0.5, 256), (2.5, 384), (math.inf, 512))
+WIDTHS: Final = ((0.25, 192), (0.5, 256), (2.5, 384), (math.inf, 512))
 """Hidden size up to each effort."""
 RATES: Final = {192: 0.012, 256: 0.012, 384: 0.012, 512: 0.006}
 """Learning rate of the trainings that choose each of these widths."""
