@@ -38,7 +38,7 @@ class Adapter:
     stretch; the state is carried on.
 
     On Alice's validation split this takes the pretrained model from 1.647 bits per character to 1.584, the 8,000
-    characters before it learnt from as well. Adam, the other candidate, gained three quarters of that.
+    characters before it learnt from as well. On a 2x256 LSTM Adam, the other candidate, gained three quarters as much.
 
     Args:
         config: Architecture.
