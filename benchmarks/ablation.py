@@ -2,12 +2,12 @@
 
     python benchmarks/ablation.py                               # Alice with the default settings: some hours
     python benchmarks/ablation.py --preset quick --jobs 2       # with those of a minute
-    python benchmarks/ablation.py book.txt --only dropout averaging --seeds 1
+    python benchmarks/ablation.py book.txt --only dropout skip --seeds 1
 
 A row has the mean over the seeds of the bits per character on the validation and the test split, and the distance
-between the best and the worst seed. The row without calibration is the whole training, judged with its logits as they
-are. Trainings run in one thread each, ``--jobs`` at a time, in a folder that is removed in the end; one that fails is
-left out.
+between the best and the worst seed. Two ingredients do not act on training, so their rows judge the whole one again:
+without calibration with its logits as they are, without averaging with the weights that its last step left. Trainings
+run in one thread each, ``--jobs`` at a time, in a folder that is removed in the end; one that fails is left out.
 """
 
 import argparse
@@ -16,18 +16,25 @@ import itertools
 import statistics
 import sys
 import tempfile
+from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 import chargen
 from chargen import corpus
+from chargen.checkpoint import load
 from chargen.errors import ChargenError
 from chargen.heldout import held_out
 from chargen.model import Model
 from chargen.presets import PRESETS
+from chargen.runs import LAST
 
 WHOLE = "nothing"
+UNAVERAGED = "averaging"
 UNCALIBRATED = "calibration"
 LEFT_OUT: dict[str, dict[str, Any]] = {
     WHOLE: {},
@@ -36,7 +43,6 @@ LEFT_OUT: dict[str, dict[str, Any]] = {
     "output-dropout": {"output_dropout": 0},
     "weight-drop": {"weight_drop": 0},
     "weight-decay": {"weight_decay": 0},
-    "averaging": {"ema_decay": 0},
     "skip": {"skip": False},
     "clipping": {"grad_clip": 0},
     "second-layer": {"num_layers": 1},
@@ -62,7 +68,7 @@ def main() -> None:
         ProcessPoolExecutor(arguments.jobs, mp_context=get_context("spawn")) as pool,
     ):
         jobs = [pool.submit(train, arguments.text, arguments.preset, name, seed, root) for name, seed in plans]
-        found: dict[str, list[Bits]] = {name: [] for name in [*rows, UNCALIBRATED]}
+        found: dict[str, list[Bits]] = {name: [] for name in [*rows, UNAVERAGED, UNCALIBRATED]}
         for (name, seed), job in zip(plans, jobs, strict=True):
             try:
                 judged = job.result()
@@ -89,18 +95,29 @@ def train(text: str, preset: str, name: str, seed: int, root: str) -> dict[str, 
     model = chargen.load(result.best)
     judged = {name: score(model, text)}
     if name == WHOLE:
-        judged[UNCALIBRATED] = score(uncalibrated(model), text)
+        judged[UNAVERAGED] = score(unaveraged(model), text)
+        judged[UNCALIBRATED] = score(rescaled(model, model.checkpoint.weights, 1 / scale(model)), text)
     return judged
 
 
-def uncalibrated(model: Model) -> Model:
-    """The model with its logits as training left them."""
-    scale = model.checkpoint.history[-1].logit_scale if model.checkpoint.history else 1.0
-    weights = {
-        name: weight / scale if name.startswith("readout.") else weight
-        for name, weight in model.checkpoint.weights.items()
+def unaveraged(model: Model) -> Model:
+    """The model with the weights of its training's last step in the place of their average."""
+    last = load(model.path.with_name(LAST), with_state=True)
+    weights = {name: last.state.get(f"weight.{name}", weight) for name, weight in last.weights.items()}
+    return rescaled(model, weights, scale(model))
+
+
+def rescaled(model: Model, weights: Mapping[str, NDArray[np.float32]], factor: float) -> Model:
+    """The model with other weights, and their logits times ``factor``."""
+    changed = {
+        name: weight * np.float32(factor) if name.startswith("readout.") else weight for name, weight in weights.items()
     }
-    return Model(dataclasses.replace(model.checkpoint, weights=weights), model.path)
+    return Model(dataclasses.replace(model.checkpoint, weights=changed), model.path)
+
+
+def scale(model: Model) -> float:
+    """The factor that calibration chose for the model's logits."""
+    return model.checkpoint.history[-1].logit_scale if model.checkpoint.history else 1.0
 
 
 def score(model: Model, text: str) -> Bits:

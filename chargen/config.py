@@ -189,17 +189,17 @@ class TrainConfig(_Config):
 
     batch_size: int = 32
     bptt: int = 32
-    epochs: float = 24
+    epochs: float = 16
     steps: int = 0
     minutes: float = 0
     learning_rate: float = 12e-3
     warmup: int = 60
     weight_decay: float = 0.1
     grad_clip: float = 1.0
-    dropout: float = 0.4
-    input_dropout: float = 0.1
-    output_dropout: float = 0.5
-    weight_drop: float = 0.4
+    dropout: float = 0.3
+    input_dropout: float = 0.075
+    output_dropout: float = 0.4
+    weight_drop: float = 0.3
     ema_decay: float = 0.998
     val_fraction: float = 0.05
     test_fraction: float = 0.05
