@@ -176,7 +176,7 @@ class TrainConfig(_Config):
         ema_decay: Decay per step of the averaged weights that are evaluated and saved, 0 for no averaging.
         val_fraction: Share of the text for validation; it lies after the training split.
         test_fraction: Share of the text for the test; it comes last.
-        eval_every: Steps between validations, 0 for once an epoch or oftener.
+        eval_every: Steps between validations, 0 to choose: once an epoch, unless epochs are long or short.
         patience: Validations without a new best after which training stops, 0 for never.
         keep: Periodic checkpoints to keep beside ``best`` and ``last``.
         preview: Characters of sample text after each validation, 0 for none.

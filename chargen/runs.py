@@ -141,7 +141,7 @@ def find(where: str | Path | None = None, *, root: str | Path = ROOT) -> Path:
         raise CheckpointError(f"cannot read {str(where)!r}: {error.strerror or error}") from error
     if folders:
         raise CheckpointError(f"{folders[-1]} is a folder without {BEST} or {LAST}")
-    if where == PRETRAINED and (pretrained := bundled()):
+    if str(where) == PRETRAINED and (pretrained := bundled()):
         return pretrained
     raise CheckpointError(f"there is no checkpoint or run {str(where)!r}; chargen train makes one in {root}/")
 

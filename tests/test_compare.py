@@ -129,6 +129,17 @@ def test_a_plan_that_cannot_be_is_refused(
         planned(text_file, tmp_path, *cells, **settings)
 
 
+def test_a_run_made_meanwhile_is_not_replaced(text_file: Path, tmp_path: Path) -> None:
+    """Hours lie between the plan of a long comparison and its last training."""
+    for overwrite in (False, True):
+        (contest,) = planned(text_file, tmp_path, "rnn", name="mine", overwrite=overwrite)
+        if not overwrite:
+            [*contest.trainer().events()]
+            with pytest.raises(RunError, match="exists"):
+                contest.trainer()
+    contest.trainer()
+
+
 def test_a_result_tells_what_the_run_holds(text_file: Path, tmp_path: Path) -> None:
     """Sizes, losses and the learning curve are those of the checkpoints, and the run can go on like any other."""
     (contest,) = planned(text_file, tmp_path, "gru", steps=6, eval_every=2)

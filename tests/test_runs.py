@@ -215,7 +215,7 @@ def test_alice_is_the_pretrained_model_unless_a_run_has_that_name(
 ) -> None:
     """So that what is told of the one can be tried with the other."""
     monkeypatch.setattr(runs, "bundled", lambda: tmp_path / "pretrained")
-    assert find("alice", root=tmp_path) == tmp_path / "pretrained"
+    assert find("alice", root=tmp_path) == find(Path("alice"), root=tmp_path) == tmp_path / "pretrained"
     write(Run("alice", tmp_path))
     assert find("alice", root=tmp_path) == tmp_path / "alice" / "best.safetensors"
     monkeypatch.setattr(runs, "bundled", lambda: None)

@@ -112,7 +112,7 @@ class TrainingDisplay:
         table = Table(show_header=False, box=None, pad_edge=False)
         if event.reason == "interrupted":
             table.add_row("stopped", f"at step {event.step:,} of {event.total_steps:,}, everything saved")
-            table.add_row("go on", f"chargen train --resume {event.run}")
+            table.add_row("go on", Text(visible(f"chargen train --resume {shlex.quote(event.run)}")))
         elif event.reason:
             table.add_row("early stop", event.reason)
         table.add_row(

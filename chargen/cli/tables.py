@@ -15,7 +15,7 @@ def show(rows: Sequence[Mapping[str, object]], *, right: Collection[str] = ()) -
     console = options.stdout()
     if not console.is_terminal:
         for row in [list(rows[0]), *(row.values() for row in rows)]:
-            typer.echo("\t".join(map(str, row)))
+            typer.echo("\t".join(visible(str(value)) for value in row))
         return
     from rich.table import Table
     from rich.text import Text

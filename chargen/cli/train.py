@@ -65,7 +65,7 @@ def train(
     learning_rate: Annotated[float | None, _option(_TRAINING, "Peak learning rate of AdamW.")] = None,
     warmup: Annotated[int | None, _option(_TRAINING, "Steps of linear warm-up.")] = None,
     grad_clip: Annotated[float | None, _option(_TRAINING, "Largest gradient norm; 0 for no clipping.")] = None,
-    eval_every: Annotated[int | None, _option(_TRAINING, "Steps between validations; 0 for once an epoch.")] = None,
+    eval_every: Annotated[int | None, _option(_TRAINING, "Steps between validations; 0 to choose.")] = None,
     patience: Annotated[int | None, _option(_TRAINING, "Stop after this many validations without a new best.")] = None,
     dropout: Annotated[float | None, _option(_REGULARISATION, "Locked dropout between layers.")] = None,
     output_dropout: Annotated[float | None, _option(_REGULARISATION, "Locked dropout before the read-out.")] = None,

@@ -65,6 +65,7 @@ class Contest:
         model: Architecture, of the size that the parameter budget allows.
         train: Settings, which differ from the other contests' by the seed alone.
         run: Where to write.
+        overwrite: Replace a run that is there by then.
     """
 
     texts: Texts
@@ -72,12 +73,13 @@ class Contest:
     model: ModelConfig
     train: TrainConfig
     run: Run
+    overwrite: bool
 
     def trainer(self, stop: Callable[[], bool] = lambda: False) -> Trainer:
         """The trainer of this contest; a time budget begins to run here."""
         origin = dataclasses.asdict(self.texts)
         trainer = Trainer(self.corpus, self.model, self.train, self.run, origin=origin, stop=stop)
-        self.run.prepare(overwrite=True)
+        self.run.prepare(overwrite=self.overwrite)
         return trainer
 
     def result(self, finished: Finished) -> Result:
@@ -151,7 +153,14 @@ def plan(
     names = [model.cell if seeds == 1 else f"{model.cell}-{seed}" for model, seed in contests]
     folders = _runs(name, corpus.name, names, root, overwrite=overwrite)
     return [
-        Contest(texts=texts, corpus=corpus, model=model, train=dataclasses.replace(train, seed=seed), run=run)
+        Contest(
+            texts=texts,
+            corpus=corpus,
+            model=model,
+            train=dataclasses.replace(train, seed=seed),
+            run=run,
+            overwrite=overwrite and name is not None,
+        )
         for (model, seed), run in zip(contests, folders, strict=True)
     ]
 
