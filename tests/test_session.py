@@ -115,19 +115,21 @@ def test_a_run_goes_on_with_the_text_it_began_with(text_file: Path, text: str, t
     here.unlink()
     with pytest.raises(CorpusError, match=r"here\.txt"):
         session.resume("run", root=tmp_path)
-    made = session.resume("run", Texts(sources=(str(text_file),)), root=tmp_path)
+    made = session.resume("run", {"sources": (str(text_file),)}, root=tmp_path)
     assert tiny.finish(made).step == 6
     assert made.origin["sources"] == (str(text_file),)
 
 
 def test_reading_again_reads_alike(text: str, tmp_path: Path) -> None:
-    """Encoding and rare characters are taken as they were when the run began."""
+    """Encoding and rare characters are taken as they were when the run began, wherever the text is now."""
     file = tmp_path / "latin.txt"
     file.write_bytes((text + "é" * 9 + "ü").encode("latin-1", "replace"))
     texts = Texts(sources=(str(file),), encoding="latin-1", min_count=5)
     made = session.begin(texts, run="run", root=tmp_path, stop=stop_after(2), **tiny.SETTINGS)
     assert made.corpus.vocab.unknown_id is not None
     tiny.finish(made)
+    moved = {"sources": (str(file.rename(tmp_path / "elsewhere.txt")),)}
+    tiny.finish(session.resume("run", moved, root=tmp_path, stop=stop_after(1)))
     assert tiny.finish(session.resume("run", root=tmp_path)).step == 6
 
 

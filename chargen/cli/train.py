@@ -135,7 +135,7 @@ def train(
                 _refuse_with_resume(run=run, init_from=init_from, overwrite=overwrite or None, preset=preset)
                 if not corpus:
                     _refuse_with_resume(**how)
-                moved = texts if corpus else None
+                moved = {"sources": texts.sources, **how} if corpus else None
                 trainer = session.resume(resume, moved, progress=progress, stop=stop, world=world, **wanted)
             else:
                 trainer = session.begin(

@@ -1,7 +1,7 @@
 """Where a training begins: a new run, a run that goes on, or a fine-tuning of an older model."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +96,7 @@ def begin(
 
 def resume(
     run: str,
-    texts: Texts | None = None,
+    moved: Mapping[str, Any] | None = None,
     *,
     root: Path = runs.ROOT,
     progress: Progress | None = None,
@@ -108,7 +108,7 @@ def resume(
 
     Args:
         run: The run's name.
-        texts: Where the text is now; None for where it was.
+        moved: What is new of where the text is and how it is read, by the names in ``Texts``.
         root: The folder of all runs.
         progress: As in ``begin``.
         stop: As in ``begin``.
@@ -136,11 +136,10 @@ def resume(
     load(folder.best)  # the test at the end needs it: better to know now that it is damaged
     if "step" not in last.progress:
         raise CheckpointError(f"{folder.last} holds no training state to resume from")
-    if texts is None:
-        origin = last.progress["origin"]
-        texts = Texts(**{**origin, "sources": tuple(origin["sources"])})
-        if "-" in texts.sources:
-            raise CorpusError(f"this run's text came through a pipe; pipe it in again: chargen train - --resume {run}")
+    origin = last.progress["origin"]
+    texts = Texts(**{**origin, "sources": tuple(origin["sources"]), **(moved or {})})
+    if not moved and "-" in texts.sources:
+        raise CorpusError(f"this run's text came through a pipe; pipe it in again: chargen train - --resume {run}")
     world = world or World()
     corpus = _read(texts, progress, world)
     if corpus.sha256 != last.corpus.sha256 or corpus.vocab != last.vocab:
