@@ -23,7 +23,7 @@ PRESETS: Final[Mapping[str, float]] = {"quick": 0.34, "default": 1.0, "best": 4.
 
 ALICE: Final = 133_632  # characters that the law is anchored at
 LARGE_SPLIT: Final = 200_000  # characters; by default a validation or test split has no more
-WIDTHS: Final = ((0.33, 192), (0.75, 256), (3.75, 384), (math.inf, 512))
+WIDTHS: Final = ((0.33, 192), (0.75, 256), (3.4, 384), (math.inf, 512))
 """Hidden size up to each effort."""
 RATES: Final = {192: 0.015, 256: 0.012, 384: 0.012, 512: 0.009}
 """Learning rate of the trainings that choose each of these widths."""
