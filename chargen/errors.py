@@ -39,3 +39,8 @@ class TextError(ChargenError):
 
 class TrainingError(ChargenError):
     """A training had to stop: its loss is not finite, or a process was lost."""
+
+
+def is_out_of_memory(error: RuntimeError) -> bool:
+    """Whether torch raised ``error`` for want of memory, a GPU's or the machine's."""
+    return type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in str(error)

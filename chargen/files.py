@@ -14,12 +14,18 @@ from chargen.errors import RunError
 def replacing(path: Path) -> Iterator[IO[bytes]]:
     """A binary file to write into, put in the place of ``path`` at the end: synced first, then renamed.
 
-    Until then the old file stands untouched; an exception, a full disk or a killed process leaves it so.
+    Until then the old file stands untouched; an exception, a full disk or a killed process leaves it so. Of a link,
+    the file that it points to is replaced. A device or a pipe is written into as it is.
 
     Raises:
         RunError: the folder or the file cannot be written, or the disk is full.
     """
     try:
+        if path.exists() and not path.is_file():
+            with path.open("wb") as stream:
+                yield stream
+            return
+        path = Path(os.path.realpath(path))
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
     except OSError as error:

@@ -41,7 +41,7 @@ def held_out(
         path: Its file; the run's ``last`` checkpoint beside it knows where the text came from.
         split: One of ``SPLITS``.
         sources: Where the text is now; without any it is looked for where it was, or among the built-in ones.
-        encoding: Of the text; None for what it was, or UTF-8.
+        encoding: Of the text; None for what the run says it was, or UTF-8.
         context: Characters right before the split, at most.
         reach: How far before the split the earlier text begins; none unless that is more than ``context``.
 
@@ -71,11 +71,12 @@ def held_out(
 
 
 def _load(checkpoint: Checkpoint, path: Path, sources: Sequence[str], encoding: str | None) -> corpus.Corpus:
-    if sources:
-        return corpus.load(sources, encoding=encoding or "utf-8")
     origin = _origin(checkpoint, path)
+    encoding, glob = encoding or origin["encoding"], origin["glob"]
+    if sources:
+        return corpus.load(sources, encoding=encoding, glob=glob)
     try:
-        return corpus.load(_files(origin["sources"]), encoding=encoding or origin["encoding"], glob=origin["glob"])
+        return corpus.load(_files(origin["sources"]), encoding=encoding, glob=glob)
     except CorpusError as error:
         raise CorpusError(
             f"the text that {path} was trained on, {checkpoint.corpus.name}, is not at hand ({error}); name its file"

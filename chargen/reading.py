@@ -17,6 +17,7 @@ by half, and 256 KiB as fast as 1 MiB."""
 
 STDIN: Final = "-"
 _GZIP: Final = b"\x1f\x8b"
+_REMEDY: Final = "save it as UTF-8, or name its encoding (train, score, classify and encode have --encoding)"
 _UTF16: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
@@ -76,8 +77,8 @@ def decoded(stream: IO[bytes], label: str, encoding: str) -> Iterator[str]:
             beginning = False
         if "\0" in text:
             raise CorpusError(
-                f"{label} looks binary: it holds NUL characters; if it is UTF-16, name that: --encoding utf-16, "
-                "utf-16-le or utf-16-be"
+                f"{label} looks binary: it holds NUL characters; if it is UTF-16 (utf-16, utf-16-le or utf-16-be), "
+                f"{_REMEDY}"
             )
         if text:
             yield text
@@ -116,8 +117,8 @@ def unreadable(label: str, error: Exception) -> CorpusError:
 
 def _undecodable(label: str, encoding: str, error: UnicodeDecodeError, offset: int) -> str:
     if offset == 0 and error.object.startswith(_UTF16):
-        hint = "it begins like UTF-16, so try --encoding utf-16"
+        hint = f"it begins like UTF-16; {_REMEDY}"
     else:
-        hint = "name its encoding with --encoding, for example cp1252"
+        hint = f"if it is another, such as cp1252, {_REMEDY}"
     byte = error.object[error.start]
     return f"{label} is not {encoding}: byte 0x{byte:02X} at offset {offset} does not decode ({error.reason}); {hint}"

@@ -4,18 +4,22 @@ import contextlib
 import dataclasses
 import json
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from chargen.checkpoint import Checkpoint, save
 from chargen.checkpoint import load as load_checkpoint
 from chargen.errors import CheckpointError, RunError
 from chargen.files import replacing
 
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
+
 ROOT: Final = Path("checkpoints")
 BEST: Final = "best.safetensors"
 LAST: Final = "last.safetensors"
 PRETRAINED: Final = "alice"
 METRICS: Final = "metrics.jsonl"
+LOCK: Final = ".lock"
 LEFTOVER: Final = ".*.tmp"
 """What ``files.replacing`` leaves where its process is killed."""
 
@@ -39,32 +43,62 @@ class Run:
         self.best = self.folder / BEST
         self.last = self.folder / LAST
         self.metrics = self.folder / METRICS
+        self._lock: BaseFileLock | None = None
 
     def exists(self) -> bool:
-        """Whether the folder holds anything but what a killed process left of a file."""
+        """Whether the folder holds anything but a lock and what a killed process left of a file."""
         try:
             if not self.folder.is_dir():
                 return self.folder.exists()
-            return not {*self.folder.iterdir()} <= {*self.folder.glob(LEFTOVER)}
+            return not {*self.folder.iterdir()} <= {self.folder / LOCK, *self.folder.glob(LEFTOVER)}
         except OSError as error:
             raise RunError(f"cannot read {self.folder}: {error.strerror or error}") from error
 
     def prepare(self, *, overwrite: bool = False) -> None:
-        """Make the folder ready for a new training; with ``overwrite``, drop what an older one left.
+        """Claim the folder for a new training; with ``overwrite``, drop what an older one left.
 
         Raises:
-            RunError: the run exists and is not to be overwritten, or the folder cannot be made.
+            RunError: the run exists and is not to be overwritten, is being trained, or the folder cannot be made.
         """
         if not overwrite:
             self.refuse_existing()
+        self.claim()
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
             # ``last`` first: a process that dies in between leaves nothing that could be resumed
             for old in [self.last, *self.folder.glob("*.safetensors"), self.metrics]:
                 old.unlink(missing_ok=True)
         except OSError as error:
             raise RunError(f"cannot use {self.folder}: {error.strerror or error}") from error
         self.tidy()
+
+    def claim(self) -> None:
+        """Keep the folder for this process, which trains in it, until ``close`` or its own end.
+
+        Raises:
+            RunError: another process is training in it, or it cannot be made.
+        """
+        from filelock import FileLock, Timeout
+
+        lock = FileLock(self.folder / LOCK, timeout=0, thread_local=False)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            lock.acquire()
+        except Timeout as error:
+            raise RunError(
+                f"run {self.name!r} is being trained by another process in {self.folder}; wait for its end, or choose "
+                "another --run name"
+            ) from error
+        except (OSError, NotImplementedError) as error:
+            raise RunError(f"cannot use {self.folder}: {getattr(error, 'strerror', None) or error}") from error
+        self._lock = lock
+
+    def close(self) -> None:
+        """Let others train in the folder again."""
+        if self._lock is not None:
+            with contextlib.suppress(OSError):
+                (self.folder / LOCK).unlink(missing_ok=True)
+            self._lock.release()
+            self._lock = None
 
     def refuse_existing(self) -> None:
         """Raise a RunError if the run exists."""

@@ -142,6 +142,7 @@ def _texts(folder: Path, glob: str | None) -> list[Path]:
         paths = [path for path in paths if path.name.lower().removesuffix(".gz").endswith(_SUFFIXES)]
     if not paths:
         raise CorpusError(
-            f"no text files ({glob or '*.txt, *.text, *.md'}) in the folder {folder}; --glob chooses others"
+            f"no text files ({glob or '*.txt, *.text, *.md'}) in the folder {folder}; chargen train has --glob to "
+            "choose others"
         )
     return sorted(paths)

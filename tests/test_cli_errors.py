@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from conftest import Command
 from safetensors.numpy import save_file
 from samples import checkpoint, put_together, taken_apart
@@ -185,6 +186,27 @@ def test_no_checkpoint_at_all_says_how_to_make_one(chargen: Command, monkeypatch
     monkeypatch.setattr("chargen.runs.bundled", lambda: None)
     for command in ("sample", "inspect"):
         assert "make one with: chargen train" in chargen(command).error
+
+
+def test_memory_that_runs_out_is_one_line(chargen: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wherever torch runs out of it, the message says what to lower; what else torch refuses is a defect and shows."""
+
+    def failing(error: Exception) -> Command:
+        def learn(*_arguments: object) -> None:
+            raise error
+
+        monkeypatch.setattr("chargen.training.learner.Learner.learn", learn)
+        return lambda: chargen("train", "text.txt", "--overwrite", "--run", "a", "--steps", "3", "--hidden-size", "8")
+
+    with pytest.raises(RuntimeError, match="allocate") as caught:
+        torch.empty(1 << 60)
+    for error in (caught.value, torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")):
+        result = failing(error)()
+        assert "there is not enough memory; lower --batch-size, --bptt or --hidden-size" in result.err
+        assert "Traceback" not in result.err
+        assert result.code == 1
+    with pytest.raises(RuntimeError, match="a defect"):
+        failing(RuntimeError("a defect"))()
 
 
 @pytest.mark.parametrize(("code", "words"), [(errno.ENOSPC, "No space left"), (errno.EROFS, "Read-only file system")])

@@ -145,6 +145,19 @@ def test_the_best_model_is_exported_at_half_the_size(
     assert not Path("stopped.safetensors").exists()
 
 
+@pytest.mark.parametrize(("handler", "code"), [(signal.SIG_DFL, 129), (signal.SIG_IGN, 0)])
+def test_a_lost_terminal_stops_a_training_unless_told_otherwise(
+    handler: signal.Handlers, code: int, train: Callable[..., Any], send: Callable[..., None]
+) -> None:
+    """SIGHUP is obeyed as SIGTERM is, but under ``nohup``, which has it ignored, the training goes on."""
+    before = signal.signal(signal.SIGHUP, handler)
+    send(7, signal.SIGHUP)
+    try:
+        assert train().code == code
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
 def test_a_second_signal_breaks_off_at_once(train: Callable[..., Any], send: Callable[..., None]) -> None:
     """Someone who cannot wait is obeyed; what was last saved still loads."""
     send(7, signal.SIGINT, times=2)

@@ -145,6 +145,27 @@ def test_a_folder_in_the_place_of_the_file_is_reported(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder"]
 
 
+def test_a_link_stays_a_link(tmp_path: Path) -> None:
+    """What it points to is replaced, there or not yet."""
+    link = tmp_path / "link"
+    link.symlink_to("target")
+    for content in (b"new", b"newer"):
+        write(link, content)
+        assert link.is_symlink()
+        assert (tmp_path / "target").read_bytes() == content
+
+
+def test_a_pipe_is_written_into(tmp_path: Path) -> None:
+    """What is no file is not replaced by one."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    write(pipe, b"new")
+    assert os.read(reader, 9) == b"new"
+    os.close(reader)
+    assert list(tmp_path.iterdir()) == [pipe]
+
+
 def test_others_may_read_what_they_could(tmp_path: Path) -> None:
     """The file has the permissions that the process's mask gives any new file, not the temporary file's."""
     before = os.umask(0o027)

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 import samples
+import tiny
 
 from chargen import corpus
 from chargen.checkpoint import CorpusInfo, load, save
 from chargen.errors import ConfigError, CorpusError
 from chargen.heldout import held_out
+from chargen.training import session
 
 
 def test_a_split_is_found_where_the_training_read_it(trained: Path, text: str) -> None:
@@ -28,6 +30,19 @@ def test_a_split_is_found_where_the_training_read_it(trained: Path, text: str) -
             assert (far.before, far.earlier) == (text[start - 30 : start], text[start - 50 : start - 30])
         assert held_out(found, trained / name, "test").before == text[: found.corpus.test[0]]
         assert held_out(found, trained / name, "test", context=0).before == ""
+
+
+def test_a_text_that_moved_is_read_as_it_was(text: str, tmp_path: Path) -> None:
+    """The run knows its encoding; a text of another is still read where that is named."""
+    file = tmp_path / "latin.txt"
+    file.write_bytes((text + "é").encode("latin-1", "replace"))
+    texts = session.Texts(sources=(str(file),), encoding="latin-1")
+    tiny.finish(session.begin(texts, run="run", root=tmp_path, **tiny.SETTINGS))
+    moved, best = file.rename(tmp_path / "elsewhere.txt"), tmp_path / "run" / "best.safetensors"
+    found = held_out(load(best), best, "test", sources=[str(moved)])
+    assert found.text.endswith("é")
+    moved.write_text(moved.read_text("latin-1"), encoding="utf-8")
+    assert held_out(load(best), best, "test", sources=[str(moved)], encoding="utf-8") == found
 
 
 def test_a_text_that_moved_can_be_named(trained: Path, text: str, tmp_path: Path) -> None:

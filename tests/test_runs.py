@@ -32,7 +32,7 @@ def write(run: Run, step: int = 1, *, best: bool = True, keep: int = 0) -> None:
 
 def names(run: Run) -> list[str]:
     """What is in the run's folder."""
-    return sorted(path.name for path in run.folder.iterdir())
+    return sorted(path.name for path in run.folder.iterdir() if path.name != runs.LOCK)
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "a/b", "a\\b", "/", "a\nb", "a\0b", "\x1b[2J", "\ud800"])
@@ -126,6 +126,22 @@ def test_what_a_killed_process_left_is_no_run(tmp_path: Path) -> None:
     assert not run.exists()
     run.prepare()
     assert names(run) == []
+
+
+def test_one_process_at_a_time_trains_in_a_folder(tmp_path: Path) -> None:
+    """Until it closes the folder, nobody else can claim it, not to overwrite it either; a lock alone is no run."""
+    first = Run("a", tmp_path)
+    first.prepare()
+    assert not first.exists()
+    write(first, 5)
+    for attempt in (Run("a", tmp_path).claim, lambda: Run("a", tmp_path).prepare(overwrite=True)):
+        with pytest.raises(RunError, match="run 'a' is being trained by another process"):
+            attempt()
+    assert load(first.last).history[-1].step == 5
+    first.close()
+    first.close()
+    assert not (first.folder / runs.LOCK).exists()
+    Run("a", tmp_path).prepare(overwrite=True)
 
 
 def test_overwriting_drops_the_old_run(tmp_path: Path) -> None:

@@ -120,6 +120,31 @@ def test_a_run_goes_on_with_the_text_it_began_with(text_file: Path, text: str, t
     assert made.origin["sources"] == (str(text_file),)
 
 
+def test_a_run_that_is_being_trained_is_left_alone(text_file: Path, tmp_path: Path) -> None:
+    """Neither going on with it nor overwriting it is possible before its training has ended or was given up."""
+    events = tiny.begin(text_file, tmp_path).events()
+    next(events)
+    next(events)
+    with pytest.raises(RunError, match="run 'run' is being trained by another process"):
+        session.resume("run", root=tmp_path)
+    with pytest.raises(RunError, match="run 'run' is being trained by another process"):
+        tiny.begin(text_file, tmp_path, overwrite=True)
+    del events
+    assert tiny.train(text_file, tmp_path, overwrite=True).step == 6
+    assert session.resume("run", root=tmp_path).learner.step == 6
+
+
+def test_both_directions_go_on_after_windows_of_one_step(text_file: Path, tmp_path: Path) -> None:
+    """Nothing reaches the joint read-out in windows so short; the optimizer's state is whole all the same."""
+    settings = {"bidirectional": True, "bptt": 1, "val_fraction": 0.0, "test_fraction": 0.0}
+    tiny.train(text_file, tmp_path / "whole", **settings)
+    interrupted(text_file, tmp_path, **settings)
+    tiny.finish(session.resume("run", root=tmp_path))
+    whole, mended = (load(root / "run" / "last.safetensors") for root in (tmp_path / "whole", tmp_path))
+    for name, weight in whole.weights.items():
+        np.testing.assert_array_equal(mended.weights[name], weight)
+
+
 def test_reading_again_reads_alike(text: str, tmp_path: Path) -> None:
     """Encoding and rare characters are taken as they were when the run began, wherever the text is now."""
     file = tmp_path / "latin.txt"

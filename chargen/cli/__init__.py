@@ -21,7 +21,7 @@ from chargen.cli.sample import sample
 from chargen.cli.score import score
 from chargen.cli.terminal import visible
 from chargen.cli.train import train
-from chargen.errors import ChargenError, TrainingError
+from chargen.errors import ChargenError, TrainingError, is_out_of_memory
 
 _UsageError: Final[Any] = typer.BadParameter.__mro__[1]
 """What typer raises on wrong usage; it does not export the class."""
@@ -75,6 +75,10 @@ def main() -> None:
         _fail(f"the output's encoding, {error.encoding}, has no {character!a}; set PYTHONIOENCODING=utf-8")
     except MemoryError as error:
         _fail(f"there is not enough memory: {error}")
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+        _fail("there is not enough memory; lower --batch-size, --bptt or --hidden-size, or free some")
     except OSError as error:
         with contextlib.suppress(OSError):  # keep the interpreter from failing again on its last flush
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

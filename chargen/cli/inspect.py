@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import typer
 
 from chargen.cli import options, tables
-from chargen.cli.terminal import visible
+from chargen.cli.terminal import printable, visible
 
 if TYPE_CHECKING:
     from chargen.checkpoint import Checkpoint, Evaluation
@@ -138,5 +138,4 @@ def _row(each: "Evaluation") -> dict[str, str]:
 
 def _some(characters: str) -> str:
     """The characters, printable, the first 200 of them."""
-    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in characters[:200])
-    return shown + (" ..." if len(characters) > 200 else "")
+    return printable(characters[:200]) + (" ..." if len(characters) > 200 else "")

@@ -4,9 +4,11 @@ import signal
 from types import FrameType, TracebackType
 from typing import Self
 
+from chargen.training.launch import stopping
+
 
 class Stop:
-    """Called, says whether Ctrl-C or SIGTERM has come since the ``with`` began.
+    """Called, says whether a signal to stop has come since the ``with`` began.
 
     The first signal only asks: the training saves and ends by itself. A second one breaks off at once.
     """
@@ -19,7 +21,7 @@ class Stop:
         return bool(self.signal)
 
     def __enter__(self) -> Self:
-        self._before = {number: signal.signal(number, self._ask) for number in (signal.SIGINT, signal.SIGTERM)}
+        self._before = {number: signal.signal(number, self._ask) for number in stopping()}
         return self
 
     def __exit__(

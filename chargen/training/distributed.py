@@ -16,7 +16,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from chargen.errors import ChargenError, ConfigError, TrainingError
+from chargen.errors import ChargenError, ConfigError, TrainingError, is_out_of_memory
 
 T = TypeVar("T")
 
@@ -104,7 +104,7 @@ class World:
         try:
             yield
         except RuntimeError as error:
-            if self.size == 1:
+            if self.size == 1 or is_out_of_memory(error):
                 raise
             first = str(error).strip().splitlines()[0]
             raise TrainingError(f"another of the {self.size} processes was lost ({first[:120]}); {advice}") from error

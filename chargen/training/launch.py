@@ -14,40 +14,37 @@ GRACE_SECONDS: Final = 60.0
 """How long the others have to end by themselves after one was lost."""
 
 
+def stopping() -> tuple[signal.Signals, ...]:
+    """The signals that ask a training to save and end: Ctrl-C, SIGTERM and, but under ``nohup``, a lost terminal's."""
+    asking = (signal.SIGINT, signal.SIGTERM)
+    hangup = getattr(signal, "SIGHUP", None)  # not on Windows
+    return asking if hangup is None or signal.getsignal(hangup) is signal.SIG_IGN else (*asking, hangup)
+
+
 def launch(processes: int, arguments: Sequence[str]) -> int:
     """Run ``chargen`` with ``arguments`` in ``processes`` processes that know of each other.
 
-    Ctrl-C and SIGTERM are passed on to all, which then save and end.
+    The signals that ask it to stop are passed on to all, which then save and end.
 
     Returns:
         The exit code: 0 where all ended well, else the first one that did not.
     """
-    port = _free_port()
-    children = [
-        subprocess.Popen(  # noqa: S603  # this very program, with the user's own arguments
-            [sys.executable, "-m", "chargen", *arguments],
-            env=os.environ
-            | {
-                "RANK": str(rank),
-                "LOCAL_RANK": str(rank),
-                "WORLD_SIZE": str(processes),
-                "LOCAL_WORLD_SIZE": str(processes),
-                "MASTER_ADDR": "127.0.0.1",
-                "MASTER_PORT": str(port),
-            },
-            # a group of its own each, so that Ctrl-C comes from here alone and comes once
-            start_new_session=True,
-        )
-        for rank in range(processes)
-    ]
+    children: list[subprocess.Popen[bytes]] = []
+    came: list[int] = []
 
     def pass_on(number: int, _frame: FrameType | None) -> None:
+        came.append(number)
         for child in children:
             if child.poll() is None:
                 child.send_signal(number)
 
-    before = {number: signal.signal(number, pass_on) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, pass_on) for number in stopping()}
     try:
+        port = _free_port()
+        for rank in range(processes):
+            if came:  # before all had been started
+                return 128 + came[0]
+            children.append(_start(rank, processes, port, arguments))
         return _wait(children)
     finally:
         for number, handler in before.items():
@@ -56,6 +53,23 @@ def launch(processes: int, arguments: Sequence[str]) -> int:
             if child.poll() is None:
                 child.kill()
             child.wait()
+
+
+def _start(rank: int, processes: int, port: int, arguments: Sequence[str]) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen(  # noqa: S603  # this very program, with the user's own arguments
+        [sys.executable, "-m", "chargen", *arguments],
+        env=os.environ
+        | {
+            "RANK": str(rank),
+            "LOCAL_RANK": str(rank),
+            "WORLD_SIZE": str(processes),
+            "LOCAL_WORLD_SIZE": str(processes),
+            "MASTER_ADDR": "127.0.0.1",
+            "MASTER_PORT": str(port),
+        },
+        # a group of its own each, so that Ctrl-C comes from here alone and comes once
+        start_new_session=True,
+    )
 
 
 def _wait(children: Sequence["subprocess.Popen[bytes]"]) -> int:

@@ -85,7 +85,8 @@ class Learner:
         state = {"hidden": _array(self.world.gathered(self.hidden, dim=2))}
         for name, weight in self.network.named_parameters():
             moments = self._optimizer.state.get(weight, {})
-            state |= {f"{key}.{name}": _array(moments[key]) for key in MOMENTS if moments}
+            if self.step:  # a weight that no window reaches, as bptt 1 leaves some, has no moments yet
+                state |= {f"{key}.{name}": _array(moments.get(key, torch.zeros_like(weight))) for key in MOMENTS}
             if self.average is not self.network:
                 state[f"weight.{name}"] = _array(weight)
         return state

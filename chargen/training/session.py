@@ -79,7 +79,13 @@ def begin(
     if parent is not None:
         wanted = _architecture(parent, wanted)
     model, train = world.led(
-        lambda: presets.settings(len(corpus), len(corpus.vocab), preset=preset, speed=measured_speed, **wanted)
+        lambda: presets.settings(
+            len(corpus),
+            len(corpus.vocab),
+            preset=preset,
+            speed=lambda model, train: world.size * measured_speed(model, train),
+            **wanted,
+        )
     )
     weights: dict[str, NDArray[np.float32]] | None = None
     notes: tuple[str, ...] = ()
@@ -119,6 +125,7 @@ def resume(
         ConfigError: a setting that cannot change was given.
         CorpusError: the text is not the one that the run was trained on.
         CheckpointError: the run has no whole ``last`` checkpoint.
+        RunError: there is no such run, or another process is training it.
     """
     fixed = sorted(set(wanted) - ON_RESUME)
     if fixed:
@@ -138,7 +145,7 @@ def resume(
         raise CheckpointError(f"{folder.last} holds no training state to resume from")
     origin = last.progress["origin"]
     texts = Texts(**{**origin, "sources": tuple(origin["sources"]), **(moved or {})})
-    if not moved and "-" in texts.sources:
+    if "sources" not in (moved or {}) and "-" in texts.sources:
         raise CorpusError(f"this run's text came through a pipe; pipe it in again: chargen train - --resume {run}")
     world = world or World()
     corpus = _read(texts, progress, world)
@@ -147,11 +154,13 @@ def resume(
             f"{corpus.name} ({len(corpus):,} characters) is not the text that run {run!r} was trained on "
             f"({last.corpus.name}, {last.corpus.characters:,} characters); name that text, or start a new run"
         )
-    world.led(folder.tidy)
     train = dataclasses.replace(last.train, **wanted)
-    return Trainer(
+    trainer = Trainer(
         corpus, last.model, train, folder, resume=last, origin=dataclasses.asdict(texts), stop=stop, world=world
     )
+    world.led(folder.claim)
+    world.led(folder.tidy)
+    return trainer
 
 
 def _free_run(name: str, root: Path) -> Run:

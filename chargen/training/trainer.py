@@ -5,6 +5,7 @@ everything else that a step depends on is in the ``last`` checkpoint. Going on f
 as never having stopped, on the same device, thread count and torch.
 """
 
+import contextlib
 import dataclasses
 import math
 import time
@@ -97,7 +98,7 @@ class Trainer:
             RunError: a checkpoint cannot be written.
         """
         advice = f"go on with: chargen train --resume {self.run.name}"
-        with hardware.settings(self.train.threads), self.world.watching(advice):
+        with contextlib.closing(self.run), hardware.settings(self.train.threads), self.world.watching(advice):
             yield self._started()
             if self.learner.step == 0:
                 self._save(best=True)
