@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 
 from chargen import cache
 from chargen.errors import ConfigError, CorpusError
-from chargen.reading import STDIN, check_encoding, decoded, read_text
+from chargen.reading import STDIN, check_encoding, decoded
 from chargen.sources import Builtin, Source, builtin, find
-from chargen.vocab import Vocab
+from chargen.vocab import CODE_POINTS, Vocab
 
-__all__ = ["DEFAULT", "Builtin", "Corpus", "Progress", "Split", "builtin", "load", "read_text"]
+__all__ = ["DEFAULT", "Builtin", "Corpus", "Progress", "Split", "builtin", "load"]
 
 DEFAULT: Final = "alice"
 IN_MEMORY: int = 64 << 20
@@ -30,8 +30,6 @@ IN_MEMORY: int = 64 << 20
 
 Progress = Callable[[int, int], None]
 """Takes the bytes read so far and those to read in all; each file is read twice."""
-
-_CODE_POINTS: Final = 0x110000
 
 
 @dataclass(frozen=True)
@@ -156,7 +154,7 @@ def _load(text: "_Text", min_count: int) -> Corpus:
 
 def _count(text: "_Text") -> tuple[NDArray[np.int64], str]:
     """How often each code point occurs, shape (1114112,), and the text's sha256."""
-    counts = np.zeros(_CODE_POINTS, dtype=np.int64)
+    counts = np.zeros(CODE_POINTS, dtype=np.int64)
     digest = hashlib.sha256()
     for data, codes in text.chunks():
         seen = np.bincount(codes)
@@ -183,7 +181,7 @@ def _vocab(name: str, counts: NDArray[np.int64], min_count: int) -> tuple[Vocab,
 
 def _encode(text: "_Text", signature: object, vocab: Vocab, length: int) -> Iterator[NDArray[np.unsignedinteger]]:
     """The ids of the text in chunks; the end checks that it is still the text that was counted."""
-    table = np.full(_CODE_POINTS, vocab.unknown_id or 0, dtype=cache.id_type(vocab))
+    table = np.full(CODE_POINTS, vocab.unknown_id or 0, dtype=cache.id_type(vocab))
     table[[ord(character) for character in vocab.characters]] = np.arange(len(vocab.characters))
     done = 0
     for _, codes in text.chunks():

@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 
 from chargen.errors import TextError
 
+CODE_POINTS: Final = 0x110000
+"""How many characters there can be."""
 UNKNOWN: Final = "\ufffd"
 """What the reserved unknown id is shown as; it is never written by the sampler."""
 

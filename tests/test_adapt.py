@@ -16,11 +16,11 @@ from samples import checkpoint
 from chargen.config import CELLS, AdaptConfig, ModelConfig
 from chargen.errors import ConfigError, TextError
 from chargen.inference.network import Network
-from chargen.inference.score import CODE_POINTS, Scored, Scorer
+from chargen.inference.score import Scored, Scorer
 from chargen.model import Model
 from chargen.training.adapt import FLOOR, Adapter
 from chargen.training.model import StackedRNN
-from chargen.vocab import Vocab
+from chargen.vocab import CODE_POINTS, Vocab
 
 LETTERS = "\nabcdef"
 VOCAB = Vocab(LETTERS)

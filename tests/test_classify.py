@@ -11,8 +11,8 @@ from networks import chain, random_network
 from chargen.errors import CheckpointError, ConfigError, TextError
 from chargen.inference.classify import Verdict, classify
 from chargen.inference.network import Network
-from chargen.inference.score import CODE_POINTS, ESCAPE, score
-from chargen.vocab import Vocab
+from chargen.inference.score import ESCAPE, score
+from chargen.vocab import CODE_POINTS, Vocab
 
 FIRST = (random_network(1), Vocab("\nabcdef"))
 SECOND = (random_network(2), Vocab("\nabcxyz"))

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from chargen.inference import memory as module
 from chargen.inference.memory import DISCOUNTS, ORDER, SHORT, Memory, Remembering
-from chargen.inference.score import CODE_POINTS, Scorer
-from chargen.vocab import Vocab
+from chargen.inference.score import Scorer
+from chargen.vocab import CODE_POINTS, Vocab
 
 SIZE = 4
 LETTERS = "\nabcdef"

@@ -11,8 +11,8 @@ from networks import chain, random_network
 from chargen.errors import CheckpointError, ConfigError, TextError
 from chargen.inference import score as module
 from chargen.inference.generate import collect, generate
-from chargen.inference.score import CODE_POINTS, Scored, Scorer, score
-from chargen.vocab import Vocab
+from chargen.inference.score import Scored, Scorer, score
+from chargen.vocab import CODE_POINTS, Vocab
 
 LETTERS = "\nabcdef"
 PLAIN = Vocab(LETTERS)

@@ -31,8 +31,8 @@ from chargen.errors import ConfigError, TextError
 from chargen.inference.batch import side_by_side
 from chargen.inference.generate import start_id
 from chargen.inference.network import Network
-from chargen.inference.score import CODE_POINTS, ESCAPE, bits_of
-from chargen.vocab import Vocab
+from chargen.inference.score import ESCAPE, bits_of
+from chargen.vocab import CODE_POINTS, Vocab
 
 Bits = NDArray[np.float64]
 

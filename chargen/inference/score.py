@@ -17,11 +17,10 @@ from numpy.typing import NDArray
 from chargen.errors import CheckpointError, ConfigError, TextError
 from chargen.inference.gates import Floats
 from chargen.inference.generate import start_id
-from chargen.vocab import Vocab
+from chargen.vocab import CODE_POINTS, Vocab
 
 ESCAPE: Final = 2.0**-14
 """Probability of an unlisted character: it costs each listed one 0.00009 bits, an unlisted one 34 bits."""
-CODE_POINTS: Final = 0x110000
 BLOCK: Final = 512
 """Characters whose logits are held at once."""
 
