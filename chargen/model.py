@@ -16,7 +16,8 @@ from chargen.inference import statefile
 from chargen.inference.embeddings import embeddings
 from chargen.inference.encode import encode, state_from
 from chargen.inference.generate import Ending, Piece, collect, generate, start_id
-from chargen.inference.memory import Remembering
+from chargen.inference.memory import Recollection
+from chargen.inference.mixture import Mixture
 from chargen.inference.network import Network
 from chargen.inference.score import Scored, Scorer
 from chargen.prompt import Fitted
@@ -119,6 +120,7 @@ class Model:
         *,
         adapt: bool = False,
         remember: bool = False,
+        others: Sequence["Model"] = (),
         before: str = "",
         earlier: str = "",
         progress: Callable[[int], object] = lambda _: None,
@@ -130,22 +132,30 @@ class Model:
             adapt: Let a copy of the weights go on learning from the text, each character scored before it is learnt
                 from (Krause et al. 2018); imports torch.
             remember: Predict together with an n-gram memory of what was read (``chargen.inference.memory``).
+            others: Models to predict together with; all read the same, and adapt likewise.
             before: What stands right before the text; read first, and learnt from and remembered too.
             earlier: What stands before that; remembered alone.
             progress: Told now and then how many more characters of ``before`` were read.
             settings: Those of ``AdaptConfig``; only with ``adapt``.
 
         Raises:
-            ConfigError: a setting is unknown, out of its range, or given without ``adapt``.
+            ConfigError: a setting is unknown, out of its range, or given without ``adapt``, or another model has other
+                characters.
         """
         how = AdaptConfig.from_dict(settings)
         if settings and not adapt:
             raise ConfigError(f"{', '.join(settings)} without adapt=True would change nothing")
-        scorer = Scorer(self._adapter(how) if adapt else self.network, self.vocab)
+        for other in others:
+            if other.vocab != self.vocab:
+                raise ConfigError(f"{other.path} has other characters than {self.path}; they cannot predict together")
+        models = (self, *others)
+        scorer, *more = (Scorer(each._adapter(how) if adapt else each.network, self.vocab) for each in models)
         for first in range(0, len(before), PIECE):
-            progress(scorer.feed(before[first : first + PIECE]).characters)
-        if remember:  # only now: how far a network is to be trusted does not show in a text that it was trained on
-            scorer.predictor = Remembering(scorer.predictor, self.vocab, earlier + before)
+            for each in (scorer, *more):
+                progress(each.feed(before[first : first + PIECE]).characters)
+        if more or remember:  # only now: a text that a network was trained on does not show how far to trust it
+            memory = Recollection(self.vocab, earlier + before) if remember else None
+            scorer.predictor = Mixture(scorer.predictor, [(each.predictor, each.state) for each in more], memory)
         return scorer
 
     def adapted(

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import samples
+import tiny
 from conftest import Command
 
 from chargen.api import load
@@ -184,6 +185,35 @@ def test_all_that_comes_before_a_split_is_remembered(chargen: Command, trained: 
     assert found["bpc"] == pytest.approx(scorer.feed(text[start:stop]).bpc, abs=1e-4)
     assert (found["context"], found["remembered"]) == (100, start - 100)
     assert found["bpc"] < figures(chargen, trained, "--split", "test", "--context", "100")["bpc"]
+
+
+def test_several_models_predict_together(
+    chargen: Command, trained: Path, text: str, text_file: Path, folder: Path, model: Model
+) -> None:
+    """With --with the figure is that of all; they must share their characters, and for a split their training text."""
+    settings = {**tiny.SETTINGS, "seed": 5}
+    same = {"val_fraction": 0.05, "test_fraction": 0.05, **settings}
+    second = tiny.train(text_file, folder / "runs", run="second", **same).best
+    arguments = ["--split", "test", "--context", "50"]
+    for how in ([], ["--adapt"], ["--remember"]):
+        found = figures(chargen, trained, "--with", second, *arguments, *how)
+        ours, theirs = load(trained), load(second)
+        start, stop = ours.checkpoint.corpus.test
+        scorer = ours.scorer(
+            others=[theirs],
+            before=text[start - 50 : start],
+            earlier=text[: start - 50],
+            adapt="--adapt" in how,
+            remember="--remember" in how,
+        )
+        assert found["with"] == [str(second)]
+        assert found["bpc"] == pytest.approx(scorer.feed(text[start:stop]).bpc, abs=1e-4)
+        assert found["bpc"] != figures(chargen, trained, *arguments, *how)["bpc"]
+    more = tiny.train(text_file, folder / "runs", run="more", **{**same, "val_fraction": 0.1}).best
+    assert "was trained on another text than" in chargen("score", trained, "--with", more, *arguments).error
+    assert chargen("score", trained, "--with", more, stdin=b"abc").code == 0
+    wrong = chargen("score", model.path, "--with", trained, stdin=b"abc").error
+    assert f"has other characters than {model.path}" in wrong
 
 
 def test_a_long_text_is_scored_in_pieces(chargen: Command, model: Model, monkeypatch: pytest.MonkeyPatch) -> None:

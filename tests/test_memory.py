@@ -8,8 +8,9 @@ from networks import chain, random_network
 from numpy.typing import NDArray
 
 from chargen.inference import memory as module
-from chargen.inference.memory import DISCOUNTS, ORDER, SHORT, Memory, Remembering
-from chargen.inference.score import Scorer
+from chargen.inference.memory import DISCOUNTS, ORDER, SHORT, Memory, Recollection
+from chargen.inference.mixture import Mixture
+from chargen.inference.score import Predictor, Scorer
 from chargen.vocab import CODE_POINTS, Vocab
 
 SIZE = 4
@@ -21,6 +22,11 @@ texts = st.text(LETTERS + "zé\U0001f600", max_size=30)
 
 
 IGNORANT = chain(np.zeros((7, 7), np.float32))
+
+
+def remembering(network: Predictor, vocab: Vocab, read: str = "") -> Mixture:
+    """A network together with a memory that has read ``read``."""
+    return Mixture(network, memory=Recollection(vocab, read))
 
 
 def remembered(history: list[int], size: int = SIZE) -> Memory:
@@ -88,7 +94,7 @@ def test_probabilities_of_all_characters_sum_to_one(context: str, reserved: bool
     vocab = Vocab(LETTERS[:-1], unknown=True) if reserved else VOCAB
 
     def probability(character: str) -> float:
-        scorer = Scorer(Remembering(random_network(), vocab), vocab)
+        scorer = Scorer(remembering(random_network(), vocab), vocab)
         return float(2.0 ** -scorer.feed(context + character).bits[-1])
 
     unlisted = (CODE_POINTS - len(vocab.characters)) * probability("\u2603")
@@ -102,7 +108,7 @@ def test_no_character_is_used_before_it_is_scored(at: int, other: int) -> None:
     changed = ids.copy()
     changed[at + 1] = (ids[at + 1] + other) % 7
     network = random_network()
-    before, after = (Remembering(network, VOCAB).run(each, network.initial_state()) for each in (ids, changed))
+    before, after = (remembering(network, VOCAB).run(each, network.initial_state()) for each in (ids, changed))
     np.testing.assert_array_equal(after[: at + 1], before[: at + 1])
     assert (after[at + 1] != before[at + 1]).any()
 
@@ -110,7 +116,7 @@ def test_no_character_is_used_before_it_is_scored(at: int, other: int) -> None:
 @given(pieces=st.lists(texts, min_size=1, max_size=5))
 def test_pieces_score_as_the_whole(pieces: list[str]) -> None:
     """A text fed in any portions, empty ones among them, gives the bits of the whole."""
-    whole, parts = (Scorer(Remembering(random_network(), VOCAB), VOCAB) for _ in range(2))
+    whole, parts = (Scorer(remembering(random_network(), VOCAB), VOCAB) for _ in range(2))
     bits = [parts.feed(piece).bits for piece in pieces]
     np.testing.assert_allclose(np.concatenate(bits), whole.feed("".join(pieces)).bits, atol=1e-5)
 
@@ -118,7 +124,7 @@ def test_pieces_score_as_the_whole(pieces: list[str]) -> None:
 def test_what_was_read_before_is_known() -> None:
     """It costs less, though its network knows nothing."""
     text = "abcdefacebdf" * 3 + "fedcba\n"
-    read, unread = (Remembering(IGNORANT, VOCAB, before) for before in (text, ""))
+    read, unread = (remembering(IGNORANT, VOCAB, before) for before in (text, ""))
     known, new = (Scorer(each, VOCAB).feed(text).bpc for each in (read, unread))
     assert known < new - 0.3
     assert new < Scorer(IGNORANT, VOCAB).feed(text).bpc - 0.3
@@ -127,8 +133,8 @@ def test_what_was_read_before_is_known() -> None:
 @pytest.mark.parametrize("vocab", [VOCAB, Vocab(LETTERS[:-1], unknown=True)], ids=["escaping", "reserving"])
 def test_what_was_read_before_is_as_if_it_had_been_fed(vocab: Vocab) -> None:
     """Unknown characters among it, and no line begins between it and the text."""
-    read = Remembering(IGNORANT, vocab, "a\u2603bc")
-    Scorer(read, vocab).feed("de\u2603f")
+    read = Recollection(vocab, "a\u2603bc")
+    Scorer(Mixture(IGNORANT, memory=read), vocab).feed("de\u2603f")
     ids = [vocab.id_of(character) or vocab.unknown_id for character in "a\u2603bcde\u2603"]
     assert [*read._memory._text[ORDER:]] == [each for each in ids if each is not None]
 
@@ -136,9 +142,9 @@ def test_what_was_read_before_is_as_if_it_had_been_fed(vocab: Vocab) -> None:
 def test_a_memory_counts_for_what_it_is_worth() -> None:
     """Beside a network that knows nothing, or is sure of what is wrong, it soon has nearly all the say."""
     text = "abcdef\n" * 600
-    alone = Scorer(Remembering(IGNORANT, VOCAB), VOCAB).feed(text)
+    alone = Scorer(remembering(IGNORANT, VOCAB), VOCAB).feed(text)
     assert alone.bits[:8].mean() > 2
     assert alone.bits[-100:].mean() < 0.5
     wrong = chain(np.roll(np.eye(7, dtype=np.float32), -1, axis=1) * 20)
     assert Scorer(wrong, VOCAB).feed(text).bits[-100:].mean() > 5
-    assert Scorer(Remembering(wrong, VOCAB), VOCAB).feed(text).bits[-100:].mean() < 1
+    assert Scorer(remembering(wrong, VOCAB), VOCAB).feed(text).bits[-100:].mean() < 1

@@ -80,6 +80,17 @@ def score(
             rich_help_panel="Adaptation",
         ),
     ] = False,
+    together: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--with",
+            metavar="CHECKPOINT",
+            help="Predict together with this model, which has the same characters; repeatable. Several that differ in "
+            "their seed alone predict better than the best of them.",
+            show_default=False,
+            rich_help_panel="Adaptation",
+        ),
+    ] = None,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
@@ -98,24 +109,29 @@ def score(
 
     how = AdaptConfig.from_dict(settings)
     model = load(checkpoint)
+    others = [load(each) for each in together or ()]
     if split is None:
         wanted = _read(text or ["-"], encoding or "utf-8", quiet=quiet)
     else:
         first = HELDOUT_CONTEXT if context is None else context
-        wanted = [_held_out(model, split, text or [], encoding, context=first, reach=REMEMBERED if remember else 0)]
+        wanted = [
+            _held_out([model, *others], split, text or [], encoding, context=first, reach=REMEMBERED if remember else 0)
+        ]
         if not quiet:
             note = f"{len(wanted[0].before):,} characters before it were read first" + ", and learnt from" * adapt
             if remember:
                 note += f", and {len(wanted[0].earlier):,} before those remembered"
             options.note(note)
 
-    scored = [_score(model, each, quiet=quiet, adapt=adapt, remember=remember, **settings) for each in wanted]
+    how_to_read = {"adapt": adapt, "remember": remember, "others": others, **settings}
+    scored = [_score(model, each, quiet=quiet, **how_to_read) for each in wanted]
     total = scored[0].joined(scored)
     if split is not None and total.unknown and not quiet:
         options.note("the training's own figure does not charge which unknown character each of them was")
     if as_json:
         about = {
             "checkpoint": str(model.path),
+            "with": [str(other.path) for other in others],
             "split": split,
             "context": len(wanted[0].before),
             "adapt": dataclasses.asdict(how) if adapt else None,
@@ -138,10 +154,16 @@ def _read(files: list[str], encoding: str, *, quiet: bool) -> list[_Text]:
 
 
 def _held_out(
-    model: "Model", split: str, sources: list[str], encoding: str | None, *, context: int, reach: int
+    models: list["Model"], split: str, sources: list[str], encoding: str | None, *, context: int, reach: int
 ) -> _Text:
+    from chargen.errors import CorpusError
     from chargen.heldout import held_out
 
+    model, *others = models
+    for other in others:
+        ours, theirs = (dataclasses.replace(each.checkpoint.corpus, name="") for each in (model, other))
+        if ours != theirs:
+            raise CorpusError(f"{other.path} was trained on another text than {model.path}, or on more or less of it")
     found = held_out(
         model.checkpoint, model.path, split, sources=sources, encoding=encoding, context=context, reach=reach
     )
@@ -151,7 +173,8 @@ def _held_out(
 def _score(model: "Model", wanted: _Text, *, quiet: bool, **how: Any) -> "Scored":
     from chargen.inference.score import Scored
 
-    with options.bar(wanted.name, len(wanted.before) + len(wanted.text), quiet=quiet) as bar:
+    reading = len(wanted.before) * (1 + len(how["others"]))
+    with options.bar(wanted.name, reading + len(wanted.text), quiet=quiet) as bar:
         scorer = model.scorer(before=wanted.before, earlier=wanted.earlier, progress=bar.update, **how)
 
         def pieces() -> Iterator["Scored"]:

@@ -1,8 +1,7 @@
 """What was read before, remembered to the letter: an n-gram model that learns with every character.
 
 A recurrent network keeps the gist of a text in its weights and state; names, turns of phrase and whole repeated lines
-are better looked up. Networks and n-gram models err in different places, so that both together predict better than
-either (Mikolov et al. 2011, *Empirical Evaluation and Combination of Advanced Language Modeling Techniques*).
+are better looked up.
 
 Legend: T time, V vocabulary.
 """
@@ -14,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chargen.inference.gates import Floats
-from chargen.inference.score import Predictor
 from chargen.vocab import Vocab
 
 ORDER: Final = 12
@@ -25,10 +23,6 @@ SHORT: Final = 3
 """Contexts shorter than this have their counts kept; longer ones are counted when they are looked up."""
 DISCOUNTS: Final = (0.5, 0.5, 0.6, 0.7, 0.8, 0.85) + (0.9,) * (ORDER - 5)
 """Taken from every count, by the length of its context; chosen on Alice's validation split."""
-START: Final = (0.8, 0.2)
-"""Weights of the network and of the memory at first."""
-RATE: Final = 1e-3
-"""Step size of these weights; four times as much needs 0.001 bits per character more on Alice's validation split."""
 
 
 class Memory:
@@ -47,10 +41,13 @@ class Memory:
 
     Args:
         vocab_size: Distinct ids.
+
+    Attributes:
+        size: The same.
     """
 
     def __init__(self, vocab_size: int) -> None:
-        self._size = vocab_size
+        self.size = vocab_size
         self._text = array("i", [0] * ORDER)
         self._places: dict[int, array[int]] = {}  # after each three characters
         self._seen: set[int] = set()  # every four that followed each other
@@ -61,7 +58,7 @@ class Memory:
         contexts = self._contexts()
         self._places.setdefault(contexts[SHORT], array("i")).append(len(self._text))
         self._text.append(character)
-        quadruple = contexts[SHORT] * self._size + character
+        quadruple = contexts[SHORT] * self.size + character
         if quadruple in self._seen:
             return
         self._seen.add(quadruple)
@@ -74,7 +71,7 @@ class Memory:
     def predict(self) -> NDArray[np.float64]:
         """The probabilities (V,) of the next character, none of them 0."""
         contexts = self._contexts()
-        p = np.full(self._size, 1 / self._size)
+        p = np.full(self.size, 1 / self.size)
         for order in range(SHORT):
             found = self._counts[order].get(contexts[order])
             if found is None:
@@ -93,8 +90,8 @@ class Memory:
             if order < ORDER:
                 before = text[places - order - 1]
                 if len(places) > 1:  # those after different characters, once each
-                    pairs = before.astype(np.int64) * self._size + following
-                    following = np.unique(pairs) % self._size
+                    pairs = before.astype(np.int64) * self.size + following
+                    following = np.unique(pairs) % self.size
                 places = places[before == text[-order - 1]]
             counts = np.bincount(following)
             (characters,) = counts.nonzero()
@@ -105,8 +102,8 @@ class Memory:
     def _contexts(self) -> tuple[int, ...]:
         """The last 0, 1, 2 and 3 characters, as one number each."""
         third, second, last = self._text[-3:]
-        pair = second * self._size + last
-        return 0, last, pair, (third * self._size + second) * self._size + last
+        pair = second * self.size + last
+        return 0, last, pair, (third * self.size + second) * self.size + last
 
 
 def _interpolate(
@@ -118,27 +115,18 @@ def _interpolate(
     p[characters] += (counts - discount) / total
 
 
-class Remembering:
-    """A network and a memory that predict together: p(s) in proportion to p_network(s)^a p_memory(s)^b.
-
-    The weights a and b follow the gradient of each character's log-probability, once that character was read (Mattern
-    2012, *Mixing Strategies in Data Compression*, section 3), so that a memory counts for as much as it is worth.
-
-    The weaker the network, the more a memory adds: on Alice's validation split it takes the pretrained model from 1.642
-    bits per character to 1.598, and where that adapts from 1.579 to 1.553; alone, a memory needs 1.865.
+class Recollection:
+    """A memory as a predictor beside others (``chargen.inference.mixture``): it learns what it is given.
 
     Args:
-        network: What predicts beside the memory.
         vocab: Its vocabulary.
-        read: What the memory has read right before; unlisted characters are read as the unknown id, or passed over
-            where there is none. Nothing is learnt of the weights a and b from it.
+        read: What it has read right before; unlisted characters are read as the unknown id, or passed over where there
+            is none. Behind such a text no new one begins: its last character is the first that ``run`` is given.
     """
 
-    def __init__(self, network: Predictor, vocab: Vocab, read: str = "") -> None:
-        self._network, self._memory = network, Memory(len(vocab))
-        self._weights = np.array(START)
-        self._said: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None  # of the character to come
-        self._starts = not read  # behind a text that was read no new one begins
+    def __init__(self, vocab: Vocab, read: str = "") -> None:
+        self._memory = Memory(len(vocab))
+        self._given = not read  # whether the next character that comes is a new one
         ids = vocab.lookup(read)
         if vocab.unknown_id is not None:
             ids[ids < 0] = vocab.unknown_id
@@ -146,31 +134,19 @@ class Remembering:
             self._memory.read(character)
 
     def initial_state(self) -> Floats:
-        """The network's state that a text starts from."""
-        return self._network.initial_state()
+        """Nothing, (0,): a memory is its own state."""
+        return np.empty(0, np.float32)
 
     def adopt_state(self, values: NDArray[Any]) -> Floats:
-        """A copy of a state from elsewhere, for the network."""
-        return self._network.adopt_state(values)
+        """A copy of nothing."""
+        return values.astype(np.float32)
 
-    def run(self, ids: NDArray[np.integer[Any]], state: Floats) -> Floats:
-        """Log-probabilities (T, V) after each of the characters ``ids`` (T,); ``state`` as for the network."""
-        logits = self._network.run(ids, state).astype(np.float64)
-        rows = np.empty(logits.shape, np.float32)
-        for row, character, own in zip(rows, ids.tolist(), _log_softmax(logits), strict=True):
-            if self._said is not None:
-                said, p = self._said
-                self._weights += RATE * (said[:, character] - said @ p)
-            if self._starts or self._said is not None:
+    def run(self, ids: NDArray[np.integer[Any]], state: Floats) -> Floats:  # noqa: ARG002  # a predictor is given one
+        """Log-probabilities (T, V) after each of the characters ``ids`` (T,), learnt on the way."""
+        rows = np.empty((len(ids), self._memory.size), np.float32)
+        for row, character in zip(rows, ids.tolist(), strict=True):
+            if self._given:
                 self._memory.read(character)
-            said = np.stack([own, np.log(self._memory.predict())])  # (2, V)
-            both = _log_softmax(self._weights @ said)
-            self._said = said, np.exp(both)
-            row[:] = both
+            self._given = True
+            row[:] = np.log(self._memory.predict())
         return rows
-
-
-def _log_softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
-    centred = logits - logits.max(axis=-1, keepdims=True)
-    log_probabilities: NDArray[np.float64] = centred - np.log(np.exp(centred).sum(axis=-1, keepdims=True))
-    return log_probabilities
