@@ -196,7 +196,7 @@ class TrainConfig(_Config):
     warmup: int = 60
     weight_decay: float = 0.1
     grad_clip: float = 1.0
-    dropout: float = 0.3
+    dropout: float = 0.0
     input_dropout: float = 0.075
     output_dropout: float = 0.4
     weight_drop: float = 0.3

@@ -7,7 +7,7 @@ on) 16 passes of a 2x384 LSTM. Its numbers were chosen on Alice's and Tiny Shake
 - More effort goes first into more passes, then into a wider network.
 - The more effort and the wider the network, the smaller its steps.
 - Dropout grows with the number of passes, and weight decay shrinks with the text's length: what a network would
-  otherwise learn by heart.
+  otherwise learn by heart. Between the layers there is none up to the default's passes, where it is worth nothing.
 """
 
 import dataclasses
@@ -95,7 +95,7 @@ def _law(characters: int, effort: float, wanted: Mapping[str, Any]) -> dict[str,
     asked = ModelConfig(vocab_size=2, hidden_size=wanted.get("hidden_size", width)).hidden_size
     rate = RATES[width] if wanted.get("cell", "lstm") == "lstm" else min(GENTLE, RATES[width])
     asked_passes = _passes_asked({**window, **wanted}, trained) or passes
-    drop = TrainConfig.dropout + 0.15 * math.log2(asked_passes / TrainConfig.epochs)
+    more = math.log2(asked_passes / TrainConfig.epochs)  # doublings of the default's passes
     return {
         **splits,
         **window,
@@ -104,11 +104,15 @@ def _law(characters: int, effort: float, wanted: Mapping[str, Any]) -> dict[str,
         # beyond the width chosen it goes with one over it, as Yang et al. 2022 (Tensor Programs V) derive for Adam
         "learning_rate": round(rate * min(1.0, width / asked), 8),
         "weight_decay": round(TrainConfig.weight_decay / math.sqrt(length), 4),
-        "dropout": round(min(0.5, max(0.0, drop)), 3),
-        "weight_drop": round(min(0.5, max(0.0, drop)), 3),
-        "output_dropout": round(min(0.6, max(0.0, drop + 0.1)), 3),
-        "input_dropout": round(min(0.1, max(0.0, drop / 4)), 3),
+        "dropout": _within(0.5, TrainConfig.dropout + 0.25 * more),
+        "weight_drop": _within(0.5, TrainConfig.weight_drop + 0.15 * more),
+        "output_dropout": _within(0.6, TrainConfig.output_dropout + 0.15 * more),
+        "input_dropout": _within(0.1, TrainConfig.input_dropout + 0.0375 * more),
     }
+
+
+def _within(most: float, rate: float) -> float:
+    return round(min(most, max(0.0, rate)), 3)
 
 
 def _passes_asked(wanted: Mapping[str, Any], trained: float) -> float:

@@ -57,16 +57,18 @@ def test_a_longer_text_is_passed_over_less_often() -> None:
     _, alice = settings(WHOLE_ALICE, 72)
     _, long = settings(10 * WHOLE_ALICE, 72)
     assert long.epochs == pytest.approx(alice.epochs / 10**0.8)
-    assert long.dropout < alice.dropout
+    assert long.weight_drop < alice.weight_drop
     assert long.weight_decay < alice.weight_decay
 
 
 def test_dropout_follows_the_passes_that_are_asked_for() -> None:
     """A few passes leave little to learn by heart, many leave much."""
     few, some, many = (settings(WHOLE_ALICE, 72, epochs=epochs)[1] for epochs in (3, TrainConfig.epochs, 40))
-    assert few.dropout < some.dropout < many.dropout
+    for name in ("weight_drop", "output_dropout", "input_dropout"):
+        assert getattr(few, name) < getattr(some, name) < getattr(many, name)
+    assert few.dropout == some.dropout == 0 < many.dropout
     steps = round(3 * ALICE / (TrainConfig.batch_size * TrainConfig.bptt))
-    assert settings(WHOLE_ALICE, 72, steps=steps)[1].dropout == pytest.approx(few.dropout, abs=0.01)
+    assert settings(WHOLE_ALICE, 72, steps=steps)[1].weight_drop == pytest.approx(few.weight_drop, abs=0.01)
 
 
 def test_dropout_follows_what_a_time_budget_allows_a_given_width() -> None:
