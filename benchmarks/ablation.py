@@ -1,13 +1,14 @@
 """What each ingredient of training is worth: the same trainings with it and without.
 
-    python benchmarks/ablation.py                               # Alice with the default settings: some hours
+    python benchmarks/ablation.py                               # Alice with the default settings: an hour or more
     python benchmarks/ablation.py --preset quick --jobs 2       # with those of a minute
     python benchmarks/ablation.py book.txt --only dropout skip --seeds 1
 
 A row has the mean over the seeds of the bits per character on the validation and the test split, and the distance
 between the best and the worst seed. Two ingredients do not act on training, so their rows judge the whole one again:
-without calibration with its logits as they are, without averaging with the weights that its last step left. Trainings
-run in one thread each, ``--jobs`` at a time, in a folder that is removed in the end; one that fails is left out.
+without calibration with its logits as they are, without averaging with the weights that its last step left. What the
+preset does not have in the first place has no row. Trainings run in one thread each, ``--jobs`` at a time, in a folder
+that is removed in the end; one that fails is left out.
 """
 
 import argparse
@@ -25,12 +26,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 import chargen
-from chargen import corpus
+from chargen import corpus, presets
 from chargen.checkpoint import load
 from chargen.errors import ChargenError
 from chargen.heldout import held_out
 from chargen.model import Model
-from chargen.presets import PRESETS
 from chargen.runs import LAST
 
 WHOLE = "nothing"
@@ -56,12 +56,14 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("text", nargs="?", default=corpus.DEFAULT, help="a built-in corpus or a file")
-    parser.add_argument("--preset", choices=PRESETS, default="default", help="the whole recipe")
+    parser.add_argument("--preset", choices=presets.PRESETS, default="default", help="the whole recipe")
     parser.add_argument("--only", nargs="+", choices=[*LEFT_OUT][1:], help="what to leave out; without it, each")
     parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3], metavar="N", help="one training each")
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="trainings at once")
     arguments = parser.parse_args()
-    rows = [WHOLE, *dict.fromkeys(arguments.only or [*LEFT_OUT][1:])]
+    own = recipe(arguments.text, arguments.preset)
+    asked = dict.fromkeys(arguments.only or [*LEFT_OUT][1:])
+    rows = [WHOLE, *(name for name in asked if LEFT_OUT[name].items() - own.items())]
     plans = [(name, seed) for seed, name in itertools.product(dict.fromkeys(arguments.seeds), rows)]
     with (
         tempfile.TemporaryDirectory() as root,
@@ -86,6 +88,13 @@ def main() -> None:
             f"{statistics.mean(split):10.4f}  {max(split) - min(split):6.4f}" for split in zip(*results, strict=True)
         ]
         sys.stdout.write(f"{name:16} {columns[0]}{columns[1]}\n")
+
+
+def recipe(text: str, preset: str) -> dict[str, Any]:
+    """The preset's settings for the text."""
+    found = corpus.load([text])
+    model, train = presets.settings(len(found), len(found.vocab), preset=preset)
+    return dataclasses.asdict(model) | dataclasses.asdict(train)
 
 
 def train(text: str, preset: str, name: str, seed: int, root: str) -> dict[str, Bits]:
