@@ -85,7 +85,7 @@ def test_errors_of_the_trainer_pass() -> None:
 def test_masks_of_the_shares_are_the_masks_of_the_whole() -> None:
     """Side by side, the processes' dropout masks are those of one process; DropConnect's are the same in all."""
     config = ModelConfig(vocab_size=5, hidden_size=6, embedding_size=4, bidirectional=True)
-    whole = Masks.draw(config, TrainConfig(), 4, 3, torch.device("cpu"))
+    whole = Masks.draw(config, TrainConfig(dropout=0.3), 4, 3, torch.device("cpu"))
     parts = [whole.of(World(rank, 2).columns(4)) for rank in range(2)]
     for name in ("inputs", "output"):
         assert torch.equal(torch.cat([getattr(part, name) for part in parts]), getattr(whole, name))
