@@ -33,6 +33,7 @@ app = typer.Typer(
     invoke_without_command=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for command in (train, sample, score, infill, classify, encode, embeddings, inspect, compare, gradflow, corpora, bench):

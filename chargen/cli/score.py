@@ -88,7 +88,6 @@ def score(
             help="Predict together with this model, which has the same characters; repeatable. Several that differ in "
             "their seed alone predict better than the best of them.",
             show_default=False,
-            rich_help_panel="Adaptation",
         ),
     ] = None,
     as_json: options.Json = False,
