@@ -27,8 +27,8 @@ WIDTHS: Final = ((0.33, 192), (0.75, 256), (3.4, 384), (math.inf, 512))
 """Hidden size up to each effort."""
 RATES: Final = {192: 0.015, 256: 0.012, 384: 0.012, 512: 0.009}
 """Learning rate of the trainings that choose each of these widths."""
-GENTLE: Final = 0.006
-"""The learning rate that GRU, plain RNN and peephole LSTM get at most: of more, the first two learn much less."""
+GENTLE: Final = {"peephole": 0.006, "gru": 0.006, "rnn": 0.003}
+"""The learning rate that cells other than the LSTM get at most: of more, the last two learn much less."""
 
 SPENT: Final = 0.9
 """Share of a time budget that goes into steps; starting and evaluating take the rest."""
@@ -93,7 +93,7 @@ def _law(characters: int, effort: float, wanted: Mapping[str, Any]) -> dict[str,
     passes = _passes(characters) * effort
     width = next(width for limit, width in WIDTHS if effort <= limit)
     asked = ModelConfig(vocab_size=2, hidden_size=wanted.get("hidden_size", width)).hidden_size
-    rate = RATES[width] if wanted.get("cell", "lstm") == "lstm" else min(GENTLE, RATES[width])
+    rate = min(RATES[width], GENTLE.get(wanted.get("cell", "lstm"), math.inf))
     asked_passes = _passes_asked({**window, **wanted}, trained) or passes
     more = math.log2(asked_passes / TrainConfig.epochs)  # doublings of the default's passes
     return {
