@@ -18,7 +18,7 @@ from tiny import stop_after
 from chargen.checkpoint import Checkpoint, load
 from chargen.config import CELLS
 from chargen.errors import RunError, TrainingError
-from chargen.runs import Run
+from chargen.runs import LOCK, Run
 from chargen.training import session, trainer
 from chargen.training.bptt import Windows
 from chargen.training.evaluate import calibrate, evaluate
@@ -259,11 +259,11 @@ def test_a_loss_that_is_not_finite_stops_with_the_last_good_state(text_file: Pat
     made = tiny.begin(text_file, tmp_path, steps=30, eval_every=5)
     events = made.events()
     next(event for event in events if isinstance(event, Evaluated))
-    files = {path: path.read_bytes() for path in (tmp_path / "run").glob("[!.]*")}
+    files = {path: path.read_bytes() for path in (tmp_path / "run").iterdir() if path.name != LOCK}
     made.learner.network.readout.bias.data[0] = math.nan
     with pytest.raises(TrainingError, match=r"stopped being finite at step \d+.*lower --learning-rate"):
         list(events)
-    assert {path: path.read_bytes() for path in (tmp_path / "run").glob("[!.]*")} == files
+    assert {path: path.read_bytes() for path in (tmp_path / "run").iterdir() if path.name != LOCK} == files
     assert load(tmp_path / "run" / "last.safetensors", with_state=True).progress["step"] == 5
     assert tiny.finish(session.resume("run", root=tmp_path)).step == 30
 
@@ -274,7 +274,7 @@ def test_a_full_disk_stops_with_the_last_good_state(
     """When a checkpoint cannot be written the training ends with an error, and what was written stays."""
     events = tiny.begin(text_file, tmp_path, steps=30, eval_every=5).events()
     next(event for event in events if isinstance(event, Evaluated))
-    files = {path: path.read_bytes() for path in (tmp_path / "run").glob("[!.]*")}
+    files = {path: path.read_bytes() for path in (tmp_path / "run").iterdir() if path.name != LOCK}
 
     def full(_handle: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -283,7 +283,7 @@ def test_a_full_disk_stops_with_the_last_good_state(
         patch.setattr(os, "fsync", full)
         with pytest.raises(RunError, match="No space left on device"):
             list(events)
-    assert {path: path.read_bytes() for path in (tmp_path / "run").glob("[!.]*")} == files
+    assert {path: path.read_bytes() for path in (tmp_path / "run").iterdir() if path.name != LOCK} == files
     tiny.train(text_file, tmp_path / "whole", steps=30, eval_every=5)
     tiny.finish(session.resume("run", root=tmp_path))
     assert_same_run(tmp_path / "whole", tmp_path)
