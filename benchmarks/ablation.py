@@ -26,12 +26,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 import chargen
-from chargen import corpus, presets
-from chargen.checkpoint import load
+from chargen import presets
 from chargen.errors import ChargenError
-from chargen.heldout import held_out
 from chargen.model import Model
-from chargen.runs import LAST
+from chargen.store.checkpoint import load
+from chargen.store.heldout import held_out
+from chargen.store.runs import LAST
+from chargen.text import corpus
 
 WHOLE = "nothing"
 UNAVERAGED = "averaging"

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 import chargen
-from chargen.reading import read_text
+from chargen.text.decode import read_text
 
 
 def main() -> None:

@@ -20,8 +20,8 @@ from functools import partial
 
 import pyppmd
 
-from chargen import corpus
 from chargen.errors import ChargenError
+from chargen.text import corpus
 
 VARIANTS = "HI"
 ORDERS = range(2, 17)

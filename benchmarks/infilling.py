@@ -14,9 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
-from chargen import corpus
-from chargen.checkpoint import load
 from chargen.inference.infill import Infiller
+from chargen.store.checkpoint import load
+from chargen.text import corpus
 
 LENGTHS = (1, 3, 5, 10)
 BEFORE, AFTER = 300, 100

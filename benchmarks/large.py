@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from chargen import corpus
+from chargen.text import corpus
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
 """``python -m chargen``."""
 
-from chargen.cli import main
+from chargen.cli.main import main
 
 if __name__ == "__main__":
     main()

@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from chargen import runs
 from chargen.inference.classify import Verdict
 from chargen.inference.classify import classify as classify_by
 from chargen.model import Model
+from chargen.store import runs
 
 if TYPE_CHECKING:
     from chargen.training.events import Event, Finished
@@ -35,19 +35,19 @@ def train(
     Raises:
         ChargenError: the text, a setting or the run is not usable, or the training broke down.
     """
-    from chargen.training import session
+    from chargen.training import start
 
     # a bare word may name a built-in, a Path never does
     named = [f"./{each}" if isinstance(each, Path) and each.name == str(each) else str(each) for each in sources]
-    texts = session.Texts(sources=tuple(named), encoding=encoding, min_count=min_count, glob=glob)
-    return _last(session.begin(texts, **options).events(), on_event)
+    texts = start.Texts(sources=tuple(named), encoding=encoding, min_count=min_count, glob=glob)
+    return _last(start.begin(texts, **options).events(), on_event)
 
 
 def resume(run: str, *, on_event: "Callable[[Event], None] | None" = None, **options: Any) -> "Finished":
-    """Go on with a training exactly where it stopped; ``options`` are those of ``session.resume``."""
-    from chargen.training import session
+    """Go on with a training exactly where it stopped; ``options`` are those of ``training.start.resume``."""
+    from chargen.training import start
 
-    return _last(session.resume(run, **options).events(), on_event)
+    return _last(start.resume(run, **options).events(), on_event)
 
 
 def _last(events: "Iterator[Event]", on_event: "Callable[[Event], None] | None") -> "Finished":

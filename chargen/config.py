@@ -270,7 +270,7 @@ class SamplerConfig(_Config):
 
 @dataclass(frozen=True, kw_only=True)
 class AdaptConfig(_Config):
-    """How the weights go on learning from what is read; ``chargen.training.adapt`` has the equations.
+    """How the weights go on learning from what is read; ``chargen.training.dynamic_evaluation`` has the equations.
 
     The defaults were chosen on Alice's validation split, with models of 2x256 and 2x384.
 

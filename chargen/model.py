@@ -8,22 +8,22 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from chargen import prompt as prompts
-from chargen.checkpoint import Checkpoint
 from chargen.config import AdaptConfig, SamplerConfig
 from chargen.errors import ConfigError, TextError
 from chargen.inference import statefile
 from chargen.inference.embeddings import embeddings
 from chargen.inference.encode import encode, state_from
 from chargen.inference.generate import Ending, Piece, collect, generate, start_id
-from chargen.inference.memory import Recollection
 from chargen.inference.mixture import Mixture
-from chargen.inference.network import Network
+from chargen.inference.ngram import Recollection
+from chargen.inference.numpy_network import Network
 from chargen.inference.score import Scored, Scorer
-from chargen.prompt import Fitted
+from chargen.store.checkpoint import Checkpoint
+from chargen.text import prompt as prompts
+from chargen.text.prompt import Fitted
 
 if TYPE_CHECKING:
-    from chargen.training.adapt import Adapter
+    from chargen.training.dynamic_evaluation import Adapter
 
 PIECE: Final = 2048
 """Characters that are read between two calls of ``progress``."""
@@ -131,7 +131,7 @@ class Model:
         Args:
             adapt: Let a copy of the weights go on learning from the text, each character scored before it is learnt
                 from (Krause et al. 2018); imports torch.
-            remember: Predict together with an n-gram memory of what was read (``chargen.inference.memory``).
+            remember: Predict together with an n-gram memory of what was read (``chargen.inference.ngram``).
             others: Models to predict together with; all read the same, and adapt likewise.
             before: What stands right before the text; read first, and learnt from and remembered too.
             earlier: What stands before that; remembered alone.
@@ -187,7 +187,7 @@ class Model:
         return Model(learnt, self.path)
 
     def _adapter(self, how: AdaptConfig) -> "Adapter":
-        from chargen.training.adapt import Adapter
+        from chargen.training.dynamic_evaluation import Adapter
 
         return Adapter(self.checkpoint.model, self.checkpoint.weights, how)
 

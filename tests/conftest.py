@@ -51,7 +51,7 @@ def _no_waiting_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="session")
 def text() -> str:
     """A few thousand characters of real text."""
-    from chargen.sources import builtin
+    from chargen.text.sources import builtin
 
     return builtin()[0].path.read_text(encoding="utf-8")[:5000]
 
@@ -86,7 +86,7 @@ def chargen(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
     """Runs ``chargen`` with its arguments in this process, in an empty folder, with ``stdin`` as its input."""
 
     def run(*arguments: object, stdin: bytes = b"") -> Result:
-        from chargen.cli import main
+        from chargen.cli.main import main
 
         monkeypatch.setattr(sys, "argv", ["chargen", *map(str, arguments)])
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin), encoding="utf-8"))

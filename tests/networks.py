@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chargen.config import ModelConfig
-from chargen.inference.network import Network
+from chargen.inference.numpy_network import Network
 
 
 def random_weights(config: ModelConfig, seed: int = 0, scale: float = 0.5) -> dict[str, NDArray[np.float32]]:

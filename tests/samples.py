@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from safetensors.numpy import load as parse
 from safetensors.numpy import save as serialise
 
-from chargen.checkpoint import Checkpoint, CorpusInfo, Evaluation
 from chargen.config import ModelConfig, TrainConfig
-from chargen.vocab import Vocab
+from chargen.store.checkpoint import Checkpoint, CorpusInfo, Evaluation
+from chargen.text.vocab import Vocab
 
 Tensors = dict[str, NDArray[Any]]
 

@@ -10,10 +10,10 @@ import tiny
 from samples import checkpoint
 
 import chargen
-from chargen.checkpoint import load, save
 from chargen.errors import CheckpointError, ConfigError, TextError
 from chargen.inference.mixture import MEMORY, Mixture
 from chargen.model import Model
+from chargen.store.checkpoint import load, save
 from chargen.training.events import Evaluated, Event, Finished, Started
 
 PUBLIC = [

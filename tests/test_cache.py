@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from chargen import cache
 from chargen.errors import CorpusError
-from chargen.vocab import Vocab
+from chargen.text import cache
+from chargen.text.vocab import Vocab
 
 IDS = np.array([0, 1, 2, 2, 1, 0, 0], dtype=np.uint8)
 HEADER = cache.Header("tale", Vocab("aé", unknown=True), "5ha256", 2, len(IDS))

@@ -20,11 +20,11 @@ from hypothesis import strategies as st
 from safetensors.numpy import save_file
 from samples import Tensors, assert_equal, checkpoint, evaluation, put_together, taken_apart, with_digests
 
-from chargen.checkpoint import MAX_HEADER, load, save
 from chargen.config import CELLS
 from chargen.errors import CheckpointError
 from chargen.inference.generate import collect
 from chargen.model import Model
+from chargen.store.checkpoint import MAX_HEADER, load, save
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ from networks import chain, random_network
 
 from chargen.errors import CheckpointError, ConfigError, TextError
 from chargen.inference.classify import Verdict, classify
-from chargen.inference.network import Network
+from chargen.inference.numpy_network import Network
 from chargen.inference.score import ESCAPE, score
-from chargen.vocab import CODE_POINTS, Vocab
+from chargen.text.vocab import CODE_POINTS, Vocab
 
 FIRST = (random_network(1), Vocab("\nabcdef"))
 SECOND = (random_network(2), Vocab("\nabcxyz"))

@@ -7,7 +7,7 @@ import pytest
 import samples
 from conftest import Command
 
-from chargen.checkpoint import save
+from chargen.store.checkpoint import save
 
 MANNER = "abcd" * 150
 FAST = ["--adapt-rate", "0.02", "--adapt-every", "10"]

@@ -6,11 +6,11 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from chargen import bench
+from chargen.bench import measure
 from chargen.cli.bench import bench as command
 from chargen.errors import ConfigError
 
-TRAINED = bench.TrainingRow(
+TRAINED = measure.TrainingRow(
     size="2x512",
     batch_size=64,
     bptt=128,
@@ -21,7 +21,7 @@ TRAINED = bench.TrainingRow(
     gflops=2345.6,
     peak_share=0.876,
 )
-SAMPLED = bench.SamplingRow(
+SAMPLED = measure.SamplingRow(
     size="2x512", batch=64, chars_per_second=6400.0, plain_chars_per_second=800.0, ratio=8.0, bandwidth_share=0.954
 )
 
@@ -31,16 +31,16 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     """What the command asks to be measured, in the place of measuring it."""
     calls: list[object] = []
 
-    def training(*arguments: object) -> list[bench.TrainingRow]:
+    def training(*arguments: object) -> list[measure.TrainingRow]:
         calls.append(("training", *arguments))
         return [TRAINED]
 
-    def sampling(*arguments: object) -> list[bench.SamplingRow]:
+    def sampling(*arguments: object) -> list[measure.SamplingRow]:
         calls.append(("sampling", *arguments))
         return [SAMPLED]
 
-    monkeypatch.setattr(bench, "training", training)
-    monkeypatch.setattr(bench, "sampling", sampling)
+    monkeypatch.setattr(measure, "training", training)
+    monkeypatch.setattr(measure, "sampling", sampling)
     return calls
 
 
@@ -109,16 +109,16 @@ def test_a_drawn_table_fits_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_defaults_are_the_librarys(asked: list[object]) -> None:
     """Without options the default sizes are measured in both ways with the default settings."""
     run()
-    assert asked == [(kind, bench.SIZES, bench.Settings()) for kind in ("training", "sampling")]
+    assert asked == [(kind, measure.SIZES, measure.Settings()) for kind in ("training", "sampling")]
 
 
 def test_options_reach_the_measurement(asked: list[object]) -> None:
     """Sizes repeat, and every option is a setting."""
     run("--size=1x8", "--size=2x8", "--batch-size=3", "--bptt=5", "--precision=fp32", "--threads=1", "--repeats=2")
-    settings = bench.Settings(batch_size=3, bptt=5, precision="fp32", threads=1, rounds=2)
+    settings = measure.Settings(batch_size=3, bptt=5, precision="fp32", threads=1, rounds=2)
     assert asked == [(kind, ["1x8", "2x8"], settings) for kind in ("training", "sampling")]
     run("--seconds=0.5")
-    assert asked[2:] == [(kind, bench.SIZES, bench.Settings(seconds=0.5)) for kind in ("training", "sampling")]
+    assert asked[2:] == [(kind, measure.SIZES, measure.Settings(seconds=0.5)) for kind in ("training", "sampling")]
 
 
 @pytest.mark.parametrize("kind", ["training", "sampling"])

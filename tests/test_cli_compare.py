@@ -47,7 +47,7 @@ def test_a_comparison_as_json(chargen: Command, text_file: Path) -> None:
 
 def test_a_time_budget_is_plotted_over_time(chargen: Command, text_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without --steps every cell has as many minutes, and the curves run over seconds."""
-    monkeypatch.setattr("chargen.training.resolve.PROBE_SECONDS", 0.0)
+    monkeypatch.setattr("chargen.training.automatic.PROBE_SECONDS", 0.0)
     result = chargen("compare", text_file, "--cells", "rnn", "--minutes", "0.001", *SMALL, "--threads", "1")
     assert "seconds of training" in result.out
 

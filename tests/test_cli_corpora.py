@@ -8,10 +8,10 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from chargen import cache
 from chargen.cli.corpora import corpora
 from chargen.errors import ConfigError
-from chargen.vocab import Vocab
+from chargen.text import cache
+from chargen.text.vocab import Vocab
 
 
 @pytest.fixture(autouse=True)

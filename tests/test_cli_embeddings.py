@@ -9,7 +9,7 @@ import pytest
 import samples
 from conftest import Command
 
-from chargen.checkpoint import save
+from chargen.store.checkpoint import save
 
 CHARACTERS = "\n abc\u0301"
 VECTORS = np.array(

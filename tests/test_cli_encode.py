@@ -10,8 +10,8 @@ import samples
 from conftest import Command
 from networks import random_weights
 
-from chargen.checkpoint import save
-from chargen.inference.network import Network
+from chargen.inference.numpy_network import Network
+from chargen.store.checkpoint import save
 
 
 @pytest.fixture

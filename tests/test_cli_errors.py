@@ -17,7 +17,7 @@ from conftest import Command
 from safetensors.numpy import save_file
 from samples import checkpoint, put_together, taken_apart
 
-from chargen.checkpoint import save
+from chargen.store.checkpoint import save
 
 
 @pytest.fixture(autouse=True)
@@ -183,7 +183,7 @@ def test_bad_input_is_one_line(arguments: list[str], code: int, words: str, char
 def test_no_checkpoint_at_all_says_how_to_make_one(chargen: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a run and without the pretrained model, the command that makes one is named."""
     shutil.rmtree("checkpoints")
-    monkeypatch.setattr("chargen.runs.bundled", lambda: None)
+    monkeypatch.setattr("chargen.store.runs.bundled", lambda: None)
     for command in ("sample", "inspect"):
         assert "make one with: chargen train" in chargen(command).error
 
@@ -195,7 +195,7 @@ def test_memory_that_runs_out_is_one_line(chargen: Command, monkeypatch: pytest.
         def learn(*_arguments: object) -> None:
             raise error
 
-        monkeypatch.setattr("chargen.training.learner.Learner.learn", learn)
+        monkeypatch.setattr("chargen.training.step.Learner.learn", learn)
         return lambda: chargen("train", "text.txt", "--overwrite", "--run", "a", "--steps", "3", "--hidden-size", "8")
 
     with pytest.raises(RuntimeError, match="allocate") as caught:

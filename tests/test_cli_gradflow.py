@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from conftest import Command
 
-from chargen.cli import flowreport
-from chargen.training.gradflow import Descent
+from chargen.cli.output import gradflow
+from chargen.experiments.gradflow import Descent
 
 FEW = ["--lags", "20", "--positions", "8"]
 
@@ -84,10 +84,10 @@ def test_a_training_that_broke_down_is_told(capsys: pytest.CaptureFixture[str], 
     """The table says at which step the numbers stopped being finite, be it the first one."""
     late = Descent(losses=(5.0, 4.0), norms=(2.0, 0.5), broke_down=True)
     trials = [
-        flowreport.Trial("a", 0.0, late),
-        flowreport.Trial("b", 1.0, Descent(losses=(), norms=(), broke_down=True)),
+        gradflow.Trial("a", 0.0, late),
+        gradflow.Trial("b", 1.0, Descent(losses=(), norms=(), broke_down=True)),
     ]
-    flowreport.show_trials(trials)
+    gradflow.show_trials(trials)
     table = rows(capsys.readouterr().out)
     assert table[1] == ["a", "off", "2, then not finite", "50%", "1.25", "2", "4.000"]
     assert table[2] == ["b", "at 1", "0, then not finite", "0%", "nan", "nan", "-"]

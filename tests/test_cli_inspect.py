@@ -9,7 +9,7 @@ import pytest
 from conftest import Command
 from samples import checkpoint, evaluation
 
-from chargen.checkpoint import save
+from chargen.store.checkpoint import save
 
 FILES = ["best.safetensors", "last.safetensors", "metrics.jsonl"]
 

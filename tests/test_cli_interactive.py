@@ -7,7 +7,7 @@ from conftest import Command, Result
 from samples import checkpoint
 
 from chargen.api import load
-from chargen.checkpoint import save
+from chargen.store.checkpoint import save
 
 
 @pytest.fixture(autouse=True)

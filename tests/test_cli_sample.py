@@ -11,7 +11,7 @@ import pytest
 from conftest import Command
 from samples import checkpoint
 
-from chargen.checkpoint import save
+from chargen.store.checkpoint import save
 
 HOSTILE = "\x1b[]2;\x07\u202e\u009b ab\n"
 HARMFUL = set("\x1b\x07\u202e\u009b")

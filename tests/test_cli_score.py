@@ -14,8 +14,8 @@ import tiny
 from conftest import Command
 
 from chargen.api import load
-from chargen.checkpoint import CorpusInfo, save
 from chargen.model import Model
+from chargen.store.checkpoint import CorpusInfo, save
 
 
 @pytest.fixture
@@ -231,7 +231,7 @@ def test_shared_unknown_characters_are_charged_and_noted(
     chargen: Command, folder: Path, text: str, text_file: Path
 ) -> None:
     """A split with characters that share the unknown id costs more than training told, and that is said."""
-    from chargen import corpus
+    from chargen.text import corpus
 
     found = corpus.load([str(text_file)])
     info = CorpusInfo(

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from conftest import Command
 
-from chargen.checkpoint import load
-from chargen.training.learner import Learner
+from chargen.store.checkpoint import load
+from chargen.training.step import Learner
 
 TINY = [
     "--layers", "1", "--hidden-size", "8", "--embedding-size", "6", "--batch-size", "4", "--bptt", "10",

@@ -11,11 +11,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chargen.checkpoint import load
 from chargen.config import CELLS, ModelConfig, TrainConfig
 from chargen.errors import ConfigError, RunError
-from chargen.training.compare import Contest, Result, Row, Spread, plan, sized, summarise
-from chargen.training.session import Texts, resume
+from chargen.experiments.compare import Contest, Result, Row, Spread, plan, sized, summarise
+from chargen.store.checkpoint import load
+from chargen.training.start import Texts, resume
 
 
 def planned(text_file: Path, root: Path, *cells: str, **settings: Any) -> list[Contest]:

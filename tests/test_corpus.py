@@ -14,9 +14,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from chargen import cache, corpus, reading
 from chargen.errors import ConfigError, CorpusError
-from chargen.vocab import Vocab
+from chargen.text import cache, corpus, decode
+from chargen.text.vocab import Vocab
 
 TEXTS = st.text(
     st.characters(codec="utf-8", exclude_characters="\0") | st.sampled_from("ab\r\n"), min_size=2, max_size=40
@@ -129,7 +129,7 @@ def test_ids_decode_to_the_text(text: str, chunk: int, mapped: bool, encoding: s
     """Whatever the chunks, in memory or mapped, the ids stand for the normalised text, whose hash is the corpus'."""
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         patch.setenv("CHARGEN_CACHE_DIR", folder)
-        patch.setattr(reading, "CHUNK", chunk)
+        patch.setattr(decode, "CHUNK", chunk)
         patch.setattr(corpus, "IN_MEMORY", 0 if mapped else 1 << 20)
         (Path(folder) / "tale.txt").write_bytes(text.encode(encoding))
         loaded = corpus.load([Path(folder) / "tale.txt"], encoding=encoding)
@@ -237,7 +237,7 @@ def test_min_count_must_be_a_count(count: int) -> None:
 
 def test_progress_grows_to_the_total(write: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Progress over both readings of all files never falls, and ends at the total."""
-    monkeypatch.setattr(reading, "CHUNK", 10)
+    monkeypatch.setattr(decode, "CHUNK", 10)
     told: list[tuple[int, int]] = []
     paths = [write("some text " * 20, "a.txt"), write(gzip.compress(b"more text " * 99), "b.txt.gz")]
     corpus.load(paths, progress=lambda done, total: told.append((done, total)))

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 import torch
 
-from chargen.checkpoint import load
 from chargen.config import ModelConfig, TrainConfig
 from chargen.errors import ConfigError, RunError, TrainingError
+from chargen.store.checkpoint import load
 from chargen.training.distributed import World
-from chargen.training.masks import Masks
+from chargen.training.dropout import Masks
 
 SETTINGS = (
     *("--layers", "2", "--hidden-size", "8", "--batch-size", "4", "--bptt", "8", "--steps", "30", "--warmup", "2"),

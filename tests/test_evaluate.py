@@ -8,7 +8,7 @@ import torch
 
 from chargen.config import ModelConfig
 from chargen.training.evaluate import CONTEXT, SCALES, calibrate, evaluate
-from chargen.training.model import StackedRNN
+from chargen.training.torch_network import StackedRNN
 
 IDS = np.random.default_rng(0).integers(0, 7, 4000).astype(np.uint8)
 

@@ -19,10 +19,10 @@ from typing import Any, Final
 import pytest
 from samples import assert_equal, put_together, taken_apart, with_digests
 
-from chargen.checkpoint import Checkpoint, load, save
 from chargen.errors import CheckpointError
 from chargen.inference.generate import collect
 from chargen.model import Model
+from chargen.store.checkpoint import Checkpoint, load, save
 
 ROUNDS: Final = int(os.environ.get("CHARGEN_FUZZ", "300"))
 SECONDS: Final = 2.0

@@ -11,7 +11,7 @@ from networks import chain, random_network, reciter
 from chargen.config import SamplerConfig
 from chargen.errors import CheckpointError, ConfigError, TextError
 from chargen.inference.generate import Ending, Piece, Sample, collect, generate, start_id
-from chargen.vocab import Vocab
+from chargen.text.vocab import Vocab
 
 EVEN = SamplerConfig(temperature=1)
 

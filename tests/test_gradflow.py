@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from chargen import corpus as corpora
 from chargen.config import CELLS, ModelConfig, TrainConfig
 from chargen.errors import CorpusError, TrainingError
-from chargen.training import gradflow
-from chargen.training.gradflow import clipping, descend, effective_memory, measure, scale_recurrent
-from chargen.training.learner import Learner
-from chargen.training.model import StackedRNN
+from chargen.experiments import gradflow
+from chargen.experiments.gradflow import clipping, descend, effective_memory, measure, scale_recurrent
+from chargen.text import corpus as corpora
+from chargen.training.step import Learner
+from chargen.training.torch_network import StackedRNN
 
 TEXT = np.random.default_rng(0).integers(7, size=400)
 

@@ -8,26 +8,26 @@ import pytest
 import samples
 import tiny
 
-from chargen import corpus
-from chargen.checkpoint import CorpusInfo, load, save
 from chargen.errors import ConfigError, CorpusError
-from chargen.heldout import held_out
-from chargen.training import session
+from chargen.store.checkpoint import CorpusInfo, load, save
+from chargen.store.heldout import held_out
+from chargen.text import corpus
+from chargen.training import start
 
 
 def test_a_split_is_found_where_the_training_read_it(trained: Path, text: str) -> None:
     """From ``best`` through the ``last`` beside it, and from ``last`` itself; with the text before it."""
     for name in ("best.safetensors", "last.safetensors"):
         found = load(trained / name)
-        for split, (start, stop) in (("val", found.corpus.val), ("test", found.corpus.test)):
+        for split, (first, end) in (("val", found.corpus.val), ("test", found.corpus.test)):
             assert held_out(found, trained / name, split, context=30) == (
                 f"tiny {split}",
-                text[start:stop],
-                text[start - 30 : start],
+                text[first:end],
+                text[first - 30 : first],
                 "",
             )
             far = held_out(found, trained / name, split, context=30, reach=50)
-            assert (far.before, far.earlier) == (text[start - 30 : start], text[start - 50 : start - 30])
+            assert (far.before, far.earlier) == (text[first - 30 : first], text[first - 50 : first - 30])
         assert held_out(found, trained / name, "test").before == text[: found.corpus.test[0]]
         assert held_out(found, trained / name, "test", context=0).before == ""
 
@@ -36,8 +36,8 @@ def test_a_text_that_moved_is_read_as_it_was(text: str, tmp_path: Path) -> None:
     """The run knows its encoding; a text of another is still read where that is named."""
     file = tmp_path / "latin.txt"
     file.write_bytes((text + "é").encode("latin-1", "replace"))
-    texts = session.Texts(sources=(str(file),), encoding="latin-1")
-    tiny.finish(session.begin(texts, run="run", root=tmp_path, **tiny.SETTINGS))
+    texts = start.Texts(sources=(str(file),), encoding="latin-1")
+    tiny.finish(start.begin(texts, run="run", root=tmp_path, **tiny.SETTINGS))
     moved, best = file.rename(tmp_path / "elsewhere.txt"), tmp_path / "run" / "best.safetensors"
     found = held_out(load(best), best, "test", sources=[str(moved)])
     assert found.text.endswith("é")
@@ -51,8 +51,8 @@ def test_a_text_that_moved_can_be_named(trained: Path, text: str, tmp_path: Path
     found = load(Path(best))
     moved = tmp_path / "moved.txt"
     moved.write_text(text, encoding="utf-16")
-    start, stop = found.corpus.test
-    assert held_out(found, Path(best), "test", sources=[str(moved)], encoding="utf-16").text == text[start:stop]
+    first, end = found.corpus.test
+    assert held_out(found, Path(best), "test", sources=[str(moved)], encoding="utf-16").text == text[first:end]
     with pytest.raises(CorpusError, match=r"tiny, is not at hand \(no file.*name its file"):
         held_out(found, Path(best), "test")
     moved.write_text(text[:-1])

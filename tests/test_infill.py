@@ -13,8 +13,8 @@ from chargen.config import CELLS, ModelConfig
 from chargen.errors import CheckpointError, TextError
 from chargen.inference.generate import start_id
 from chargen.inference.infill import LONGEST, Infiller
-from chargen.training.model import StackedRNN
-from chargen.vocab import Vocab
+from chargen.text.vocab import Vocab
+from chargen.training.torch_network import StackedRNN
 
 
 def infiller(*, size: int = 5, scale: float = 0.5, unknown: bool = False, **settings: object) -> Infiller:

@@ -16,8 +16,8 @@ from typing import Final
 import pytest
 from test_trainer import assert_same_run
 
-from chargen.checkpoint import load
-from chargen.runs import Run
+from chargen.store.checkpoint import load
+from chargen.store.runs import Run
 
 KILLS: Final = int(os.environ.get("CHARGEN_KILLS", "3"))
 EVERY: Final = 4
@@ -30,12 +30,12 @@ OPTIONS: Final = [
 
 # Processes are forked from one that has torch already, so that most of a life is spent training, not starting.
 CONTEXT: Final = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(["chargen.cli", "chargen.training.session", "chargen.cli.display"])
+CONTEXT.set_forkserver_preload(["chargen.cli", "chargen.training.start", "chargen.cli.output.training"])
 
 
 def command(arguments: list[str], folder: Path) -> None:
     """Be the process of one command line."""
-    from chargen.cli import main
+    from chargen.cli.main import main
 
     os.chdir(folder)
     sys.argv = ["chargen", *arguments]

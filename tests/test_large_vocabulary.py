@@ -35,10 +35,10 @@ def test_every_character_may_have_its_own_id(crawl: Path, tmp_path: Path) -> Non
 
 def test_rare_ones_may_share_an_id(crawl: Path, tmp_path: Path) -> None:
     """With a least count most fall to the reserved id: it is read and charged for, and never written."""
-    from chargen.training import session
+    from chargen.training import start
 
-    texts = session.Texts(sources=(str(crawl),), min_count=3)
-    result = tiny.finish(session.begin(texts, run="rare", root=tmp_path, **tiny.SETTINGS))
+    texts = start.Texts(sources=(str(crawl),), min_count=3)
+    result = tiny.finish(start.begin(texts, run="rare", root=tmp_path, **tiny.SETTINGS))
     model = load(result.best)
     assert len(model.vocab) < IDEOGRAPHS / 2
     assert model.vocab.unknown_id == len(model.vocab) - 1

@@ -6,11 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from networks import chain, random_network
 
-from chargen.inference.memory import Recollection
 from chargen.inference.mixture import Mixture
-from chargen.inference.network import Network
+from chargen.inference.ngram import Recollection
+from chargen.inference.numpy_network import Network
 from chargen.inference.score import Scorer
-from chargen.vocab import CODE_POINTS, Vocab
+from chargen.text.vocab import CODE_POINTS, Vocab
 
 LETTERS = "\nabcdef"
 VOCAB = Vocab(LETTERS)

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from chargen.config import CELLS, GATES, ModelConfig, TrainConfig
-from chargen.training.masks import Masks
-from chargen.training.model import StackedRNN
+from chargen.training.dropout import Masks
+from chargen.training.torch_network import StackedRNN
 
 CPU = torch.device("cpu")
 NO_DROPOUT = TrainConfig(dropout=0, input_dropout=0, output_dropout=0, weight_drop=0)

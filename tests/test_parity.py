@@ -7,10 +7,10 @@ import pytest
 import torch
 from samples import checkpoint
 
-from chargen.checkpoint import load, save
 from chargen.config import CELLS
 from chargen.model import Model
-from chargen.training.model import StackedRNN
+from chargen.store.checkpoint import load, save
+from chargen.training.torch_network import StackedRNN
 
 TOLERANCE = 1e-4
 

@@ -5,7 +5,7 @@ import math
 import pytest
 from rich.text import Text
 
-from chargen.cli.plot import MARKERS, Curve, draw
+from chargen.cli.output.plot import MARKERS, Curve, draw
 
 
 def plotted(*curves: Curve, log_y: bool = False, width: int = 21, height: int = 11) -> Text:

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from conftest import Command
 
-from chargen import runs
-from chargen.checkpoint import Checkpoint, load
-from chargen.heldout import held_out
 from chargen.model import Model
-from chargen.sources import builtin
+from chargen.store import runs
+from chargen.store.checkpoint import Checkpoint, load
+from chargen.store.heldout import held_out
+from chargen.text.sources import builtin
 
 LARGEST = 8_000_000
 

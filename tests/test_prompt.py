@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chargen.corpus import load
 from chargen.errors import TextError
-from chargen.prompt import Note, fit, shown
-from chargen.vocab import Vocab
+from chargen.text.corpus import load
+from chargen.text.prompt import Note, fit, shown
+from chargen.text.vocab import Vocab
 
 ALICE = load().vocab
 ANYTHING = st.text(st.characters(exclude_categories=()) | st.sampled_from("’“—é\r\n\u200d\u0301\ud800אﬁ"))

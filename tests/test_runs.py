@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from samples import assert_equal, checkpoint, evaluation
 
-from chargen import runs
-from chargen.checkpoint import Checkpoint, load
 from chargen.errors import CheckpointError, RunError
-from chargen.runs import Run, find
+from chargen.store import runs
+from chargen.store.checkpoint import Checkpoint, load
+from chargen.store.runs import Run, find
 
 
 def lean(whole: Checkpoint) -> Checkpoint:

@@ -12,7 +12,7 @@ from chargen.errors import CheckpointError, ConfigError, TextError
 from chargen.inference import score as module
 from chargen.inference.generate import collect, generate
 from chargen.inference.score import Scored, Scorer, score
-from chargen.vocab import CODE_POINTS, Vocab
+from chargen.text.vocab import CODE_POINTS, Vocab
 
 LETTERS = "\nabcdef"
 PLAIN = Vocab(LETTERS)

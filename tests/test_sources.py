@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from chargen import sources
 from chargen.errors import CorpusError
+from chargen.text import sources
 
 
 @pytest.fixture

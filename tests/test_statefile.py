@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 import samples
 
-from chargen.checkpoint import Checkpoint
 from chargen.config import SamplerConfig
 from chargen.errors import RunError, TextError
 from chargen.inference.generate import Ending, collect, generate
-from chargen.inference.network import Network
+from chargen.inference.numpy_network import Network
 from chargen.inference.statefile import fingerprint, load, save
+from chargen.store.checkpoint import Checkpoint
 
 
 def ending_of(checkpoint: Checkpoint, **how: Any) -> Ending:

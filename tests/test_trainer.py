@@ -15,17 +15,17 @@ import tiny
 import torch
 from tiny import stop_after
 
-from chargen.checkpoint import Checkpoint, load
 from chargen.config import CELLS
 from chargen.errors import RunError, TrainingError
-from chargen.runs import LOCK, Run
-from chargen.training import session, trainer
+from chargen.store.checkpoint import Checkpoint, load
+from chargen.store.runs import LOCK, Run
+from chargen.training import start, trainer
 from chargen.training.bptt import Windows
 from chargen.training.evaluate import calibrate, evaluate
 from chargen.training.events import Evaluated, Finished, Progress, Started
-from chargen.training.learner import Learner
-from chargen.training.model import StackedRNN
 from chargen.training.schedule import Schedule
+from chargen.training.step import Learner
+from chargen.training.torch_network import StackedRNN
 
 
 def without_times(checkpoint: Checkpoint) -> Checkpoint:
@@ -157,7 +157,7 @@ def test_going_on_is_never_having_stopped(
     tiny.train(text_file, tmp_path / "whole", **how)
     half = tiny.train(text_file, tmp_path / "halves", stop=stop_after(4), **how)
     assert (half.step, half.reason, half.test_bpc) == (4, "interrupted", None)
-    result = tiny.finish(session.resume("run", root=tmp_path / "halves"))
+    result = tiny.finish(start.resume("run", root=tmp_path / "halves"))
     assert (result.step, result.reason) == (8, None)
     assert_same_run(tmp_path / "whole", tmp_path / "halves")
 
@@ -182,7 +182,7 @@ def test_it_may_stop_at_every_step(how: dict[str, Any], text_file: Path, tmp_pat
     result = tiny.train(text_file, tmp_path / "parts", stop=stop_after(1), **how)
     sittings = 1
     while result.reason == "interrupted":
-        result = tiny.finish(session.resume("run", root=tmp_path / "parts", stop=stop_after(1)))
+        result = tiny.finish(start.resume("run", root=tmp_path / "parts", stop=stop_after(1)))
         sittings += 1
     assert sittings >= whole.step - 1
     assert_same_run(tmp_path / "whole", tmp_path / "parts")
@@ -192,7 +192,7 @@ def test_resuming_what_is_finished_changes_nothing(text_file: Path, tmp_path: Pa
     """There is no step left to take, and the result is told again."""
     first = tiny.train(text_file, tmp_path)
     before = load(first.best)
-    again = tiny.finish(session.resume("run", root=tmp_path))
+    again = tiny.finish(start.resume("run", root=tmp_path))
     assert (again.val_bpc, again.test_bpc, again.step) == (first.val_bpc, first.test_bpc, first.step)
     assert load(first.best).history == before.history
 
@@ -265,7 +265,7 @@ def test_a_loss_that_is_not_finite_stops_with_the_last_good_state(text_file: Pat
         list(events)
     assert {path: path.read_bytes() for path in (tmp_path / "run").iterdir() if path.name != LOCK} == files
     assert load(tmp_path / "run" / "last.safetensors", with_state=True).progress["step"] == 5
-    assert tiny.finish(session.resume("run", root=tmp_path)).step == 30
+    assert tiny.finish(start.resume("run", root=tmp_path)).step == 30
 
 
 def test_a_full_disk_stops_with_the_last_good_state(
@@ -285,7 +285,7 @@ def test_a_full_disk_stops_with_the_last_good_state(
             list(events)
     assert {path: path.read_bytes() for path in (tmp_path / "run").iterdir() if path.name != LOCK} == files
     tiny.train(text_file, tmp_path / "whole", steps=30, eval_every=5)
-    tiny.finish(session.resume("run", root=tmp_path))
+    tiny.finish(start.resume("run", root=tmp_path))
     assert_same_run(tmp_path / "whole", tmp_path)
 
 
@@ -315,7 +315,7 @@ def test_dying_between_any_two_writes_loses_nothing(
                 break
         load(Run("run", root).best)
         load(Run("run", root).last, with_state=True)
-        tiny.finish(session.resume("run", root=root))
+        tiny.finish(start.resume("run", root=root))
         assert_same_run(tmp_path / "whole", root)
     assert survived > 9
 

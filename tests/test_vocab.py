@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chargen.errors import TextError
-from chargen.vocab import UNKNOWN, Vocab
+from chargen.text.vocab import UNKNOWN, Vocab
 
 ANYTHING = st.text(st.characters(exclude_categories=()))
 

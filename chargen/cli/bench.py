@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
 import typer
 
-from chargen.cli import options, tables
+from chargen.cli import options
+from chargen.cli.output import tables
 from chargen.config import PRECISIONS
 
 if TYPE_CHECKING:
-    from chargen.bench import SamplingRow, TrainingRow
+    from chargen.bench.measure import SamplingRow, TrainingRow
 
 _Row = TypeVar("_Row", bound="TrainingRow | SamplingRow")
 
@@ -47,7 +48,7 @@ def bench(
     quiet: options.Quiet = False,
 ) -> None:
     """Measure how fast this machine trains and samples, beside the plain way in PyTorch."""
-    from chargen import bench
+    from chargen.bench import measure
 
     given: dict[str, Any] = {
         "batch_size": batch_size,
@@ -57,12 +58,12 @@ def bench(
         "rounds": repeats,
         "seconds": seconds,
     }
-    settings = bench.Settings(**{name: value for name, value in given.items() if value is not None})
-    sizes = size or bench.SIZES
+    settings = measure.Settings(**{name: value for name, value in given.items() if value is not None})
+    sizes = size or measure.SIZES
     both = training == sampling
-    trained = _measured(bench.training(sizes, settings), _trained, quiet) if training or both else []
-    sampled = _measured(bench.sampling(sizes, settings), _sampled, quiet) if sampling or both else []
-    facts = bench.machine(settings)
+    trained = _measured(measure.training(sizes, settings), _trained, quiet) if training or both else []
+    sampled = _measured(measure.sampling(sizes, settings), _sampled, quiet) if sampling or both else []
+    facts = measure.machine(settings)
     if as_json:
         rows = {"training": [asdict(row) for row in trained], "sampling": [asdict(row) for row in sampled]}
         typer.echo(json.dumps(rows | {"machine": facts}))

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from chargen.cli import options, tables, texts
-from chargen.cli.terminal import glyph, printable, visible
+from chargen.cli import options, text_arguments
+from chargen.cli.output import tables
+from chargen.cli.output.terminal import glyph, printable, visible
 
 if TYPE_CHECKING:
     from chargen.inference.classify import Verdict
@@ -16,15 +17,15 @@ CONTEXT: Final = 15
 
 
 def classify(
-    text: texts.Files = None,
+    text: text_arguments.Files = None,
     *,
     model: Annotated[
         list[str] | None,
         typer.Option("--model", "-m", help="A checkpoint, run's folder or name; twice or more.", show_default=False),
     ] = None,
-    literal: texts.Literals = None,
-    lines: texts.Lines = False,
-    encoding: texts.Encoding = "utf-8",
+    literal: text_arguments.Literals = None,
+    lines: text_arguments.Lines = False,
+    encoding: text_arguments.Encoding = "utf-8",
     prior: Annotated[
         list[float] | None,
         typer.Option(
@@ -53,7 +54,7 @@ def classify(
         raise typer.BadParameter("give two different models or more to choose from", param_hint="--model")
     from chargen import api
 
-    named = texts.gather(text, literal, lines=lines, encoding=encoding)
+    named = text_arguments.gather(text, literal, lines=lines, encoding=encoding)
     verdicts = api.classify([each.text for each in named], names, prior=prior)
     count = top if top is not None else 5 if len(named) == 1 else 0
     if as_json:
@@ -69,7 +70,7 @@ def classify(
             _show(each, verdict, names, count)
 
 
-def _summary(named: texts.Named, verdict: "Verdict", names: list[str]) -> dict[str, str]:
+def _summary(named: text_arguments.Named, verdict: "Verdict", names: list[str]) -> dict[str, str]:
     best = verdict.ranking[0]
     return {
         "text": named.name,
@@ -79,7 +80,7 @@ def _summary(named: texts.Named, verdict: "Verdict", names: list[str]) -> dict[s
     }
 
 
-def _show(named: texts.Named, verdict: "Verdict", names: list[str], count: int) -> None:
+def _show(named: text_arguments.Named, verdict: "Verdict", names: list[str], count: int) -> None:
     best, second = verdict.ranking[:2]
     line = f"{named.name}: {names[best]}, {verdict.margin:.1f} bits ahead of {names[second]}"
     if verdict.from_vocabulary:
@@ -119,7 +120,7 @@ def _context(text: str, at: int) -> str:
     return f"{printable(before)}[{printable(text[at])}]{printable(after)}"
 
 
-def _as_json(named: texts.Named, verdict: "Verdict", names: list[str], count: int) -> dict[str, Any]:
+def _as_json(named: text_arguments.Named, verdict: "Verdict", names: list[str], count: int) -> dict[str, Any]:
     def of_each(values: Any) -> dict[str, Any]:
         return dict(zip(names, values, strict=True))
 

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from chargen.cli import options, tables
+from chargen.cli import options
+from chargen.cli.output import tables
 from chargen.config import CELLS, DEVICES
 
 if TYPE_CHECKING:
-    from chargen.training.compare import Result, Row
+    from chargen.experiments.compare import Result, Row
 
 _BUDGET = "Budget"
 _SETTINGS = "Settings of all"
@@ -88,12 +89,12 @@ def compare(
     }
     wanted: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     wanted |= _budget(minutes, steps)
-    from chargen.cli.display import TrainingDisplay, encoding_bar
-    from chargen.cli.signals import Stop
+    from chargen.cli.output.training import TrainingDisplay, encoding_bar
+    from chargen.cli.processes import Stop
     from chargen.errors import TrainingError
-    from chargen.training import compare as comparing
-    from chargen.training.resolve import measured_speed
-    from chargen.training.session import Texts
+    from chargen.experiments import compare as comparing
+    from chargen.training.automatic import measured_speed
+    from chargen.training.start import Texts
 
     texts = Texts(sources=tuple(corpus or ()))
     results: list[Result] = []
@@ -150,7 +151,7 @@ def _budget(minutes: float | None, steps: int | None) -> dict[str, Any]:
 
 
 def _show(results: "list[Result]", *, by_time: bool, as_json: bool) -> None:
-    from chargen.training.compare import summarise
+    from chargen.experiments.compare import summarise
 
     rows = summarise(results)
     if as_json:
@@ -158,7 +159,7 @@ def _show(results: "list[Result]", *, by_time: bool, as_json: bool) -> None:
         typer.echo(json.dumps({"cells": cells, "trainings": [_plain(each) for each in results]}))
         return
     tables.show([_columns(row) for row in rows], right=[*_columns(rows[0])][1:])
-    from chargen.cli.plot import Curve, draw
+    from chargen.cli.output.plot import Curve, draw
 
     curves = []
     for result in results:

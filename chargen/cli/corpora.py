@@ -5,7 +5,8 @@ from typing import Annotated, Final
 
 import typer
 
-from chargen.cli import options, tables
+from chargen.cli import options
+from chargen.cli.output import tables
 
 _NUMBERS: Final = ("characters", "distinct", "size")
 
@@ -30,7 +31,7 @@ def corpora(
 
 
 def _builtin(as_json: bool) -> None:
-    from chargen.corpus import builtin, load
+    from chargen.text.corpus import builtin, load
 
     texts = [load([each.name]) for each in builtin()]
     rows = [
@@ -46,7 +47,7 @@ def _builtin(as_json: bool) -> None:
 def _cached(as_json: bool) -> None:
     from datetime import datetime
 
-    from chargen.cache import entries, folder
+    from chargen.text.cache import entries, folder
 
     found = entries()
     if as_json:
@@ -69,7 +70,7 @@ def _cached(as_json: bool) -> None:
 
 
 def _clear(as_json: bool) -> None:
-    from chargen.cache import clear, entries, folder
+    from chargen.text.cache import clear, entries, folder
 
     removed = len(entries())
     freed = clear()

@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from chargen.cli import options, tables
-from chargen.cli.terminal import glyph
+from chargen.cli import options
+from chargen.cli.output import tables
+from chargen.cli.output.terminal import glyph
 
 if TYPE_CHECKING:
-    from chargen.vocab import Vocab
+    from chargen.text.vocab import Vocab
 
 
 def embeddings(

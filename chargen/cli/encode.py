@@ -6,16 +6,16 @@ from typing import Annotated
 
 import typer
 
-from chargen.cli import options, texts
+from chargen.cli import options, text_arguments
 
 
 def encode(
     checkpoint: Annotated[Path, typer.Argument(help="A checkpoint file, a run's folder or name.")],
-    text: texts.Files = None,
+    text: text_arguments.Files = None,
     *,
-    literal: texts.Literals = None,
-    lines: texts.Lines = False,
-    encoding: texts.Encoding = "utf-8",
+    literal: text_arguments.Literals = None,
+    lines: text_arguments.Lines = False,
+    encoding: text_arguments.Encoding = "utf-8",
     mean: Annotated[
         bool, typer.Option("--mean", help="The mean over all characters, not the state after the last.")
     ] = False,
@@ -37,12 +37,12 @@ def encode(
     sample --state.
     """
     from chargen import api
-    from chargen import prompt as prompts
     from chargen.inference import statefile
+    from chargen.text import prompt as prompts
 
     which = -1 if layer is None else _layer(layer)
     model = api.load(checkpoint)
-    named = texts.gather(text, literal, lines=lines, encoding=encoding)
+    named = text_arguments.gather(text, literal, lines=lines, encoding=encoding)
     fitted = [prompts.fit(each.text, model.vocab, strict=strict) for each in named]
     if not quiet:
         for each, fit in zip(named, fitted, strict=True):

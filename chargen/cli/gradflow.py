@@ -14,9 +14,9 @@ from chargen.config import CELLS
 if TYPE_CHECKING:
     from tqdm import tqdm
 
-    from chargen.cli.flowreport import Trial
-    from chargen.training.gradflow import Clipping
-    from chargen.training.subjects import Subject
+    from chargen.cli.output.gradflow import Trial
+    from chargen.experiments.gradflow import Clipping
+    from chargen.experiments.networks import Subject
 
 
 def _fresh(text: str) -> Any:
@@ -64,8 +64,8 @@ def gradflow(
     _check(cells, shape, recurrent_scale, grad_clip, steps)
     from tqdm import tqdm
 
-    from chargen.cli.flowreport import Report
-    from chargen.training.gradflow import measure
+    from chargen.cli.output.gradflow import Report
+    from chargen.experiments.gradflow import measure
 
     names: list[str | None] = [*(checkpoint or ())]
     if not (names or cells):
@@ -113,10 +113,10 @@ def _check(
 
 def _of_checkpoints(checkpoints: Sequence[str | None], text: str | None) -> "tuple[list[Subject], dict[str, Clipping]]":
     """The networks of checkpoints, before and after training, and how clipping acted in it."""
-    from chargen.checkpoint import load
-    from chargen.runs import find
-    from chargen.training.gradflow import clipping
-    from chargen.training.subjects import names, of_checkpoint
+    from chargen.experiments.gradflow import clipping
+    from chargen.experiments.networks import names, of_checkpoint
+    from chargen.store.checkpoint import load
+    from chargen.store.runs import find
 
     subjects, clippings = [], {}
     paths = list(dict.fromkeys(map(find, checkpoints)))
@@ -142,10 +142,10 @@ def _of_cells(
     if not cells:
         return [], []
     from chargen import presets
-    from chargen.cli.flowreport import Trial
-    from chargen.training.gradflow import descend
-    from chargen.training.session import Texts
-    from chargen.training.subjects import of_cell
+    from chargen.cli.output.gradflow import Trial
+    from chargen.experiments.gradflow import descend
+    from chargen.experiments.networks import of_cell
+    from chargen.training.start import Texts
 
     corpus = Texts(sources=() if text is None else (text,)).load(None)
     scale = 1.0 if recurrent_scale is None else recurrent_scale

@@ -83,7 +83,7 @@ def infill(
 
 def _known(parts: list[str], vocab: Any) -> list[str]:
     """The text between the blanks in characters that the model knows, with one note on each distinct other."""
-    from chargen import prompt
+    from chargen.text import prompt
 
     options.notes(prompt.fit("".join(parts), vocab).notes)
     return [prompt.fit(part, vocab).text for part in parts]
@@ -104,7 +104,7 @@ def _lengths(length: str) -> range:
 
 
 def _show(found: "list[Candidate]") -> None:
-    from chargen.cli.terminal import Writer
+    from chargen.cli.output.terminal import Writer
 
     write = Writer(raw=False)
     for each in found:

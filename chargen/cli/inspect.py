@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import typer
 
-from chargen.cli import options, tables
-from chargen.cli.terminal import printable, visible
+from chargen.cli import options
+from chargen.cli.output import tables
+from chargen.cli.output.terminal import printable, visible
 
 if TYPE_CHECKING:
-    from chargen.checkpoint import Checkpoint, Evaluation
+    from chargen.store.checkpoint import Checkpoint, Evaluation
 
 _BOTH: Final = "both sides bpc"
 
@@ -20,8 +21,8 @@ def inspect(checkpoint: options.CheckpointPath = None, *, as_json: options.Json 
 
     Of a run's folder where something is damaged or missing, show which of its files are usable.
     """
-    from chargen import runs
-    from chargen.checkpoint import load
+    from chargen.store import runs
+    from chargen.store.checkpoint import load
 
     if checkpoint:
         _survey(checkpoint, as_json)
@@ -40,7 +41,7 @@ def _survey(where: str, as_json: bool) -> None:
         CheckpointError: a checkpoint among them is damaged.
     """
     from chargen.errors import CheckpointError
-    from chargen.survey import examine, folder
+    from chargen.store.diagnose import examine, folder
 
     run = folder(where)
     findings = examine(run) if run else []

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from chargen import prompt as prompts
 from chargen.cli import options
-from chargen.cli.terminal import Writer, visible
+from chargen.cli.output.terminal import Writer, visible
 from chargen.config import SamplerConfig
 from chargen.errors import ChargenError, ConfigError
+from chargen.text import prompt as prompts
 
 if TYPE_CHECKING:
     from chargen.model import Model

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from chargen.cli.terminal import visible
+from chargen.cli.output.terminal import visible
 from chargen.config import AdaptConfig
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from chargen.config import SamplerConfig
 if TYPE_CHECKING:
     from chargen.inference.generate import Ending
     from chargen.model import Model
-    from chargen.prompt import Fitted
+    from chargen.text.prompt import Fitted
 
 _CHOICE = "Choice of characters"
 _SHORT: Final = 500
@@ -94,11 +94,11 @@ def sample(
     """Write new text from a checkpoint, continuing a prompt."""
     if length * num_samples <= _SHORT:
         _use_one_thread()
-    from chargen import prompt as prompts
     from chargen.api import load
     from chargen.errors import ConfigError
     from chargen.inference.generate import Ending
     from chargen.model import random_seed
+    from chargen.text import prompt as prompts
 
     if prompt and prompt_file is not None:
         raise ConfigError("--prompt and --prompt-file are two prompts; give one")
@@ -164,13 +164,13 @@ def _use_one_thread() -> None:
 
 
 def _read(prompt_file: str) -> str:
-    from chargen.reading import read_text
+    from chargen.text.decode import read_text
 
     return read_text(prompt_file)
 
 
 def _adapted(model: "Model", file: str, settings: dict[str, Any], *, quiet: bool) -> "Model":
-    from chargen.reading import read_text
+    from chargen.text.decode import read_text
 
     text = read_text(file)
     if not quiet:
@@ -203,7 +203,7 @@ def _stream(model: "Model", fitted: "Fitted", how: dict[str, Any], *, echo: bool
     Returns:
         The first one's ending.
     """
-    from chargen.cli.terminal import Writer
+    from chargen.cli.output.terminal import Writer
 
     write = Writer(raw=raw)
     head = fitted.text if echo else ""

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from chargen.cli import heat, options, tables, texts
+from chargen.cli import options, text_arguments
+from chargen.cli.output import surprisal, tables
 from chargen.config import HELDOUT_CONTEXT, AdaptConfig
 
 if TYPE_CHECKING:
@@ -141,7 +142,7 @@ def score(
         return
     for each, found in zip(wanted, scored, strict=True):
         if per_char:
-            heat.show(each.text, found.bits.tolist())
+            surprisal.show(each.text, found.bits.tolist())
     rows = [_row(each.name, found) for each, found in zip(wanted, scored, strict=True)]
     tables.show(rows + [_row("total", total)] * (len(rows) > 1), right=tuple(rows[0])[1:])
 
@@ -149,14 +150,14 @@ def score(
 def _read(files: list[str], encoding: str, *, quiet: bool) -> list[_Text]:
     if "-" in files and sys.stdin and sys.stdin.isatty() and not quiet:
         options.note("reading the text from the terminal; Ctrl-D ends it")
-    return [_Text(*each) for each in texts.gather(files, (), lines=False, encoding=encoding)]
+    return [_Text(*each) for each in text_arguments.gather(files, (), lines=False, encoding=encoding)]
 
 
 def _held_out(
     models: list["Model"], split: str, sources: list[str], encoding: str | None, *, context: int, reach: int
 ) -> _Text:
     from chargen.errors import CorpusError
-    from chargen.heldout import held_out
+    from chargen.store.heldout import held_out
 
     model, *others = models
     for other in others:

@@ -121,13 +121,13 @@ def train(
         _refuse_unwritable(export)
     if nproc != 1 and "RANK" not in os.environ:  # which the processes that it starts have
         _launch(nproc)
-    from chargen.checkpoint import load, save
-    from chargen.cli.display import TrainingDisplay, encoding_bar
-    from chargen.cli.signals import Stop
-    from chargen.training import distributed, session
+    from chargen.cli.output.training import TrainingDisplay, encoding_bar
+    from chargen.cli.processes import Stop
+    from chargen.store.checkpoint import load, save
+    from chargen.training import distributed, start
 
     how = {name: value for name, value in reading.items() if value is not None}
-    texts = session.Texts(sources=tuple(corpus or ()), **how)
+    texts = start.Texts(sources=tuple(corpus or ()), **how)
     with Stop() as stop, distributed.world() as world:
         display = TrainingDisplay(quiet=quiet or not world.leads)
         with encoding_bar(quiet=quiet or not world.leads) as progress:
@@ -136,9 +136,9 @@ def train(
                 if not corpus:
                     _refuse_with_resume(**how)
                 moved = {"sources": texts.sources, **how} if corpus else None
-                trainer = session.resume(resume, moved, progress=progress, stop=stop, world=world, **wanted)
+                trainer = start.resume(resume, moved, progress=progress, stop=stop, world=world, **wanted)
             else:
-                trainer = session.begin(
+                trainer = start.begin(
                     texts,
                     run=run,
                     preset=preset or "default",
@@ -164,7 +164,7 @@ def train(
 
 def _refuse_unwritable(export: Path) -> None:
     """Find out before hours of training whether the file can be written after them."""
-    from chargen.runs import BEST, LAST
+    from chargen.store.runs import BEST, LAST
 
     if export.is_dir():
         raise typer.BadParameter(f"{export} is a folder; name a file in it", param_hint="--export")
@@ -179,8 +179,8 @@ def _launch(processes: int) -> None:
     """Run this command in several processes, and exit with their code."""
     import sys
 
+    from chargen.cli.processes import launch
     from chargen.errors import ConfigError
-    from chargen.training.launch import launch
 
     if processes < 1:
         raise ConfigError(f"--nproc must be at least 1, not {processes}")

@@ -28,11 +28,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chargen.errors import ConfigError, TextError
-from chargen.inference.batch import side_by_side
 from chargen.inference.generate import start_id
-from chargen.inference.network import Network
+from chargen.inference.numpy_network import Network
+from chargen.inference.ragged import side_by_side
 from chargen.inference.score import ESCAPE, bits_of
-from chargen.vocab import CODE_POINTS, Vocab
+from chargen.text.vocab import CODE_POINTS, Vocab
 
 Bits = NDArray[np.float64]
 

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from chargen.checkpoint import Checkpoint
 from chargen.errors import ConfigError
+from chargen.store.checkpoint import Checkpoint
 
 BLOCK_VALUES = 1 << 22
 """Cosines held at once."""

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chargen.errors import ConfigError, TextError
-from chargen.inference.batch import side_by_side
-from chargen.inference.gates import Floats
-from chargen.inference.network import Network
+from chargen.inference.numpy_cells import Floats
+from chargen.inference.numpy_network import Network
+from chargen.inference.ragged import side_by_side
 
 
 def encode(

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from chargen.config import SamplerConfig
 from chargen.errors import ConfigError
-from chargen.inference.gates import Floats
-from chargen.inference.network import Network
+from chargen.inference.numpy_cells import Floats
+from chargen.inference.numpy_network import Network
 from chargen.inference.sampler import Sampler
-from chargen.vocab import Vocab
+from chargen.text.vocab import Vocab
 
 MAX_SAMPLES: Final = 100_000
 SENTENCE_ENDS: Final = ".!?…"

@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 
 from chargen.config import ModelConfig
 from chargen.errors import CheckpointError, TextError
-from chargen.inference.gates import Floats
 from chargen.inference.generate import start_id
-from chargen.inference.network import Network
-from chargen.vocab import Vocab
+from chargen.inference.numpy_cells import Floats
+from chargen.inference.numpy_network import Network
+from chargen.text.vocab import Vocab
 
 LONGEST: Final = 200
 """Missing characters in a text, at most: further apart they hardly depend on what is known."""

@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from chargen.inference.gates import Floats
+from chargen.inference.numpy_cells import Floats
 from chargen.inference.score import Predictor
 
 MEMORY: Final = 0.2

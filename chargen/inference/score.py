@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chargen.errors import CheckpointError, ConfigError, TextError
-from chargen.inference.gates import Floats
 from chargen.inference.generate import start_id
-from chargen.vocab import CODE_POINTS, Vocab
+from chargen.inference.numpy_cells import Floats
+from chargen.text.vocab import CODE_POINTS, Vocab
 
 ESCAPE: Final = 2.0**-14
 """Probability of an unlisted character: it costs each listed one 0.00009 bits, an unlisted one 34 bits."""

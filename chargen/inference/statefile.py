@@ -20,12 +20,12 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from chargen.checkpoint import Checkpoint
+from chargen.atomic import replacing
 from chargen.config import SamplerConfig
 from chargen.errors import ConfigError, TextError
-from chargen.files import replacing
 from chargen.inference.generate import Ending
-from chargen.records import Kind, check, is_object, is_text
+from chargen.schema import Kind, check, is_object, is_text
+from chargen.store.checkpoint import Checkpoint
 
 FORMAT: Final = 1
 MAX_BYTES: Final = 256 << 20  # the largest state of a valid ModelConfig takes 32 MiB, the largest window 8

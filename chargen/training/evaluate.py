@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from chargen.training.model import StackedRNN
+from chargen.training.torch_network import StackedRNN
 
 CONTEXT: Final = 256  # characters read, unscored, before the first scored one of a column
 WINDOW: Final = 128

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from chargen.checkpoint import CorpusInfo, Evaluation
 from chargen.config import ModelConfig, TrainConfig
+from chargen.store.checkpoint import CorpusInfo, Evaluation
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,21 +15,21 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from chargen.checkpoint import Checkpoint, CorpusInfo, Evaluation, load
 from chargen.config import ModelConfig, TrainConfig
-from chargen.corpus import Corpus
 from chargen.errors import CheckpointError, TrainingError
-from chargen.runs import Run
+from chargen.store.checkpoint import Checkpoint, CorpusInfo, Evaluation, load
+from chargen.store.runs import Run
+from chargen.text.corpus import Corpus
 from chargen.training import hardware
+from chargen.training.automatic import resolve
 from chargen.training.bptt import Windows
 from chargen.training.distributed import World
 from chargen.training.evaluate import calibrate, evaluate
 from chargen.training.events import Evaluated, Event, Finished, Progress, Started
-from chargen.training.learner import Learner
-from chargen.training.model import StackedRNN
-from chargen.training.resolve import resolve
+from chargen.training.running_means import Tally
 from chargen.training.schedule import Schedule
-from chargen.training.tally import Tally
+from chargen.training.step import Learner
+from chargen.training.torch_network import StackedRNN
 
 REPORT_STEPS: Final = 10
 SAVE_SECONDS: Final = 300.0

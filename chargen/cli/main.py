@@ -1,0 +1,106 @@
+"""The command line: one thin module a command, and the one place where errors become a line and an exit code."""
+
+import contextlib
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Final, NoReturn
+
+import typer
+
+from chargen.cli.bench import bench
+from chargen.cli.classify import classify
+from chargen.cli.compare import compare
+from chargen.cli.corpora import corpora
+from chargen.cli.embeddings import embeddings
+from chargen.cli.encode import encode
+from chargen.cli.gradflow import gradflow
+from chargen.cli.infill import infill
+from chargen.cli.inspect import inspect
+from chargen.cli.output.terminal import visible
+from chargen.cli.sample import sample
+from chargen.cli.score import score
+from chargen.cli.train import train
+from chargen.errors import ChargenError, TrainingError, is_out_of_memory
+
+_UsageError: Final[Any] = typer.BadParameter.__mro__[1]
+"""What typer raises on wrong usage; it does not export the class."""
+
+app = typer.Typer(
+    name="chargen",
+    help="Train a character-level recurrent network on any text, and write more of it.",
+    no_args_is_help=True,
+    invoke_without_command=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for command in (train, sample, score, infill, classify, encode, embeddings, inspect, compare, gradflow, corpora, bench):
+    app.command()(command)
+
+
+@app.callback()
+def _options(
+    *,
+    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.", is_eager=True)] = False,
+) -> None:
+    if version:
+        from chargen import __version__
+
+        typer.echo(f"chargen {__version__}")
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run the command line and exit: 0 when all went well, 1 on an error, 2 on wrong usage, 130 on Ctrl-C."""
+    try:
+        _run()
+    except SystemExit as end:
+        if os.environ.get("WORLD_SIZE", "1") == "1":
+            raise
+        # One of several processes leaves at once. While Python is taken down, a thread of torch's that still lets go of
+        # a tensor aborts the process, which then seems to have failed.
+        with contextlib.suppress(OSError):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(end.code if isinstance(end.code, int) else 0)
+
+
+def _run() -> NoReturn:
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed, as some schedulers leave them
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115  # until the process ends
+    try:
+        sys.exit(app(standalone_mode=False))
+    except TrainingError as error:
+        _fail(str(error))
+    except ChargenError as error:
+        if os.environ.get("RANK", "0") != "0" and os.environ.get("WORLD_SIZE", "1") != "1":
+            sys.exit(1)  # every process of a training has the same error; the first one tells it
+        _fail(str(error))
+    except _UsageError as error:
+        if error.message.strip():  # otherwise it is the help, which has been shown
+            _fail(error.format_message(), code=2)
+        sys.exit(2)
+    except (KeyboardInterrupt, typer.Abort):
+        sys.exit(130)
+    except UnicodeEncodeError as error:
+        character = error.object[error.start]
+        _fail(f"the output's encoding, {error.encoding}, has no {character!a}; set PYTHONIOENCODING=utf-8")
+    except MemoryError as error:
+        _fail(f"there is not enough memory: {error}")
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+        _fail("there is not enough memory; lower --batch-size, --bptt or --hidden-size, or free some")
+    except OSError as error:
+        with contextlib.suppress(OSError):  # keep the interpreter from failing again on its last flush
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _fail(f"cannot write {error.filename or 'the output'}: {error.strerror or error}")
+
+
+def _fail(message: str, *, code: int = 1) -> NoReturn:
+    line = visible(" ".join(message.split()))
+    sys.stderr.write(f"error: {line}\n")
+    sys.exit(code)

@@ -1,0 +1,1 @@
+"""What the commands draw: bars, tables, plots, heat maps."""

@@ -1,0 +1,70 @@
+"""Text that shows how surprising each of its characters was: by colour, or by digits where there are no colours."""
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+from typing import Final
+
+import typer
+
+from chargen.cli import options
+from chargen.cli.output.terminal import glyph
+
+STEPS: Final = (
+    (1.0, "below 1", ""),
+    (2.0, "1 to 2", "black on #ffeda0"),
+    (4.0, "2 to 4", "black on #feb24c"),
+    (8.0, "4 to 8", "white on #e31a1c"),
+    (math.inf, "8 and more", "bold white on #800026"),
+)
+"""Bits that a step ends at, how the legend calls it, and its style."""
+
+
+def show(text: str, bits: Sequence[float]) -> None:
+    """Print ``text`` with the bits of each of its characters, and a legend."""
+    console = options.stdout()
+    if console.color_system is not None and not console.no_color:
+        from rich.text import Text
+
+        coloured = Text()
+        for style, run in groupby(zip(text, bits, strict=True), key=lambda each: _style(each[1])):
+            coloured.append("".join(_cell(character) + "\n" * (character == "\n") for character, _ in run), style)
+        legend = Text("bits of a character: ")
+        for _, name, style in STEPS:
+            legend.append(f" {name} ", style).append(" ")
+        console.print(coloured, soft_wrap=True, end="" if text.endswith("\n") else "\n")
+        console.print(legend, soft_wrap=True)
+        return
+    for line in _lines(zip(text, bits, strict=True), console.width if console.is_terminal else None):
+        for row in zip(*line, strict=True):
+            typer.echo("".join(row))
+    typer.echo("below each character: its bits, rounded down, 9 for 9 and more")
+
+
+def _style(bits: float) -> str:
+    return next(style for limit, _, style in STEPS if bits < limit)
+
+
+def _cell(character: str) -> str:
+    return character if character == " " else glyph(character)
+
+
+def _lines(characters: Iterable[tuple[str, float]], width: int | None) -> Iterator[list[tuple[str, str]]]:
+    """Lines of pairs, a character as it is shown and its digit, equally wide; none is wider than ``width``."""
+    from rich.cells import cell_len
+
+    line: list[tuple[str, str]] = []
+    taken = 0
+    for character, bits in characters:
+        cell = _cell(character)
+        size = cell_len(cell)
+        if line and width is not None and taken + size > width:
+            yield line
+            line, taken = [], 0
+        line.append((cell, str(min(9, int(bits))).ljust(size)))
+        taken += size
+        if character == "\n":
+            yield line
+            line, taken = [], 0
+    if line:
+        yield line

@@ -1,0 +1,61 @@
+"""Texts that a command takes several of: files, standard input, literals, or the lines of any of these."""
+
+from collections.abc import Iterator, Sequence
+from typing import Annotated, NamedTuple
+
+import typer
+
+Files = Annotated[list[str] | None, typer.Argument(metavar="TEXT...", help="Files; - is stdin.", show_default=False)]
+Literals = Annotated[
+    list[str] | None,
+    typer.Option("--text", "-t", help="A text itself instead of a file; repeatable.", show_default=False),
+]
+Lines = Annotated[bool, typer.Option("--lines", help="Take each line that is not blank as a text of its own.")]
+Encoding = Annotated[str, typer.Option(help="Of the files.")]
+
+
+class Named(NamedTuple):
+    """A text and what to call it."""
+
+    name: str
+    text: str
+
+
+def gather(files: Sequence[str] | None, literals: Sequence[str] | None, *, lines: bool, encoding: str) -> list[Named]:
+    """The texts of a command, files before literals.
+
+    Raises:
+        CorpusError: a file cannot be read or does not decode.
+        TextError: a text is empty.
+        typer.BadParameter: none is given.
+    """
+    from chargen.errors import TextError
+
+    if not (files or literals):
+        raise typer.BadParameter("give a file, - for stdin, or a text itself with --text", param_hint="TEXT")
+    found = [*_whole(files or (), encoding), *(Named(_beginning(text), text) for text in literals or ())]
+    if lines:
+        found = [
+            Named(f"{name}:{number}", line)
+            for name, text in found
+            for number, line in enumerate(text.split("\n"), 1)
+            if line.strip()
+        ]
+        if not found:
+            raise TextError("there is no line that is not blank")
+    for name, text in found:
+        if not text:
+            raise TextError(f"{name or 'a --text'} is empty")
+    return found
+
+
+def _whole(files: Sequence[str], encoding: str) -> Iterator[Named]:
+    from chargen.text.decode import STDIN, read_text
+
+    for file in files:
+        yield Named("stdin" if file == STDIN else file, read_text(file, encoding))
+
+
+def _beginning(text: str) -> str:
+    line = text.replace("\n", " ")
+    return line if len(line) <= 30 else line[:27] + "..."

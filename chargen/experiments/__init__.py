@@ -1,0 +1,1 @@
+"""Experiments on trainings: cells compared, gradients measured."""

@@ -1,0 +1,255 @@
+"""A fair comparison of cells: as many parameters each, the same text in the same order, the same time or steps."""
+
+import dataclasses
+import itertools
+import statistics
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from chargen import presets
+from chargen.config import CELLS, ModelConfig, TrainConfig
+from chargen.errors import ConfigError, RunError
+from chargen.store import runs
+from chargen.store.checkpoint import Evaluation, load
+from chargen.store.runs import Run
+from chargen.text.corpus import Corpus
+from chargen.training.events import Finished
+from chargen.training.start import Texts, plain_name
+from chargen.training.trainer import Trainer
+
+POINTS: Final = 20  # of a learning curve, where the budget is one of steps
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """One training's outcome.
+
+    Attributes:
+        cell: The cell; ``seed``, ``hidden_size`` and ``parameters`` likewise.
+        steps: Optimizer steps.
+        characters: Characters read in training.
+        chars_per_second: Speed of training by itself: the median over the stretches between two validations.
+        seconds: Time in all, with validations and test.
+        val_bpc: Bits per character on the validation split, of the best checkpoint; ``test_bpc`` on the test split.
+        checkpoint: The best one.
+        history: Every validation.
+    """
+
+    cell: str
+    seed: int
+    hidden_size: int
+    parameters: int
+    steps: int
+    characters: int
+    chars_per_second: float
+    seconds: float
+    val_bpc: float | None
+    test_bpc: float | None
+    checkpoint: Path
+    history: tuple[Evaluation, ...]
+
+    def characters_at(self, evaluation: Evaluation) -> int:
+        """Characters that had been read at one evaluation of the history."""
+        return self.characters * evaluation.step // self.steps
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contest:
+    """One training that is to be held: a cell with a seed.
+
+    Attributes:
+        texts: Where the text comes from.
+        corpus: The text.
+        model: Architecture, of the size that the parameter budget allows.
+        train: Settings, which differ from the other contests' by the seed alone.
+        run: Where to write.
+        overwrite: Replace a run that is there by then.
+    """
+
+    texts: Texts
+    corpus: Corpus
+    model: ModelConfig
+    train: TrainConfig
+    run: Run
+    overwrite: bool
+
+    def trainer(self, stop: Callable[[], bool] = lambda: False) -> Trainer:
+        """The trainer of this contest; a time budget begins to run here."""
+        origin = dataclasses.asdict(self.texts)
+        trainer = Trainer(self.corpus, self.model, self.train, self.run, origin=origin, stop=stop)
+        self.run.prepare(overwrite=self.overwrite)
+        return trainer
+
+    def result(self, finished: Finished) -> Result:
+        """What came of it, once ``trainer().events()`` has ended."""
+        last = load(self.run.last)
+        return Result(
+            cell=self.model.cell,
+            seed=self.train.seed,
+            hidden_size=self.model.hidden_size,
+            parameters=self.model.parameters,
+            steps=finished.step,
+            characters=finished.step * last.train.batch_size * last.train.bptt,
+            chars_per_second=statistics.median(each.chars_per_second for each in last.history),
+            seconds=finished.seconds,
+            val_bpc=finished.val_bpc,
+            test_bpc=finished.test_bpc,
+            checkpoint=finished.best,
+            history=last.history,
+        )
+
+
+def plan(
+    texts: Texts,
+    corpus: Corpus,
+    cells: Sequence[str],
+    *,
+    parameters: int = 500_000,
+    seeds: int = 1,
+    name: str | None = None,
+    overwrite: bool = False,
+    root: Path = runs.ROOT,
+    speed: presets.Speed | None = None,
+    **wanted: Any,
+) -> list[Contest]:
+    """The trainings to hold, every cell with the first seed first, then every cell with the next one.
+
+    Nothing is written yet. Each will be a run like any other, ``name-CELL`` or, of several seeds, ``name-CELL-SEED``.
+
+    Args:
+        texts: Where the text comes from.
+        corpus: The text.
+        cells: Which cells.
+        parameters: The budget: each hidden size is the one that comes nearest to it.
+        seeds: How many seeds, from ``wanted``'s ``seed`` on.
+        name: What the runs' names begin with; without one, ``compare-`` and the corpus's name, numbered where such runs
+            exist.
+        overwrite: Replace runs of the same names.
+        root: The folder of all runs.
+        speed: How to measure the speed here, from which a time budget's dropout follows, for all cells the same.
+        wanted: Settings by their names in ``ModelConfig`` and ``TrainConfig``.
+
+    Raises:
+        ConfigError: a setting is out of its range, or the budget is too small for a network.
+        RunError: a run of such a name exists.
+    """
+    if not cells:
+        raise ConfigError(f"name at least one cell to compare: {', '.join(CELLS)}")
+    twice = sorted({cell for cell in cells if cells.count(cell) > 1})
+    if twice:
+        raise ConfigError(f"cell {twice[0]} is named twice; several seeds of a cell come with --seeds")
+    if seeds < 1:
+        raise ConfigError(f"seeds must be a whole number of at least 1, not {seeds}")
+    wanted = {"learning_rate": min(presets.GENTLE.values()), **wanted}  # one that every cell can bear
+    model, train = presets.settings(len(corpus), len(corpus.vocab), speed=speed, cell=cells[0], **wanted)
+    models = [sized(dataclasses.replace(model, cell=cell), parameters) for cell in cells]
+    if train.steps and not train.eval_every:
+        train = dataclasses.replace(train, eval_every=max(1, train.steps // POINTS))
+    # the budget alone ends a training, and no sample text takes of its time
+    train = dataclasses.replace(train, patience=0, preview=0)
+    contests = [(model, seed) for seed in range(train.seed, train.seed + seeds) for model in models]
+    names = [model.cell if seeds == 1 else f"{model.cell}-{seed}" for model, seed in contests]
+    folders = _runs(name, corpus.name, names, root, overwrite=overwrite)
+    return [
+        Contest(
+            texts=texts,
+            corpus=corpus,
+            model=model,
+            train=dataclasses.replace(train, seed=seed),
+            run=run,
+            overwrite=overwrite and name is not None,
+        )
+        for (model, seed), run in zip(contests, folders, strict=True)
+    ]
+
+
+def sized(model: ModelConfig, parameters: int) -> ModelConfig:
+    """``model`` with the hidden size that brings its parameters nearest to ``parameters``.
+
+    Raises:
+        ConfigError: even a single unit takes more.
+    """
+
+    def count(hidden_size: int) -> int:
+        return dataclasses.replace(model, hidden_size=hidden_size).parameters
+
+    if count(1) > parameters:
+        raise ConfigError(
+            f"parameters {parameters} is too few: with a single unit in each layer the {model.cell} network has "
+            f"{count(1)}; raise it, or lower --embedding-size"
+        )
+    sizes = range(1, 1 << 16)
+    above = sizes[min(bisect_left(sizes, parameters, key=count), len(sizes) - 1)]
+    nearest = min((max(1, above - 1), above), key=lambda size: abs(count(size) - parameters))
+    return dataclasses.replace(model, hidden_size=nearest)
+
+
+def _runs(name: str | None, corpus: str, contests: Sequence[str], root: Path, *, overwrite: bool) -> list[Run]:
+    """A run for each contest; without a name, of the first free base ``compare-CORPUS``, ``compare-CORPUS-2``, ..."""
+    plain = plain_name(f"compare-{corpus}")
+    free = (plain if number == 1 else f"{plain}-{number}" for number in itertools.count(1))
+    there: list[str] = []
+    for base in free if name is None else [name]:
+        wanted = [Run(f"{base}-{contest}", root) for contest in contests]
+        there = [run.name for run in wanted if run.exists()]
+        if not there or (overwrite and name is not None):
+            return wanted
+    raise RunError(f"run {there[0]!r} exists in {root}: replace it with --overwrite, or choose another --run name")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spread:
+    """Several seeds' mean and standard deviation (of a sample, so None for a single one)."""
+
+    mean: float
+    deviation: float | None
+
+    def __str__(self) -> str:
+        """As in ``2.041±0.013``."""
+        return f"{self.mean:.3f}" + ("" if self.deviation is None else f"±{self.deviation:.3f}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """What one cell achieved, over all its seeds."""
+
+    cell: str
+    hidden_size: int
+    parameters: int
+    seeds: int
+    steps: float
+    chars_per_second: float
+    val_bpc: Spread | None
+    test_bpc: Spread | None
+
+
+def summarise(results: Iterable[Result]) -> list[Row]:
+    """One row for each cell, in the order of their first results; steps and speed are means."""
+    of: dict[str, list[Result]] = {}
+    for result in results:
+        of.setdefault(result.cell, []).append(result)
+    return [
+        Row(
+            cell=cell,
+            hidden_size=its[0].hidden_size,
+            parameters=its[0].parameters,
+            seeds=len(its),
+            steps=statistics.fmean(each.steps for each in its),
+            chars_per_second=statistics.fmean(each.chars_per_second for each in its),
+            val_bpc=_spread([each.val_bpc for each in its]),
+            test_bpc=_spread([each.test_bpc for each in its]),
+        )
+        for cell, its in of.items()
+    ]
+
+
+def _spread(values: Sequence[float | None]) -> Spread | None:
+    """None where a value was not measured."""
+    measured = [value for value in values if value is not None]
+    if len(measured) < len(values):
+        return None
+    deviation = statistics.stdev(measured) if len(measured) > 1 else None
+    return Spread(mean=statistics.fmean(measured), deviation=deviation)

@@ -1,0 +1,103 @@
+"""The text of a split that a checkpoint's training held out, found again and checked."""
+
+import contextlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from chargen.config import HELDOUT_CONTEXT
+from chargen.errors import CheckpointError, ConfigError, CorpusError
+from chargen.store.checkpoint import Checkpoint, load
+from chargen.store.runs import LAST
+from chargen.text import corpus
+from chargen.text.decode import STDIN
+
+SPLITS: Final = ("val", "test")
+
+
+class HeldOut(NamedTuple):
+    """A split's text, what to call it, the text right before it, and the text before that."""
+
+    name: str
+    text: str
+    before: str
+    earlier: str
+
+
+def held_out(
+    checkpoint: Checkpoint,
+    path: Path,
+    split: str,
+    *,
+    sources: Sequence[str] = (),
+    encoding: str | None = None,
+    context: int = HELDOUT_CONTEXT,
+    reach: int = 0,
+) -> HeldOut:
+    """The text of a split.
+
+    Args:
+        checkpoint: The model.
+        path: Its file; the run's ``last`` checkpoint beside it knows where the text came from.
+        split: One of ``SPLITS``.
+        sources: Where the text is now; without any it is looked for where it was, or among the built-in ones.
+        encoding: Of the text; None for what the run says it was, or UTF-8.
+        context: Characters right before the split, at most.
+        reach: How far before the split the earlier text begins; none unless that is more than ``context``.
+
+    Raises:
+        ConfigError: there is no such split, or ``context`` is negative.
+        CorpusError: the training held no such split out, or the text is not found, or not the one trained on.
+    """
+    if split not in SPLITS:
+        raise ConfigError(f"split must be one of {', '.join(SPLITS)}, not {split!r}")
+    if context < 0:
+        raise ConfigError(f"context must be a whole number of at least 0, not {context}")
+    info = checkpoint.corpus
+    start, stop = info.val if split == "val" else info.test
+    if start == stop:
+        raise CorpusError(f"{path} has no {split} split: it was trained with --{split}-fraction 0")
+    found = _load(checkpoint, path, sources, encoding)
+    if found.sha256 != info.sha256:
+        raise CorpusError(
+            f"{found.name} ({len(found):,} characters) is not the text that {path} was trained on "
+            f"({info.name}, {info.characters:,} characters); name that text"
+        )
+    first = max(0, start - max(reach, context))
+    border = max(0, start - context)
+    text = found.vocab.decode(found.ids[first:stop])
+    before, text = text[: start - first], text[start - first :]
+    return HeldOut(f"{info.name} {split}", text, before[border - first :], before[: border - first])
+
+
+def _load(checkpoint: Checkpoint, path: Path, sources: Sequence[str], encoding: str | None) -> corpus.Corpus:
+    origin = _origin(checkpoint, path)
+    encoding, glob = encoding or origin["encoding"], origin["glob"]
+    if sources:
+        return corpus.load(sources, encoding=encoding, glob=glob)
+    try:
+        return corpus.load(_files(origin["sources"]), encoding=encoding, glob=glob)
+    except CorpusError as error:
+        raise CorpusError(
+            f"the text that {path} was trained on, {checkpoint.corpus.name}, is not at hand ({error}); name its file"
+        ) from error
+
+
+def _files(sources: Sequence[str]) -> Sequence[str]:
+    """``sources``, none of which is a pipe: that would be read once more, perhaps without end."""
+    for source in sources:
+        path = Path(source)
+        if source == STDIN or (path.exists() and not (path.is_file() or path.is_dir())):
+            raise CorpusError("it came through a pipe")
+    return sources
+
+
+def _origin(checkpoint: Checkpoint, path: Path) -> dict[str, Any]:
+    """Where the training read its text: the arguments of ``corpus.load``."""
+    if checkpoint.progress:
+        return dict(checkpoint.progress["origin"])
+    with contextlib.suppress(CheckpointError):
+        last = load(path.with_name(LAST))
+        if last.corpus.sha256 == checkpoint.corpus.sha256 and last.progress:
+            return dict(last.progress["origin"])
+    return {"sources": [checkpoint.corpus.name], "encoding": "utf-8", "glob": None}

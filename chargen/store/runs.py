@@ -1,0 +1,212 @@
+"""Run folders: where a training writes, and where everything else finds what it wrote."""
+
+import contextlib
+import dataclasses
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from chargen.atomic import replacing
+from chargen.errors import CheckpointError, RunError
+from chargen.store.checkpoint import Checkpoint, save
+from chargen.store.checkpoint import load as load_checkpoint
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
+
+ROOT: Final = Path("checkpoints")
+BEST: Final = "best.safetensors"
+LAST: Final = "last.safetensors"
+PRETRAINED: Final = "alice"
+METRICS: Final = "metrics.jsonl"
+LOCK: Final = ".lock"
+LEFTOVER: Final = ".*.tmp"
+"""What ``files.replacing`` leaves where its process is killed."""
+
+
+class Run:
+    """One training's folder: ``best``, ``last``, periodic checkpoints and ``metrics.jsonl``.
+
+    Args:
+        name: Of the run; its folder is ``root/name``.
+        root: The folder of all runs.
+
+    Raises:
+        RunError: the name is not a plain folder name.
+    """
+
+    def __init__(self, name: str, root: str | Path = ROOT) -> None:
+        if not name or name in (".", "..") or "/" in name or "\\" in name or not name.isprintable():
+            raise RunError(f"run name {name!r} is not a plain folder name")
+        self.name = name
+        self.folder = Path(root) / name
+        self.best = self.folder / BEST
+        self.last = self.folder / LAST
+        self.metrics = self.folder / METRICS
+        self._lock: BaseFileLock | None = None
+
+    def exists(self) -> bool:
+        """Whether the folder holds anything but a lock and what a killed process left of a file."""
+        try:
+            if not self.folder.is_dir():
+                return self.folder.exists()
+            return not {*self.folder.iterdir()} <= {self.folder / LOCK, *self.folder.glob(LEFTOVER)}
+        except OSError as error:
+            raise RunError(f"cannot read {self.folder}: {error.strerror or error}") from error
+
+    def prepare(self, *, overwrite: bool = False) -> None:
+        """Claim the folder for a new training; with ``overwrite``, drop what an older one left.
+
+        Raises:
+            RunError: the run exists and is not to be overwritten, is being trained, or the folder cannot be made.
+        """
+        if not overwrite:
+            self.refuse_existing()
+        self.claim()
+        try:
+            # ``last`` first: a process that dies in between leaves nothing that could be resumed
+            for old in [self.last, *self.folder.glob("*.safetensors"), self.metrics]:
+                old.unlink(missing_ok=True)
+        except OSError as error:
+            raise RunError(f"cannot use {self.folder}: {error.strerror or error}") from error
+        self.tidy()
+
+    def claim(self) -> None:
+        """Keep the folder for this process, which trains in it, until ``close`` or its own end.
+
+        Raises:
+            RunError: another process is training in it, or it cannot be made.
+        """
+        from filelock import FileLock, Timeout
+
+        lock = FileLock(self.folder / LOCK, timeout=0, thread_local=False)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            lock.acquire()
+        except Timeout as error:
+            raise RunError(
+                f"run {self.name!r} is being trained by another process in {self.folder}; wait for its end, or choose "
+                "another --run name"
+            ) from error
+        except (OSError, NotImplementedError) as error:
+            raise RunError(f"cannot use {self.folder}: {getattr(error, 'strerror', None) or error}") from error
+        self._lock = lock
+
+    def close(self) -> None:
+        """Let others train in the folder again."""
+        if self._lock is not None:
+            with contextlib.suppress(OSError):
+                (self.folder / LOCK).unlink(missing_ok=True)
+            self._lock.release()
+            self._lock = None
+
+    def refuse_existing(self) -> None:
+        """Raise a RunError if the run exists."""
+        if self.exists():
+            raise RunError(
+                f"run {self.name!r} exists in {self.folder}: go on with --resume {self.name}, replace it with "
+                "--overwrite, or choose another --run name"
+            )
+
+    def tidy(self) -> None:
+        """Remove the temporary files that a killed process left, where the system allows it."""
+        with contextlib.suppress(OSError):
+            for leftover in self.folder.glob(LEFTOVER):
+                leftover.unlink(missing_ok=True)
+
+    def write(self, last: Checkpoint, model: Checkpoint, *, best: bool, keep: int = 0) -> None:
+        """Write ``last``, with ``best`` also the best one, the metrics and, with ``keep``, a periodic checkpoint.
+
+        The best one comes first: whatever moment the process dies at, ``last`` never knows of a best that is missing.
+
+        Args:
+            last: What resuming needs.
+            model: The same moment as a model to use, without it.
+            best: Whether this is the best one so far.
+            keep: How many periodic checkpoints to keep.
+        """
+        if best:
+            self.write_best(model)
+        save(self.last, last)
+        lines = [json.dumps(dataclasses.asdict(evaluation)) for evaluation in last.history]
+        with replacing(self.metrics) as file:
+            file.write("".join(line + "\n" for line in lines).encode())
+        if keep and model.history:
+            save(self.folder / f"step-{model.history[-1].step:08d}.safetensors", model)
+            with contextlib.suppress(OSError):
+                for old in sorted(self.folder.glob("step-*.safetensors"))[:-keep]:
+                    old.unlink()
+
+    def write_best(self, checkpoint: Checkpoint) -> None:
+        """Write ``best`` alone."""
+        save(self.best, checkpoint)
+
+
+def find(where: str | Path | None = None, *, root: str | Path = ROOT) -> Path:
+    """The checkpoint file that ``where`` means.
+
+    Args:
+        where: A file, a run's folder, a run's name, or None for the newest run. Without any, None is the pretrained
+            model that comes with chargen; so is ``alice`` where no run has that name.
+        root: The folder of all runs.
+
+    Raises:
+        CheckpointError: there is no such checkpoint.
+    """
+    root = Path(root)
+    if where is None:
+        best = sorted(root.glob(f"*/{BEST}"), key=lambda path: path.stat().st_mtime)
+        if best:
+            return best[-1]
+        pretrained = bundled()
+        if pretrained is None:
+            raise CheckpointError(f"there is no checkpoint in {root}/ yet; make one with: chargen train")
+        return pretrained
+    if where == "":
+        raise CheckpointError("the checkpoint's name is empty; give a file, a run's folder or a run's name")
+    places = (Path(where), root / where)
+    try:
+        for place in places:
+            for file in (place, place / BEST, place / LAST):
+                if file.is_file():
+                    return file
+        folders = [place for place in places if place.is_dir()]
+    except OSError as error:
+        raise CheckpointError(f"cannot read {str(where)!r}: {error.strerror or error}") from error
+    if folders:
+        raise CheckpointError(f"{folders[-1]} is a folder without {BEST} or {LAST}")
+    if str(where) == PRETRAINED and (pretrained := bundled()):
+        return pretrained
+    raise CheckpointError(f"there is no checkpoint or run {str(where)!r}; chargen train makes one in {root}/")
+
+
+def load(path: Path) -> Checkpoint:
+    """The checkpoint in a file that ``find`` gave.
+
+    Raises:
+        CheckpointError: it is damaged; of a run's best, the error also names its last, if that can be used.
+    """
+    try:
+        return load_checkpoint(path)
+    except CheckpointError as error:
+        last = path.with_name(LAST)
+        if path.name != BEST or not _usable(last):
+            raise
+        raise CheckpointError(f"{error}; {last} can be used") from error
+
+
+def _usable(path: Path) -> bool:
+    try:
+        load_checkpoint(path)
+    except CheckpointError:
+        return False
+    return True
+
+
+def bundled() -> Path | None:
+    """The pretrained Alice checkpoint that comes with chargen, in a wheel or a checkout; None where it is missing."""
+    here = Path(__file__).parent.parent
+    for folder in (here / "checkpoints", here.parent / "checkpoints"):
+        if (folder / f"{PRETRAINED}.safetensors").is_file():
+            return folder / f"{PRETRAINED}.safetensors"
+    return None

@@ -1,0 +1,148 @@
+"""What a person names to train on, as files to read: built-in corpora, paths, folders, standard input.
+
+A name is looked up in this order: ``-`` is standard input; a bare word that names a built-in corpus is that corpus
+(write ``./alice`` for a file or folder of the same name; a ``Path`` is always a path); everything else is a path.
+"""
+
+import contextlib
+import difflib
+import shutil
+import stat
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Final
+
+from chargen.errors import CorpusError
+from chargen.text.decode import CHUNK, STDIN, standard_input, unreadable
+
+_SUFFIXES: Final = (".txt", ".text", ".md")
+
+
+@dataclass(frozen=True)
+class Builtin:
+    """A corpus that comes with chargen."""
+
+    name: str
+    path: Path
+
+
+@dataclass(frozen=True)
+class Source:
+    """Bytes that can be read more than once.
+
+    Attributes:
+        label: What messages call it.
+        encoding: How its characters are written.
+        path: The file, None for what came through a pipe.
+        spool: What came through the pipe.
+    """
+
+    label: str
+    encoding: str
+    path: Path | None = None
+    spool: IO[bytes] | None = None
+
+    @contextlib.contextmanager
+    def open(self) -> Iterator[IO[bytes]]:
+        """The bytes, from their beginning.
+
+        Raises:
+            CorpusError: the file cannot be opened.
+        """
+        with contextlib.ExitStack() as stack:
+            if self.path is None:
+                assert self.spool is not None  # noqa: S101  # a source has the one or the other
+                self.spool.seek(0)
+                stream = self.spool
+            else:
+                try:
+                    stream = stack.enter_context(self.path.open("rb"))
+                except OSError as error:
+                    raise unreadable(self.label, error) from error
+            yield stream
+
+    def signature(self) -> tuple[str, str, int, int, int] | None:
+        """What differs once the file was changed: path, encoding, size, time of change, inode; None for a pipe.
+
+        Raises:
+            CorpusError: the file is gone.
+        """
+        if self.path is None:
+            return None
+        try:
+            path, status = self.path.resolve(), self.path.stat()
+        except OSError as error:
+            raise unreadable(self.label, error) from error
+        return str(path), self.encoding, status.st_size, status.st_mtime_ns, status.st_ino
+
+
+def builtin() -> list[Builtin]:
+    """The corpora that come with chargen, by name."""
+    package = Path(__file__).parent.parent
+    # A wheel carries the folder inside the package, a checkout beside it.
+    for folder in (package / "corpora", package.parent / "corpora"):
+        if folder.is_dir():
+            return [Builtin(path.stem, path) for path in sorted(folder.glob("*.txt"))]
+    return []
+
+
+def find(source: str | Path, encoding: str, glob: str | None, stack: contextlib.ExitStack) -> tuple[str, list[Source]]:
+    """The corpus name that one source gives, and the files it stands for; ``stack`` closes copies of pipes.
+
+    Raises:
+        CorpusError: there is no such source, it cannot be read, or it is a folder without text files.
+    """
+    if source == STDIN:
+        return "stdin", [_spooled("standard input", None, encoding, stack)]
+    known = {corpus.name: corpus.path for corpus in builtin()}
+    if isinstance(source, str) and source in known:
+        return source, [Source(source, "utf-8", known[source])]
+    if not str(source).strip():
+        raise CorpusError("the name of a text is empty; name a file, a folder or a built-in corpus")
+    path = Path(source)
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError as error:
+        close = difflib.get_close_matches(str(source), known, n=1)
+        hint = f"did you mean {close[0]}?" if close else f"built in: {', '.join(known) or 'none'}"
+        raise CorpusError(f"no file, folder or built-in corpus {str(source)!r}; {hint}") from error
+    except (OSError, ValueError) as error:
+        raise unreadable(repr(str(source)), error) from error
+    if stat.S_ISDIR(mode):
+        return path.resolve().name or "root", [Source(str(file), encoding, file) for file in _texts(path, glob)]
+    name = Path(path.name.removesuffix(".gz")).stem
+    if stat.S_ISREG(mode):
+        return name, [Source(str(path), encoding, path)]
+    return name, [_spooled(str(path), path, encoding, stack)]
+
+
+def _spooled(label: str, path: Path | None, encoding: str, stack: contextlib.ExitStack) -> Source:
+    """A pipe, standard input for None, copied to a temporary file so that it can be read twice."""
+    try:
+        spool = stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115  # the stack closes it
+        stream = standard_input() if path is None else stack.enter_context(path.open("rb"))
+        shutil.copyfileobj(stream, spool, CHUNK)
+    except (OSError, ValueError) as error:
+        raise unreadable(label, error) from error
+    return Source(label, encoding, spool=spool)
+
+
+def _texts(folder: Path, glob: str | None) -> list[Path]:
+    """The folder's files that match, at any depth, in order; hidden ones and those in hidden folders are left out."""
+    try:
+        paths = [path for path in folder.rglob(glob or "*") if path.is_file()]
+    except (ValueError, NotImplementedError) as error:
+        raise CorpusError(f"glob {glob!r} is no pattern for the files of a folder: {error}") from error
+    except OSError as error:
+        raise unreadable(str(folder), error) from error
+    paths = [path for path in paths if not any(part.startswith(".") for part in path.relative_to(folder).parts)]
+    if glob is None:
+        paths = [path for path in paths if path.name.lower().removesuffix(".gz").endswith(_SUFFIXES)]
+    if not paths:
+        raise CorpusError(
+            f"no text files ({glob or '*.txt, *.text, *.md'}) in the folder {folder}; chargen train has --glob to "
+            "choose others"
+        )
+    return sorted(paths)

@@ -1,0 +1,69 @@
+"""Automatic settings, and those that a text or a machine cannot have, made definite."""
+
+import dataclasses
+import time
+from typing import Final
+
+import torch
+
+from chargen.config import ModelConfig, TrainConfig
+from chargen.training import hardware
+from chargen.training.bptt import fit
+from chargen.training.distributed import World
+from chargen.training.step import Learner
+
+PROBE_SECONDS: Final = 1.0
+
+
+def resolve(
+    train: TrainConfig, model: ModelConfig, characters: int, world: World
+) -> tuple[TrainConfig, tuple[str, ...]]:
+    """``train`` with automatic settings chosen and the window fitted to the text, and notes on what was lowered.
+
+    Args:
+        train: As asked for.
+        model: Architecture.
+        characters: Length of the training split.
+        world: The processes that share the work.
+
+    Raises:
+        ConfigError: the device is not there or too small for the network, or the batch cannot be divided among the
+            processes.
+    """
+    world.columns(train.batch_size)
+    device = hardware.choose_device(train.device)
+    hardware.check_memory(device, model)
+    batch_size, bptt = fit(characters, train.batch_size, train.bptt)
+    batch_size = max(1, batch_size // world.size) * world.size
+    notes: tuple[str, ...] = ()
+    if (batch_size, bptt) != (train.batch_size, train.bptt):
+        changes = (("batch size", train.batch_size, batch_size), ("bptt", train.bptt, bptt))
+        became = " and ".join(f"{name} {was} became {now}" for name, was, now in changes if was != now)
+        note = f"the training split has only {characters:,} characters, so {became}"
+        notes = (note,)
+    precision = hardware.choose_precision(train.precision, device)
+    resolved = dataclasses.replace(
+        train,
+        device=device,
+        precision=precision,
+        threads=hardware.choose_threads(train.threads, model, precision),
+        batch_size=batch_size,
+        bptt=bptt,
+    )
+    return resolved, notes
+
+
+def measured_speed(model: ModelConfig, train: TrainConfig) -> float:
+    """How many characters a second this machine trains such a network on, from a second's trial."""
+    train, _ = resolve(train, model, train.batch_size * train.bptt * 16, World())
+    window = torch.zeros(train.bptt + 1, train.batch_size, dtype=torch.int64)
+    with hardware.settings(train.threads):
+        learner = Learner(model, train)
+        for _ in range(2):
+            learner.learn(window[:-1], window[1:], 0.0)
+        steps, began = 0, time.perf_counter()
+        while steps < 3 or time.perf_counter() - began < PROBE_SECONDS:
+            loss, _ = learner.learn(window[:-1], window[1:], 0.0)
+            steps += 1
+        float(loss)  # wait for a GPU
+        return steps * train.batch_size * train.bptt / (time.perf_counter() - began)

@@ -1,0 +1,227 @@
+"""Where a training begins: a new run, a run that goes on, or a fine-tuning of an older model."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chargen import presets
+from chargen.config import ModelConfig
+from chargen.errors import CheckpointError, ConfigError, CorpusError, RunError
+from chargen.store import runs
+from chargen.store.checkpoint import Checkpoint, load
+from chargen.store.runs import Run
+from chargen.text.corpus import Corpus, Progress
+from chargen.text.corpus import load as load_corpus
+from chargen.text.vocab import Vocab
+from chargen.training.automatic import measured_speed
+from chargen.training.distributed import World
+from chargen.training.torch_network import StackedRNN
+from chargen.training.trainer import Trainer
+
+ON_RESUME = frozenset({"device", "precision", "threads", "preview", "keep"})
+"""Settings that may change when a run goes on; all others are part of what makes it exact."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Texts:
+    """Which texts to read, and how; the arguments of ``corpus.load``."""
+
+    sources: tuple[str, ...] = ()
+    encoding: str = "utf-8"
+    min_count: int = 1
+    glob: str | None = None
+
+    def load(self, progress: Progress | None) -> Corpus:
+        """The corpus."""
+        return load_corpus(
+            self.sources, encoding=self.encoding, min_count=self.min_count, glob=self.glob, progress=progress
+        )
+
+
+def begin(
+    texts: Texts,
+    *,
+    run: str | None = None,
+    preset: str = "default",
+    init_from: str | Path | None = None,
+    overwrite: bool = False,
+    root: Path = runs.ROOT,
+    progress: Progress | None = None,
+    stop: Callable[[], bool] = lambda: False,
+    world: World | None = None,
+    **wanted: Any,
+) -> Trainer:
+    """A trainer for a new run.
+
+    Args:
+        texts: What to train on.
+        run: The run's name; without one, the corpus's name, numbered where that run exists.
+        preset: Starting point of the settings.
+        init_from: A checkpoint whose weights to start from; characters new to it start fresh.
+        overwrite: Replace a run of the same name.
+        root: The folder of all runs.
+        progress: Told of bytes done and bytes in all while a text is encoded.
+        stop: Asked before each step; True ends the training with everything saved.
+        world: The processes that share the work; this one alone without it.
+        wanted: Settings by their names in ``ModelConfig`` and ``TrainConfig``.
+
+    Raises:
+        ChargenError: anything about the texts, the settings or the run that prevents a start; nothing is written.
+    """
+    world = world or World()
+    if run is not None and not overwrite:
+        world.led(Run(run, root).refuse_existing)
+    parent = None if init_from is None else load(runs.find(init_from, root=root))
+    corpus = _read(texts, progress, world)
+    if parent is not None:
+        wanted = _architecture(parent, wanted)
+    model, train = world.led(
+        lambda: presets.settings(
+            len(corpus),
+            len(corpus.vocab),
+            preset=preset,
+            speed=lambda model, train: world.size * measured_speed(model, train),
+            **wanted,
+        )
+    )
+    weights: dict[str, NDArray[np.float32]] | None = None
+    notes: tuple[str, ...] = ()
+    if parent is not None:
+        weights, notes = _carry_over(parent, model, corpus.vocab, train.seed)
+    if run is None and overwrite:
+        run = plain_name(corpus.name)
+    folder = Run(run, root) if run is not None else world.led(lambda: _free_run(corpus.name, root))
+    origin = dataclasses.asdict(texts)
+    trainer = Trainer(corpus, model, train, folder, weights=weights, origin=origin, notes=notes, stop=stop, world=world)
+    world.led(lambda: folder.prepare(overwrite=overwrite))
+    return trainer
+
+
+def resume(
+    run: str,
+    moved: Mapping[str, Any] | None = None,
+    *,
+    root: Path = runs.ROOT,
+    progress: Progress | None = None,
+    stop: Callable[[], bool] = lambda: False,
+    world: World | None = None,
+    **wanted: Any,
+) -> Trainer:
+    """A trainer that goes on where ``run`` stopped, exactly.
+
+    Args:
+        run: The run's name.
+        moved: What is new of where the text is and how it is read, by the names in ``Texts``.
+        root: The folder of all runs.
+        progress: As in ``begin``.
+        stop: As in ``begin``.
+        world: As in ``begin``; it need not be of the size that the run had.
+        wanted: New values for settings in ``ON_RESUME``.
+
+    Raises:
+        ConfigError: a setting that cannot change was given.
+        CorpusError: the text is not the one that the run was trained on.
+        CheckpointError: the run has no whole ``last`` checkpoint.
+        RunError: there is no such run, or another process is training it.
+    """
+    fixed = sorted(set(wanted) - ON_RESUME)
+    if fixed:
+        names = ", ".join("--" + name.replace("_", "-") for name in fixed)
+        raise ConfigError(f"{names} cannot change when a run goes on; start a new run, from this one with --init-from")
+    folder = Run(run.rstrip("/").removeprefix(f"{root}/"), root)
+    if not folder.exists():
+        raise RunError(f"there is no run {run!r} in {root}/ to go on with")
+    if not folder.last.exists():
+        raise CheckpointError(
+            f"run {run!r} has no {folder.last.name}: it was stopped before its first one, or lost it; start it anew "
+            "with --overwrite"
+        )
+    last = load(folder.last, with_state=True)
+    load(folder.best)  # the test at the end needs it: better to know now that it is damaged
+    if "step" not in last.progress:
+        raise CheckpointError(f"{folder.last} holds no training state to resume from")
+    origin = last.progress["origin"]
+    texts = Texts(**{**origin, "sources": tuple(origin["sources"]), **(moved or {})})
+    if "sources" not in (moved or {}) and "-" in texts.sources:
+        raise CorpusError(f"this run's text came through a pipe; pipe it in again: chargen train - --resume {run}")
+    world = world or World()
+    corpus = _read(texts, progress, world)
+    if corpus.sha256 != last.corpus.sha256 or corpus.vocab != last.vocab:
+        raise CorpusError(
+            f"{corpus.name} ({len(corpus):,} characters) is not the text that run {run!r} was trained on "
+            f"({last.corpus.name}, {last.corpus.characters:,} characters); name that text, or start a new run"
+        )
+    train = dataclasses.replace(last.train, **wanted)
+    trainer = Trainer(
+        corpus, last.model, train, folder, resume=last, origin=dataclasses.asdict(texts), stop=stop, world=world
+    )
+    world.led(folder.claim)
+    world.led(folder.tidy)
+    return trainer
+
+
+def _free_run(name: str, root: Path) -> Run:
+    """The first of ``name``, ``name-2``, ``name-3``, ... that does not exist."""
+    plain = plain_name(name)
+    number, run = 1, Run(plain, root)
+    while run.exists():
+        number += 1
+        run = Run(f"{plain}-{number}", root)
+    return run
+
+
+def plain_name(name: str) -> str:
+    """``name`` with what is awkward in a folder's name replaced."""
+    return "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in name).strip("-.") or "run"
+
+
+def _read(texts: Texts, progress: Progress | None, world: World) -> Corpus:
+    """The corpus, read by the first process before the others, who then find a large one in the cache."""
+    if world.size > 1 and "-" in texts.sources:
+        raise ConfigError("several processes cannot share stdin; save the text to a file and name that")
+    read: list[Corpus] = []
+    world.led(lambda: read.append(texts.load(progress)))
+    return read[0] if read else texts.load(None)
+
+
+def _architecture(parent: Checkpoint, wanted: dict[str, Any]) -> dict[str, Any]:
+    """``wanted`` with the parent's architecture, which may be named again but not changed."""
+    fixed = dataclasses.asdict(parent.model)
+    del fixed["vocab_size"]
+    for name in fixed.keys() & wanted.keys():
+        if wanted[name] != fixed[name]:
+            raise ConfigError(
+                f"--{name.replace('_', '-')} {wanted[name]} differs from the {fixed[name]} of the checkpoint to start "
+                "from; leave it out"
+            )
+    return fixed | wanted
+
+
+def _carry_over(
+    parent: Checkpoint, model: ModelConfig, vocab: Vocab, seed: int
+) -> tuple[dict[str, NDArray[np.float32]], tuple[str, ...]]:
+    """The parent's weights for a new vocabulary: shared characters keep theirs, new ones get fresh ones."""
+    weights = StackedRNN(model, seed=seed).export()
+    pairs = [(at, parent.vocab.id_of(character)) for at, character in enumerate(vocab.characters)]
+    shared = [(at, before) for at, before in pairs if before is not None]
+    if not shared:
+        raise CheckpointError("the checkpoint to start from shares no character with this text; train without it")
+    if vocab.unknown_id is not None and parent.vocab.unknown_id is not None:
+        shared.append((vocab.unknown_id, parent.vocab.unknown_id))
+    new, old = (np.array(ids) for ids in zip(*shared, strict=True))
+    for name, weight in parent.weights.items():
+        if name == "embedding.weight" or name.split(".")[-2] in ("readout", "joint"):
+            weights[name][new] = weight[old]
+        elif model.one_hot and name.endswith("weight_ih") and (model.skip or name.split(".")[-2] == "0"):
+            below = weight.shape[1] - len(parent.vocab)  # one-hot characters come after what the layer below hands up
+            weights[name][:, :below] = weight[:, :below]
+            weights[name][:, below + new] = weight[:, below + old]
+        else:
+            weights[name] = weight.copy()
+    fresh = len(vocab) - len(shared)
+    note = f"{len(shared)} characters keep their embedding and read-out rows, {fresh} new ones start fresh"
+    return weights, (note,)

@@ -1,0 +1,177 @@
+"""One network learning: its weights, their average, the optimizer, the carried state, and a single step of all."""
+
+import contextlib
+import copy
+import math
+from collections.abc import Mapping
+from typing import Any, Final
+
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from chargen.config import ModelConfig, TrainConfig
+from chargen.training.distributed import World
+from chargen.training.dropout import Masks
+from chargen.training.torch_network import StackedRNN
+
+BETAS: Final = (0.9, 0.99)
+MOMENTS: Final = ("exp_avg", "exp_avg_sq")
+
+
+class Learner:
+    """What changes from step to step.
+
+    Args:
+        model: Architecture.
+        train: Settings, with every automatic one resolved.
+        world: The processes that share the batch's columns.
+
+    Attributes:
+        network: The weights being trained.
+        average: Their exponential moving average, which is what gets evaluated and saved; ``network`` itself where
+            there is no averaging.
+        hidden: The state of this process's columns carried from window to window, (S, L, B, H), detached.
+        step: Optimizer steps done.
+    """
+
+    def __init__(self, model: ModelConfig, train: TrainConfig, world: World | None = None) -> None:
+        self.train, self.world = train, world or World()
+        self._columns = self.world.columns(train.batch_size)
+        self.device = torch.device(train.device)
+        self.network = StackedRNN(model, seed=train.seed).to(self.device)
+        self.average = copy.deepcopy(self.network) if train.ema_decay else self.network
+        self.hidden = self.network.initial_state(train.batch_size)[:, :, self._columns]
+        self.step = 0
+        self._objective = self.world.parallel(Objective(self.network))
+        self._optimizer = self._adamw()
+
+    def learn(self, inputs: Tensor, targets: Tensor, learning_rate: float) -> tuple[Tensor, Tensor]:
+        """One optimizer step on one window.
+
+        Args:
+            inputs: Characters, (T, B), int64, on any device; of all processes' columns, as the targets are.
+            targets: The characters that follow them, likewise.
+            learning_rate: Of this step.
+
+        Returns:
+            The mean loss in nats per character and the gradient's global norm before clipping, both 0-dimensional and
+            on the device: nothing waits for a GPU here.
+        """
+        train = self.train
+        masks = Masks.draw(self.network.config, train, inputs.shape[1], self.step, self.device).of(self._columns)
+        inputs, targets = (ids[:, self._columns].to(self.device, non_blocking=True) for ids in (inputs, targets))
+        with self._autocast():
+            total, loss, hidden = self._objective(inputs, targets, self.hidden, masks)
+        self._optimizer.zero_grad(set_to_none=True)
+        total.backward()
+        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), train.grad_clip or math.inf)
+        for group in self._optimizer.param_groups:
+            group["lr"] = learning_rate
+        self._optimizer.step()
+        self.hidden = hidden.detach()
+        self.step += 1
+        if self.average is not self.network:
+            self._update_average()
+        return self.world.mean(loss.detach()), norm
+
+    def forget(self) -> None:
+        """Start from the zero state again, as at the start of an epoch."""
+        self.hidden = torch.zeros_like(self.hidden)
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Everything beside ``average`` and ``step`` that the next step depends on, as copies."""
+        state = {"hidden": _array(self.world.gathered(self.hidden, dim=2))}
+        for name, weight in self.network.named_parameters():
+            moments = self._optimizer.state.get(weight, {})
+            if self.step:  # a weight that no window reaches, as bptt 1 leaves some, has no moments yet
+                state |= {f"{key}.{name}": _array(moments.get(key, torch.zeros_like(weight))) for key in MOMENTS}
+            if self.average is not self.network:
+                state[f"weight.{name}"] = _array(weight)
+        return state
+
+    def restore(self, step: int, average: Mapping[str, NDArray[Any]], state: Mapping[str, NDArray[Any]]) -> None:
+        """Go on from what ``average.export()`` and ``state`` gave after ``step`` steps.
+
+        Raises:
+            KeyError: a tensor is missing.
+            ValueError: a tensor's shape or type is not that of these settings.
+        """
+
+        def tensor(name: str, like: Tensor) -> Tensor:
+            found = torch.from_numpy(state[name])
+            if (found.shape, found.dtype) != (like.shape, like.dtype):
+                raise ValueError(f"{name} is {found.dtype} {tuple(found.shape)}, not {like.dtype} {tuple(like.shape)}")
+            return found.to(self.device)
+
+        self.step = step
+        self.average.load(average)
+        for name, weight in self.network.named_parameters():
+            if self.average is not self.network:
+                weight.data.copy_(tensor(f"weight.{name}", weight))
+            if step:
+                moments = {key: tensor(f"{key}.{name}", weight) for key in MOMENTS}
+                count = torch.tensor(float(step), device=self.device if self.device.type == "cuda" else "cpu")
+                self._optimizer.state[weight] = {"step": count, **moments}
+        everyone = self.network.initial_state(self.train.batch_size)
+        self.hidden.copy_(tensor("hidden", everyone)[:, :, self._columns])
+
+    @torch.no_grad()
+    def _update_average(self) -> None:
+        """Move the average on; early on it is short, so that it forgets the random start."""
+        decay = min(self.train.ema_decay, self.step / (self.step + 10))
+        average: list[Tensor] = list(self.average.parameters())
+        torch._foreach_lerp_(average, list[Tensor](self.network.parameters()), 1 - decay)
+
+    def _autocast(self) -> contextlib.AbstractContextManager[None]:
+        if self.train.precision == "bf16":
+            return torch.autocast(self.device.type, dtype=torch.bfloat16)
+        return contextlib.nullcontext()
+
+    def _adamw(self) -> torch.optim.AdamW:
+        matrices = [weight for weight in self.network.parameters() if weight.dim() > 1]
+        vectors = [weight for weight in self.network.parameters() if weight.dim() <= 1]
+        groups = [
+            {"params": matrices, "weight_decay": self.train.weight_decay},
+            {"params": vectors, "weight_decay": 0.0},
+        ]
+        fused = self.device.type in ("cpu", "cuda")
+        return torch.optim.AdamW(groups, lr=self.train.learning_rate, betas=BETAS, fused=fused)
+
+
+class Objective(nn.Module):
+    """The mean cross-entropy of a window's characters, in nats.
+
+    A bidirectional network has two: of each character from those before it, and of each from both sides. Their sum is
+    minimised, so that the forward half stays a generator in its own right.
+
+    Args:
+        network: The network that is trained.
+    """
+
+    def __init__(self, network: StackedRNN) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, inputs: Tensor, targets: Tensor, state: Tensor, masks: Masks) -> tuple[Tensor, Tensor, Tensor]:
+        """What to minimise and the loss of the forward half, scalars, and the state after the window, (S, L, B, H).
+
+        Args:
+            inputs: Characters, (T, B), int64.
+            targets: The characters that follow them, likewise.
+            state: State before the window, (S, L, B, H).
+            masks: The window's dropout.
+        """
+        network, wanted = self.network, targets.flatten()
+        features, after = network.features(inputs, state, masks)
+        forward = F.cross_entropy(network.readout(features).float().flatten(0, 1), wanted)
+        if not network.config.bidirectional:
+            return forward, forward, after
+        both = F.cross_entropy(network.joint_logits(features, targets, masks).flatten(0, 1), wanted)
+        return forward + both, forward, after
+
+
+def _array(tensor: Tensor) -> NDArray[Any]:
+    array: NDArray[Any] = tensor.detach().cpu().numpy().copy()
+    return array

@@ -1,0 +1,99 @@
+"""JSON read as what it must be."""
+
+from dataclasses import dataclass
+
+import pytest
+
+from chargen.schema import (
+    check,
+    check_progress,
+    is_count,
+    is_flag,
+    is_number,
+    is_span,
+    is_text,
+    list_of,
+    or_none,
+    record,
+)
+
+
+@dataclass(frozen=True)
+class Thing:
+    name: str
+    size: int
+    share: float | None
+    span: tuple[int, int]
+
+
+THING = {"name": "a", "size": 3, "share": 0.5, "span": [1, 2]}
+
+
+def test_an_object_becomes_a_dataclass() -> None:
+    """Each key is a field; lists become tuples, and None stands where it may."""
+    assert record(Thing, THING) == Thing("a", 3, 0.5, (1, 2))
+    assert record(Thing, {**THING, "share": None}).share is None
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"size": -1}, "its Thing has the size -1"),
+        ({"size": 1.0}, "size 1.0"),
+        ({"size": True}, "size True"),
+        ({"size": 1 << 63}, "size 9223372036854775808"),
+        ({"name": None}, "name None"),
+        ({"share": "x"}, "share 'x'"),
+        ({"span": [2, 1]}, r"span \[2, 1\]"),
+        ({"span": [1, 2, 3]}, "span"),
+        ({"span": "12"}, "span"),
+        ({"extra": 1}, r"lacks or adds \['extra'\]"),
+    ],
+)
+def test_a_value_of_another_kind_is_named(change: dict[str, object], words: str) -> None:
+    """The message has the key and the value."""
+    with pytest.raises(ValueError, match=words):
+        record(Thing, {**THING, **change})
+
+
+@pytest.mark.parametrize("values", [None, [], "x", 3, [["name", "a"]]])
+def test_what_is_no_object_is_refused(values: object) -> None:
+    """A list, a string, a number or nothing is no object."""
+    with pytest.raises(ValueError, match="its thing is no JSON object"):
+        check("thing", values, {})
+
+
+def test_kinds() -> None:
+    """Each kind takes its own and nothing that only looks like it."""
+    assert [is_count(value) for value in (0, 5, -1, 2.0, True, "1", None)] == [True, True] + [False] * 5
+    wrong = (float("nan"), float("inf"), 10**400, False, "1")
+    assert [is_number(value) for value in (0, -2.5, *wrong)] == [True, True] + [False] * 5
+    assert [is_flag(value) for value in (True, 0, None)] == [True, False, False]
+    assert [is_text(value) for value in ("", b"", None)] == [True, False, False]
+    assert [is_span(value) for value in ([1, 1], (0, 3), {1: 2}, [0.0, 1])] == [True, True, False, False]
+    assert [list_of(is_text)(value) for value in (["a"], [], ["a", 1], "ab")] == [True, True, False, False]
+    assert [or_none(is_text)(value) for value in (None, "a", 1)] == [True, True, False]
+
+
+def test_progress_is_checked_to_its_leaves() -> None:
+    """Counts, sums and the origin of the text, each of its kind."""
+    whole = {
+        "step": 1,
+        "total_steps": 2,
+        "best_step": 1,
+        "best_bpc": None,
+        "seconds": 0.5,
+        "tally": {"steps": 1, "sums": [0.5, 1, 0]},
+        "origin": {"sources": ["a"], "encoding": "utf-8", "min_count": 1, "glob": None},
+    }
+    assert check_progress(whole) == whole
+    wrong: list[dict[str, object]] = [
+        {"step": "1"},
+        {"tally": {"steps": 1, "sums": [1, 2]}},
+        {"tally": {"steps": 1, "sums": [1, 2, "x"]}},
+        {"origin": {}},
+        {"seconds": None},
+    ]
+    for change in wrong:
+        with pytest.raises(ValueError, match=r"its (progress|tally|origin)"):
+            check_progress({**whole, **change})
