@@ -9,17 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chargen import presets
-from chargen.config import ModelConfig
 from chargen.errors import CheckpointError, ConfigError, CorpusError, RunError
 from chargen.store import runs
-from chargen.store.checkpoint import Checkpoint, load
+from chargen.store.checkpoint import load
 from chargen.store.runs import Run
 from chargen.text.corpus import Corpus, Progress
 from chargen.text.corpus import load as load_corpus
-from chargen.text.vocab import Vocab
 from chargen.training.automatic import measured_speed
 from chargen.training.distributed import World
-from chargen.training.torch_network import StackedRNN
+from chargen.training.finetune import carried_weights, inherited_architecture
 from chargen.training.trainer import Trainer
 
 ON_RESUME = frozenset({"device", "precision", "threads", "preview", "keep"})
@@ -78,7 +76,7 @@ def begin(
     parent = None if init_from is None else load(runs.find(init_from, root=root))
     corpus = _read(texts, progress, world)
     if parent is not None:
-        wanted = _architecture(parent, wanted)
+        wanted = inherited_architecture(parent, wanted)
     model, train = world.led(
         lambda: presets.settings(
             len(corpus),
@@ -91,7 +89,7 @@ def begin(
     weights: dict[str, NDArray[np.float32]] | None = None
     notes: tuple[str, ...] = ()
     if parent is not None:
-        weights, notes = _carry_over(parent, model, corpus.vocab, train.seed)
+        weights, notes = carried_weights(parent, model, corpus.vocab, train.seed)
     if run is None and overwrite:
         run = plain_name(corpus.name)
     folder = Run(run, root) if run is not None else world.led(lambda: _free_run(corpus.name, root))
@@ -186,42 +184,3 @@ def _read(texts: Texts, progress: Progress | None, world: World) -> Corpus:
     read: list[Corpus] = []
     world.led(lambda: read.append(texts.load(progress)))
     return read[0] if read else texts.load(None)
-
-
-def _architecture(parent: Checkpoint, wanted: dict[str, Any]) -> dict[str, Any]:
-    """``wanted`` with the parent's architecture, which may be named again but not changed."""
-    fixed = dataclasses.asdict(parent.model)
-    del fixed["vocab_size"]
-    for name in fixed.keys() & wanted.keys():
-        if wanted[name] != fixed[name]:
-            raise ConfigError(
-                f"--{name.replace('_', '-')} {wanted[name]} differs from the {fixed[name]} of the checkpoint to start "
-                "from; leave it out"
-            )
-    return fixed | wanted
-
-
-def _carry_over(
-    parent: Checkpoint, model: ModelConfig, vocab: Vocab, seed: int
-) -> tuple[dict[str, NDArray[np.float32]], tuple[str, ...]]:
-    """The parent's weights for a new vocabulary: shared characters keep theirs, new ones get fresh ones."""
-    weights = StackedRNN(model, seed=seed).export()
-    pairs = [(at, parent.vocab.id_of(character)) for at, character in enumerate(vocab.characters)]
-    shared = [(at, before) for at, before in pairs if before is not None]
-    if not shared:
-        raise CheckpointError("the checkpoint to start from shares no character with this text; train without it")
-    if vocab.unknown_id is not None and parent.vocab.unknown_id is not None:
-        shared.append((vocab.unknown_id, parent.vocab.unknown_id))
-    new, old = (np.array(ids) for ids in zip(*shared, strict=True))
-    for name, weight in parent.weights.items():
-        if name == "embedding.weight" or name.split(".")[-2] in ("readout", "joint"):
-            weights[name][new] = weight[old]
-        elif model.one_hot and name.endswith("weight_ih") and (model.skip or name.split(".")[-2] == "0"):
-            below = weight.shape[1] - len(parent.vocab)  # one-hot characters come after what the layer below hands up
-            weights[name][:, :below] = weight[:, :below]
-            weights[name][:, below + new] = weight[:, below + old]
-        else:
-            weights[name] = weight.copy()
-    fresh = len(vocab) - len(shared)
-    note = f"{len(shared)} characters keep their embedding and read-out rows, {fresh} new ones start fresh"
-    return weights, (note,)
