@@ -7,7 +7,8 @@ import dataclasses
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, TypeGuard, TypeVar
+from types import NoneType
+from typing import Any, Final, TypeGuard, TypeVar, cast, get_args, get_origin, get_type_hints
 
 T = TypeVar("T")
 Kind = Callable[[object], bool]
@@ -108,24 +109,56 @@ def or_none(kind: Kind) -> Kind:
     return lambda value: value is None or kind(value)
 
 
-_KINDS: Final[Mapping[Any, Kind]] = {
-    int: is_count,
-    float: is_number,
-    float | None: or_none(is_number),
-    str: is_text,
-    tuple[int, int]: is_span,
-}
+_SCALARS: Final[Mapping[Any, Kind]] = {bool: is_flag, int: is_count, float: is_number, str: is_text}
 
 
 def record(kind: type[T], values: object) -> T:
     """The dataclass ``kind`` with ``values``, the object that JSON keeps of it; its lists become tuples.
 
+    Fields are ``bool``, ``int`` (from 0), ``float``, ``str``, other such dataclasses, tuples of these and ``tuple[int,
+    int]``, a span; each may be ``| None``. A key may be missing where its field has a default.
+
     Raises:
         ValueError: a key is missing or unknown, or a value is not of its field's kind.
     """
-    fields = {field.name: _KINDS[field.type] for field in dataclasses.fields(kind)}  # type: ignore[arg-type]  # it is one
-    checked = check(kind.__name__, values, fields)
-    return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in checked.items()})
+    if not isinstance(values, dict):
+        raise ValueError(f"its {kind.__name__} is no JSON object")  # noqa: TRY004  # the file's fault, not the caller's
+    fields = dataclasses.fields(kind)  # type: ignore[arg-type]  # it is one
+    names = {field.name for field in fields}
+    required = {field.name for field in fields if field.default is field.default_factory is dataclasses.MISSING}
+    if wrong := (required - values.keys()) | (values.keys() - names):
+        raise ValueError(f"its {kind.__name__} lacks or adds {sorted(wrong)[:3]}")
+    kinds = get_type_hints(kind)
+    read = {}
+    for name, value in values.items():
+        try:
+            read[name] = _value(kinds[name], value)
+        except _KindError as error:
+            raise ValueError(f"its {kind.__name__} has the {name} {value!r}") from error
+    return kind(**read)
+
+
+class _KindError(Exception):
+    """A value is not of its field's kind."""
+
+
+def _value(kind: Any, value: object) -> Any:
+    """``value`` as ``kind``, a field's type."""
+    kinds = get_args(kind)
+    if NoneType in kinds:
+        return None if value is None else _value(kinds[kinds[0] is NoneType], value)
+    if get_origin(kind) is tuple:
+        if not isinstance(value, list | tuple) or (kinds == (int, int) and not is_span(value)):
+            raise _KindError
+        of = kinds[:1] * len(value) if kinds[-1] is Ellipsis else kinds
+        if len(of) != len(value):
+            raise _KindError
+        return tuple(map(_value, of, value))
+    if dataclasses.is_dataclass(kind):
+        return record(cast("type", kind), value)
+    if not _SCALARS[kind](value):
+        raise _KindError
+    return value
 
 
 def check(name: str, values: object, kinds: Mapping[str, Kind]) -> dict[str, Any]:

@@ -26,6 +26,14 @@ class Thing:
     span: tuple[int, int]
 
 
+@dataclass(frozen=True)
+class Box:
+    things: tuple[Thing, ...]
+    first: Thing | None = None
+    parts: tuple[int, ...] = ()
+    shut: bool = False
+
+
 THING = {"name": "a", "size": 3, "share": 0.5, "span": [1, 2]}
 
 
@@ -54,6 +62,29 @@ def test_a_value_of_another_kind_is_named(change: dict[str, object], words: str)
     """The message has the key and the value."""
     with pytest.raises(ValueError, match=words):
         record(Thing, {**THING, **change})
+
+
+def test_a_key_may_be_missing_where_its_field_has_a_default() -> None:
+    """So files written before a field was added are still read; what has no default is needed."""
+    assert record(Box, {"things": []}) == Box(())
+    with pytest.raises(ValueError, match=r"its Box lacks or adds \['things'\]"):
+        record(Box, {"parts": []})
+
+
+def test_records_and_tuples_of_any_length_lie_within_records() -> None:
+    """They are read as deep as they go, and the innermost record names what is wrong."""
+    thing = Thing("a", 3, 0.5, (1, 2))
+    values = {"things": [THING, THING], "first": THING, "parts": [1, 2, 3], "shut": True}
+    assert record(Box, values) == Box((thing, thing), thing, (1, 2, 3), shut=True)
+    for change, words in (
+        ({"parts": [1, -2]}, r"its Box has the parts \[1, -2\]"),
+        ({"parts": 3}, "its Box has the parts 3"),
+        ({"shut": 1}, "its Box has the shut 1"),
+        ({"first": 5}, "its Thing is no JSON object"),
+        ({"things": [{**THING, "size": "x"}]}, "its Thing has the size 'x'"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            record(Box, {**values, **change})
 
 
 @pytest.mark.parametrize("values", [None, [], "x", 3, [["name", "a"]]])
