@@ -15,7 +15,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from chargen.config import ModelConfig, TrainConfig
+from chargen.config import CELLS, ModelConfig, TrainConfig
 from chargen.errors import ConfigError
 
 PRESETS: Final[Mapping[str, float]] = {"quick": 0.34, "default": 1.0, "best": 4.5}
@@ -27,9 +27,6 @@ WIDTHS: Final = ((0.33, 192), (0.75, 256), (3.4, 384), (math.inf, 512))
 """Hidden size up to each effort."""
 RATES: Final = {192: 0.015, 256: 0.012, 384: 0.012, 512: 0.009}
 """Learning rate of the trainings that choose each of these widths."""
-GENTLE: Final = {"peephole": 0.006, "gru": 0.006, "rnn": 0.003}
-"""The learning rate that cells other than the LSTM get at most: of more, the last two learn much less."""
-
 SPENT: Final = 0.9
 """Share of a time budget that goes into steps; starting and evaluating take the rest."""
 
@@ -92,8 +89,10 @@ def _law(characters: int, effort: float, wanted: Mapping[str, Any]) -> dict[str,
     }
     passes = _passes(characters) * effort
     width = next(width for limit, width in WIDTHS if effort <= limit)
-    asked = ModelConfig(vocab_size=2, hidden_size=wanted.get("hidden_size", width)).hidden_size
-    rate = min(RATES[width], GENTLE.get(wanted.get("cell", "lstm"), math.inf))
+    model = ModelConfig(
+        vocab_size=2, hidden_size=wanted.get("hidden_size", width), cell=wanted.get("cell", ModelConfig.cell)
+    )
+    rate = min(RATES[width], CELLS[model.cell].most_learning_rate)
     asked_passes = _passes_asked({**window, **wanted}, trained) or passes
     more = math.log2(asked_passes / TrainConfig.epochs)  # doublings of the default's passes
     return {
@@ -102,7 +101,7 @@ def _law(characters: int, effort: float, wanted: Mapping[str, Any]) -> dict[str,
         "hidden_size": width,
         "epochs": passes,
         # beyond the width chosen it goes with one over it, as Yang et al. 2022 (Tensor Programs V) derive for Adam
-        "learning_rate": round(rate * min(1.0, width / asked), 8),
+        "learning_rate": round(rate * min(1.0, width / model.hidden_size), 8),
         "weight_decay": round(TrainConfig.weight_decay / math.sqrt(length), 4),
         "dropout": _within(0.5, TrainConfig.dropout + 0.25 * more),
         "weight_drop": _within(0.5, TrainConfig.weight_drop + 0.15 * more),

@@ -25,7 +25,7 @@ def planned(text_file: Path, root: Path, *cells: str, **settings: Any) -> list[C
     return plan(texts, texts.load(None), cells, root=root, **{"parameters": 3000, **wanted, **settings})
 
 
-@given(st.sampled_from(CELLS), st.integers(1, 3), st.booleans(), st.integers(3000, 10**7))
+@given(st.sampled_from([*CELLS]), st.integers(1, 3), st.booleans(), st.integers(3000, 10**7))
 def test_a_network_comes_as_near_to_the_budget_as_it_can(cell: str, layers: int, skip: bool, budget: int) -> None:
     """No other hidden size gives a number of parameters nearer to the budget."""
     model = ModelConfig(vocab_size=20, cell=cell, num_layers=layers, embedding_size=8, skip=skip)

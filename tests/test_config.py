@@ -7,25 +7,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chargen.config import CELLS, ModelConfig, SamplerConfig, TrainConfig, _Config
+from chargen.config import CELLS, ModelConfig, SamplerConfig, TrainConfig
 from chargen.errors import ConfigError
+from chargen.setting import Config
 
-NUMBERS: list[tuple[type[_Config], str]] = [
+NUMBERS: list[tuple[type[Config], str]] = [
     (kind, field.name)
     for kind in (ModelConfig, TrainConfig, SamplerConfig)
     for field in dataclasses.fields(kind)
     if field.type in (int, float)
 ]
-REQUIRED: dict[type[_Config], dict[str, object]] = {ModelConfig: {"vocab_size": 5}}
+REQUIRED: dict[type[Config], dict[str, object]] = {ModelConfig: {"vocab_size": 5}}
 
 
-def make(kind: type[_Config], **values: object) -> _Config:
+def make(kind: type[Config], **values: object) -> Config:
     """Settings with the values, and what else they need."""
     return kind.from_dict({**REQUIRED.get(kind, {}), **values})
 
 
 @pytest.mark.parametrize("kind", [ModelConfig, TrainConfig, SamplerConfig])
-def test_settings_are_read_as_they_were_written(kind: type[_Config]) -> None:
+def test_settings_are_read_as_they_were_written(kind: type[Config]) -> None:
     """What asdict gives, from_dict takes; a missing key takes its default, a frozen one cannot change."""
     settings = make(kind)
     assert kind.from_dict(dataclasses.asdict(settings)) == settings  # type: ignore[call-overload]  # a dataclass
@@ -43,7 +44,7 @@ def test_unknown_and_missing_keys_are_named() -> None:
 
 @pytest.mark.parametrize(("kind", "name"), NUMBERS)
 @pytest.mark.parametrize("value", [-1, -0.5, math.nan, math.inf, -math.inf, 10**400, True, "3", None, [1]], ids=str)
-def test_no_number_is_taken_that_makes_no_sense(kind: type[_Config], name: str, value: object) -> None:
+def test_no_number_is_taken_that_makes_no_sense(kind: type[Config], name: str, value: object) -> None:
     """Negative, infinite, enormous or not a number: an error that names the setting."""
     with pytest.raises(ConfigError, match=f"^{name.replace('_', '-')} must be "):
         make(kind, **{name: value})
@@ -66,7 +67,7 @@ def test_no_number_is_taken_that_makes_no_sense(kind: type[_Config], name: str, 
         (SamplerConfig, {"temperature": math.nan}, "temperature must be a number from 0 to 100, not nan"),
     ],
 )
-def test_a_setting_out_of_its_range_is_explained(kind: type[_Config], values: dict[str, object], words: str) -> None:
+def test_a_setting_out_of_its_range_is_explained(kind: type[Config], values: dict[str, object], words: str) -> None:
     """The message has the setting's name, what it may be, and what it was."""
     with pytest.raises(ConfigError) as caught:
         make(kind, **values)
@@ -103,7 +104,7 @@ def test_an_lstm_by_hand(cell: str) -> None:
     st.builds(
         ModelConfig,
         vocab_size=st.integers(2, 9),
-        cell=st.sampled_from(CELLS),
+        cell=st.sampled_from([*CELLS]),
         num_layers=st.integers(1, 4),
         hidden_size=st.integers(1, 9),
         embedding_size=st.integers(1, 9),

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from chargen.config import CELLS, GATES, ModelConfig, TrainConfig
+from chargen.config import CELLS, ModelConfig, TrainConfig
 from chargen.training.dropout import Masks
 from chargen.training.torch_network import StackedRNN
 
@@ -40,11 +40,11 @@ def test_weights_have_the_names_and_shapes_of_the_settings(cell: str, changes: d
 def test_initial_weights(cell: str) -> None:
     """Recurrent matrices are orthogonal gate by gate, forget gates open, other biases and the peepholes zero."""
     weights = StackedRNN(config(cell=cell, hidden_size=8)).state_dict()
-    recurrent = weights["layers.1.weight_hh"].view(GATES[cell], 8, 8)
+    recurrent = weights["layers.1.weight_hh"].view(len(CELLS[cell].gates), 8, 8)
     for gate in recurrent:
         torch.testing.assert_close(gate @ gate.T, torch.eye(8), atol=1e-5, rtol=0)
     biases = weights["layers.0.bias_ih"] + weights["layers.0.bias_hh"]
-    expected = torch.zeros(GATES[cell], 8)
+    expected = torch.zeros(len(CELLS[cell].gates), 8)
     if cell in ("lstm", "peephole"):
         expected[1] = 1
     torch.testing.assert_close(biases, expected.flatten())

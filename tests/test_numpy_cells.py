@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from chargen.config import GATES
+from chargen.config import CELLS
 from chargen.inference.numpy_cells import UPDATES, arranged
 
 Array = NDArray[np.float32]
@@ -31,7 +31,7 @@ def advance(cell: str, product: Array, x: Array, h: Array, c: Array, extra: Arra
 
 def drawn(cell: str) -> tuple[Array, Array, Array, Array]:
     """A product and an input's share (B, G), in PyTorch's order of gates, and a state."""
-    rows = GATES[cell] * H
+    rows = len(CELLS[cell].gates) * H
     return draw(1, B, rows), draw(2, B, rows), draw(3, B, H), draw(4, B, H)
 
 

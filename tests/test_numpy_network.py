@@ -22,7 +22,7 @@ torch.set_num_threads(1)
 configs = st.builds(
     ModelConfig,
     vocab_size=st.integers(2, 9),
-    cell=st.sampled_from(CELLS),
+    cell=st.sampled_from([*CELLS]),
     num_layers=st.integers(1, 3),
     hidden_size=st.integers(1, 9),
     embedding_size=st.integers(1, 6),

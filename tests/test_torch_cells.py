@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from chargen.config import CELLS, GATES
+from chargen.config import CELLS
 from chargen.training.torch_cells import Layer, Peephole
 
 T, B, WIDTH, H = 7, 3, 4, 5
@@ -116,7 +116,7 @@ def test_the_recurrent_weights_are_those_given(cell: str) -> None:
     """What DropConnect left of the recurrent weights is used, and the gradient reaches the weights through it."""
     layer = random_layer(cell)
     x, state = draw(1, T, B, WIDTH), draw(2, parts(cell), B, H)
-    kept = (draw(3, GATES[cell] * H, H) > 0).float()
+    kept = (draw(3, len(CELLS[cell].gates) * H, H) > 0).float()
     hidden, _ = layer(x, state, layer.weight_hh * kept)
     other = random_layer(cell)
     other.weight_hh.data *= kept

@@ -24,12 +24,12 @@ class PlainLSTM(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.embedding = nn.Embedding(config.vocab_size, config.embedding_size)
-        self.lstm = nn.LSTM(config.embedding_size, config.hidden_size, config.num_layers)
+        self.recurrent = nn.LSTM(config.embedding_size, config.hidden_size, config.num_layers)
         self.readout = nn.Linear(config.hidden_size, config.vocab_size)
 
     def forward(self, ids: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """Logits (T, B, V) and the state after ``ids`` (T, B)."""
-        hidden, state = self.lstm(self.embedding(ids), state)
+        hidden, state = self.recurrent(self.embedding(ids), state)
         return self.readout(hidden), state
 
 

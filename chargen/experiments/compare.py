@@ -143,7 +143,10 @@ def plan(
         raise ConfigError(f"cell {twice[0]} is named twice; several seeds of a cell come with --seeds")
     if seeds < 1:
         raise ConfigError(f"seeds must be a whole number of at least 1, not {seeds}")
-    wanted = {"learning_rate": min(presets.GENTLE.values()), **wanted}  # one that every cell can bear
+    wanted = {
+        "learning_rate": min(cell.most_learning_rate for cell in CELLS.values()),
+        **wanted,
+    }  # one that every cell can bear
     model, train = presets.settings(len(corpus), len(corpus.vocab), speed=speed, cell=cells[0], **wanted)
     models = [sized(dataclasses.replace(model, cell=cell), parameters) for cell in cells]
     if train.steps and not train.eval_every:

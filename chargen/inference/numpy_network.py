@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from chargen.config import ModelConfig
+from chargen.config import CELLS, ModelConfig
 from chargen.errors import TextError
 from chargen.inference.numpy_cells import UPDATES, Floats, Update, arranged
 
@@ -244,7 +244,7 @@ class Network:
         self._bound = []
         for at, layer in enumerate(self._layers):
             below, past, joined = layer.laid_out(batch)
-            if config.cell == "gru":
+            if CELLS[config.cell].reset_after:
                 joined = None
             seen = hidden[max(0, at - 1) : at + 1].reshape(-1, batch)
             share, gates = np.empty((2, len(layer.past), batch), np.float32)
@@ -269,10 +269,10 @@ def _layers(
         }
         extra = np.empty(0, np.float32)
         recurrent_bias = own["bias_hh"]
-        if cell == "gru":
+        if CELLS[cell].reset_after:
             extra = recurrent_bias[2 * size :]
             recurrent_bias = np.concatenate([recurrent_bias[: 2 * size], np.zeros(size, np.float32)])
-        elif cell == "peephole":
+        elif CELLS[cell].peepholes:
             extra = _float32(weights[f"{prefix}layers.{at}.weight_peephole"])
         below, from_input = np.split(arranged(cell, own["weight_ih"]), [size if at else 0], axis=1)
         term = _Input(

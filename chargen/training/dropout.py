@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from chargen.config import GATES, ModelConfig, TrainConfig
+from chargen.config import CELLS, ModelConfig, TrainConfig
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Masks:
             kept = torch.from_numpy(drawn >= dropped).to(device)
             return kept.to(torch.float32).mul_(256 / (256 - dropped))
 
-        rows = GATES[config.cell] * config.hidden_size
+        rows = len(CELLS[config.cell].gates) * config.hidden_size
         layers = range(config.num_layers)
 
         def stack(backward: Masks | None = None) -> Masks:

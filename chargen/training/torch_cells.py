@@ -6,14 +6,14 @@ gradient by hand: as plain autograd operations it would record some fifteen node
 Legend: B batch, T time, I input width, H hidden size, S state parts (2 for ``(h, c)``, 1 for ``h``).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from chargen.config import GATES
+from chargen.config import CELLS
 
 
 class Layer(nn.Module):
@@ -21,14 +21,14 @@ class Layer(nn.Module):
 
     def __init__(self, cell: str, input_size: int, hidden_size: int) -> None:
         super().__init__()
-        rows = GATES[cell] * hidden_size
+        rows = len(CELLS[cell].gates) * hidden_size
         self.cell = cell
         self.weight_ih = nn.Parameter(torch.empty(rows, input_size))
         self.weight_hh = nn.Parameter(torch.empty(rows, hidden_size))
         self.bias_ih = nn.Parameter(torch.zeros(rows))
         self.bias_hh = nn.Parameter(torch.zeros(rows))
-        if cell == "peephole":
-            self.weight_peephole = nn.Parameter(torch.zeros(3, hidden_size))
+        if CELLS[cell].peepholes:
+            self.weight_peephole = nn.Parameter(torch.zeros(len(CELLS[cell].peepholes), hidden_size))
 
     def forward(self, x: Tensor, state: Tensor, weight_hh: Tensor) -> tuple[Tensor, Tensor]:
         """The hidden states of a window, and the state after it.
@@ -41,24 +41,44 @@ class Layer(nn.Module):
         Returns:
             Hidden states (T, B, H) and state (S, B, H).
         """
-        if self.cell == "peephole":
-            return self._peephole(x, state, weight_hh)
+        return RUNS[self.cell](self, x, state, weight_hh)
+
+    def fused(self, weight_hh: Tensor) -> tuple[Any, ...]:
+        """What PyTorch's fused layers take after the state."""
         weights = [self.weight_ih, weight_hh, self.bias_ih, self.bias_hh]
         # has biases, one layer, no dropout, training, one direction, time first
-        how: Final = (weights, True, 1, 0.0, self.training, False, False)
-        if self.cell == "lstm":
-            hidden, h, c = torch.lstm(x, (state[0:1], state[1:2]), *how)
-            return hidden, torch.cat([h, c])
-        fused: Callable[..., tuple[Tensor, Tensor]] = torch.gru if self.cell == "gru" else torch.rnn_tanh
-        return fused(x, state, *how)
+        return weights, True, 1, 0.0, self.training, False, False
 
-    def _peephole(self, x: Tensor, state: Tensor, weight_hh: Tensor) -> tuple[Tensor, Tensor]:
-        gates = F.linear(x, self.weight_ih, self.bias_ih + self.bias_hh)  # (T, B, 4H)
-        weight = weight_hh.to(gates.dtype)
-        hidden, c = Peephole.apply(  # type: ignore[no-untyped-call]  # torch leaves apply untyped
-            gates, state[0], state[1], weight, self.weight_peephole.to(gates.dtype)
-        )
-        return hidden, torch.stack([hidden[-1].to(state.dtype), c])
+
+def _lstm(layer: Layer, x: Tensor, state: Tensor, weight_hh: Tensor) -> tuple[Tensor, Tensor]:
+    hidden, h, c = torch.lstm(x, (state[0:1], state[1:2]), *layer.fused(weight_hh))
+    return hidden, torch.cat([h, c])
+
+
+def _gru(layer: Layer, x: Tensor, state: Tensor, weight_hh: Tensor) -> tuple[Tensor, Tensor]:
+    return torch.gru(x, state, *layer.fused(weight_hh))
+
+
+def _rnn(layer: Layer, x: Tensor, state: Tensor, weight_hh: Tensor) -> tuple[Tensor, Tensor]:
+    return torch.rnn_tanh(x, state, *layer.fused(weight_hh))
+
+
+def _peephole(layer: Layer, x: Tensor, state: Tensor, weight_hh: Tensor) -> tuple[Tensor, Tensor]:
+    gates = F.linear(x, layer.weight_ih, layer.bias_ih + layer.bias_hh)  # (T, B, 4H)
+    weight = weight_hh.to(gates.dtype)
+    hidden, c = Peephole.apply(  # type: ignore[no-untyped-call]  # torch leaves apply untyped
+        gates, state[0], state[1], weight, layer.weight_peephole.to(gates.dtype)
+    )
+    return hidden, torch.stack([hidden[-1].to(state.dtype), c])
+
+
+RUNS: Final[Mapping[str, Callable[[Layer, Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]]] = {
+    "lstm": _lstm,
+    "gru": _gru,
+    "rnn": _rnn,
+    "peephole": _peephole,
+}
+"""How a layer of each cell runs over a window: what ``Layer.forward`` takes and returns."""
 
 
 class Peephole(torch.autograd.Function):

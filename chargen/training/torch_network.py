@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from chargen.config import ModelConfig
+from chargen.config import CELLS, ModelConfig
 from chargen.training.dropout import Masks
 from chargen.training.torch_cells import Layer
 
@@ -25,7 +25,7 @@ class StackedRNN(nn.Module):
         config: Architecture; the parameters are those of ``config.weight_shapes()``.
         seed: Of the initial weights: recurrent ones orthogonal gate by gate (Saxe et al. 2014), input ones uniform
             within 1 / sqrt(fan-in), the embedding normal, the read-out normal and small, so that every character
-            starts as likely as any other, biases zero but for the LSTM's forget gate at 1 (Jozefowicz et al. 2015).
+            starts as likely as any other, biases zero but for a forget gate at 1 (Jozefowicz et al. 2015).
     """
 
     def __init__(self, config: ModelConfig, *, seed: int = 1) -> None:
@@ -42,7 +42,7 @@ class StackedRNN(nn.Module):
 
     @torch.no_grad()
     def _initialise(self, generator: torch.Generator) -> None:
-        size = self.config.hidden_size
+        size, forget_gate = self.config.hidden_size, CELLS[self.config.cell].forget_gate
         for name, weight in self.named_parameters():
             if name.endswith("weight_hh"):
                 for row in range(0, len(weight), size):
@@ -56,8 +56,8 @@ class StackedRNN(nn.Module):
                 nn.init.uniform_(weight, -bound, bound, generator=generator)
             else:
                 nn.init.zeros_(weight)
-                if name.endswith("bias_ih") and self.config.cell in ("lstm", "peephole"):
-                    weight[size : 2 * size] = 1
+                if name.endswith("bias_ih") and forget_gate is not None:
+                    weight[forget_gate * size : (forget_gate + 1) * size] = 1
 
     @property
     def stack(self) -> list[Layer]:

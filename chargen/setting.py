@@ -1,0 +1,101 @@
+"""What a setting is: a default, what it may be, and what a person is told of it, all in the line that declares it.
+
+    dropout: float = setting(0.0, "Locked dropout between layers.", 0, 0.95)
+
+in a frozen dataclass that inherits from ``Config`` is all that validation and the command line need.
+"""
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self, TypeVar
+
+from chargen.errors import ConfigError
+
+T = TypeVar("T", bool, int, float, str)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a setting is and may be.
+
+    Attributes:
+        help: What it is, for a person.
+        low: Its least value.
+        high: Its greatest value.
+        above: Whether it must be above ``low``.
+        choices: What it may be, where it is a word.
+        panel: The heading that its option stands under; that of its class without.
+        names: Its option's names, where they are others than its own or more.
+    """
+
+    help: str
+    low: float = 0
+    high: float = math.inf
+    above: bool = False
+    choices: tuple[str, ...] = ()
+    panel: str = ""
+    names: tuple[str, ...] = ()
+
+    def check(self, name: str, kind: type, value: object) -> None:
+        """Refuse a value of the setting ``name`` that is no ``kind`` or out of its range.
+
+        Raises:
+            ConfigError: it is; the message says what it may be.
+        """
+        option = name.replace("_", "-")
+        if kind is bool:
+            if not isinstance(value, bool):
+                raise ConfigError(f"{option} must be true or false, not {value!r}")
+        elif kind is str:
+            if value not in self.choices:
+                raise ConfigError(f"{option} must be one of {', '.join(self.choices)}, not {value!r}")
+        else:
+            self._check_number(option, kind, value)
+
+    def _check_number(self, option: str, kind: type, value: object) -> None:
+        expected = "a whole number" if kind is int else "a number"
+        if isinstance(value, bool) or not isinstance(value, int if kind is int else int | float):
+            raise ConfigError(f"{option} must be {expected}, not {value!r}")
+        if not ((self.low < value if self.above else self.low <= value) and value <= self.high):  # nor nan
+            limits = f"above {self.low:,} and at most" if self.above else f"from {self.low:,} to"
+            raise ConfigError(f"{option} must be {expected} {limits} {self.high:,}, not {value}")
+
+
+def setting(default: T, help: str, low: float = 0, high: float = math.inf, **more: Any) -> T:  # noqa: A002
+    """A field of settings: its default, and what ``Setting`` takes."""
+    field: T = dataclasses.field(default=default, metadata={"setting": Setting(help, low, high, **more)})
+    return field
+
+
+class Config:
+    """What the settings share: checks that name the field, and reading from a mapping."""
+
+    panel: ClassVar[str]
+    """The heading that their options stand under."""
+
+    @classmethod
+    def settings(cls) -> dict[str, Setting]:
+        """What each setting may be, by name."""
+        fields = dataclasses.fields(cls)  # type: ignore[arg-type]  # every subclass is a dataclass
+        return {field.name: field.metadata["setting"] for field in fields}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """The settings that ``dataclasses.asdict`` wrote; a missing key takes its default.
+
+        Raises:
+            ConfigError: a key is unknown, a required one is missing, or a value is out of its range.
+        """
+        unknown = sorted(values.keys() - cls.settings().keys())
+        if unknown:
+            raise ConfigError(f"unknown {cls.__name__} setting {', '.join(map(repr, unknown))}")
+        missing = [name for name in cls.settings() if name not in values and not hasattr(cls, name)]
+        if missing:
+            raise ConfigError(f"{cls.__name__} lacks {', '.join(map(repr, missing))}")
+        return cls(**values)
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):  # type: ignore[arg-type]  # every subclass is a dataclass
+            field.metadata["setting"].check(field.name, field.type, getattr(self, field.name))
