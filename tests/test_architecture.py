@@ -130,3 +130,9 @@ def test_only_training_loads_torch(arguments: list[str], tmp_path: Path) -> None
     assert done.returncode == 0, done.stderr
     assert done.stdout
     assert "torch was imported" not in done.stderr
+
+
+def test_json_is_printed_in_one_place() -> None:
+    """The command line writes JSON by ``print_json``, which lets nothing through that is none."""
+    writers = [name for name, path in MODULES.items() if name.startswith("chargen.cli") and "json" in imports(path)]
+    assert writers == ["chargen.cli.output.terminal"]

@@ -154,3 +154,12 @@ def test_a_bare_string_is_one_text() -> None:
     """A text that is not in a list is one text, not one for each of its characters."""
     (alone,) = classify("abc", [FIRST, SECOND])
     np.testing.assert_array_equal(alone.bits, verdict("abc", FIRST, SECOND).bits)
+
+
+@pytest.mark.parametrize("size", [1e308, 5e-324])
+def test_only_the_priors_proportions_matter(size: float) -> None:
+    """Also where their sum is beyond the largest float, or they are the smallest."""
+    expected = verdict("ab", FIRST, SECOND)
+    found = verdict("ab", FIRST, SECOND, prior=[size, size])
+    np.testing.assert_allclose(found.posterior, expected.posterior)
+    assert found.margin == pytest.approx(expected.margin)

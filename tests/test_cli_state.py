@@ -98,6 +98,7 @@ def test_a_vector_of_another_shape_is_refused(chargen: Command, folder: Path) ->
         (np.zeros((1, 3, 4)), "does not fit"),
         (np.array("ab"), "not one of numbers"),
         (np.full(4, np.nan), "not finite"),
+        (np.full(4, 1e39), "too large for float32"),
     ):
         np.save(folder / "v.npy", array)
         assert words in chargen("sample", "model.safetensors", "--state", "v.npy").error
@@ -119,3 +120,9 @@ def test_a_state_is_that_of_one_text(chargen: Command, folder: Path) -> None:
     for option in ("--state", "--save-state"):
         assert "--interactive keeps its own text" in chargen(*command, "--interactive", option, "s").error
     assert not (folder / "s").exists()
+
+
+@pytest.mark.skipif(not Path("/dev/null").is_char_device(), reason="the system has no such device")
+def test_a_device_takes_a_state(chargen: Command) -> None:
+    """What knows no positions is written into as any file is."""
+    assert chargen("sample", "model.safetensors", "-n", "5", "--save-state", "/dev/null").code == 0

@@ -55,3 +55,12 @@ def test_at_least_one_neighbour_is_asked_for() -> None:
     for count in (0, -1):
         with pytest.raises(ConfigError, match="neighbours"):
             neighbours(COMPASS, [0], count)
+
+
+def test_lengths_do_not_matter() -> None:
+    """Nor do they where their squares are beyond float32."""
+    expected = neighbours(COMPASS, [0, 2, 4], 3)
+    for length in (1e30, 1e-30):
+        nearest, cosines = neighbours(COMPASS * np.float32(length), [0, 2, 4], 3)
+        np.testing.assert_array_equal(nearest, expected[0])
+        np.testing.assert_allclose(cosines, expected[1], atol=1e-6)

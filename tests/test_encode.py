@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
-from networks import random_network
+from networks import random_network, random_weights
 
-from chargen.errors import ConfigError, TextError
+from chargen.errors import CheckpointError, ConfigError, TextError
 from chargen.inference.encode import encode, state_from
+from chargen.inference.numpy_network import Network
 
 TEXTS = [np.array([1, 2, 3, 4]), np.array([5]), np.array([6, 6, 0, 1, 2, 3])]
 
@@ -95,3 +96,12 @@ def test_a_vector_that_does_not_fit_is_refused(
     """Shapes, kinds and values that are no hidden state of the model end in an error that says what is needed."""
     with pytest.raises(TextError, match=words):
         state_from(random_network(num_layers=2), vector)
+
+
+@pytest.mark.filterwarnings("ignore:.*encountered:RuntimeWarning")
+def test_states_that_are_not_finite_are_no_vectors() -> None:
+    """Weights at the end of float32's range are told of, whatever comes out of them is not given as a vector."""
+    config = random_network().config
+    network = Network(config, random_weights(config, scale=1e38))
+    with pytest.raises(CheckpointError, match="hidden states are not finite"):
+        encode(network, TEXTS)

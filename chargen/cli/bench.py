@@ -1,6 +1,5 @@
 """``chargen bench``."""
 
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
@@ -9,6 +8,7 @@ import typer
 
 from chargen.cli import options
 from chargen.cli.output import tables
+from chargen.cli.output.terminal import print_json
 from chargen.config import PRECISIONS
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def bench(
     facts = measure.machine(settings)
     if as_json:
         rows = {"training": [asdict(row) for row in trained], "sampling": [asdict(row) for row in sampled]}
-        typer.echo(json.dumps(rows | {"machine": facts}))
+        print_json(rows | {"machine": facts})
         return
     tables.show([_trained(row) for row in trained], right=_NUMBERS)
     if trained and sampled:

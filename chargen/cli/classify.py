@@ -1,13 +1,12 @@
 """``chargen classify``."""
 
-import json
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from chargen.cli import options, text_arguments
 from chargen.cli.output import tables
-from chargen.cli.output.terminal import glyph, printable, visible
+from chargen.cli.output.terminal import glyph, print_json, printable, visible
 
 if TYPE_CHECKING:
     from chargen.inference.classify import Verdict
@@ -59,7 +58,7 @@ def classify(
     count = top if top is not None else 5 if len(named) == 1 else 0
     if as_json:
         results = [_as_json(each, verdict, names, count) for each, verdict in zip(named, verdicts, strict=True)]
-        typer.echo(json.dumps({"models": names, "prior": prior, "texts": results}))
+        print_json({"models": names, "prior": prior, "texts": results})
     elif len(named) > 1 and not count:
         tables.show(
             [_summary(each, verdict, names) for each, verdict in zip(named, verdicts, strict=True)],

@@ -1,13 +1,13 @@
 """``chargen compare``."""
 
 import dataclasses
-import json
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from chargen.cli import options
 from chargen.cli.output import tables
+from chargen.cli.output.terminal import print_json
 from chargen.config import CELLS, DEVICES
 
 if TYPE_CHECKING:
@@ -156,7 +156,7 @@ def _show(results: "list[Result]", *, by_time: bool, as_json: bool) -> None:
     rows = summarise(results)
     if as_json:
         cells = [dataclasses.asdict(row) for row in rows]
-        typer.echo(json.dumps({"cells": cells, "trainings": [_plain(each) for each in results]}))
+        print_json({"cells": cells, "trainings": [_plain(each) for each in results]})
         return
     tables.show([_columns(row) for row in rows], right=[*_columns(rows[0])][1:])
     from chargen.cli.output.plot import Curve, draw

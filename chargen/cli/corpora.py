@@ -1,12 +1,12 @@
 """``chargen corpora``: what there is to train on, and what is cached of large texts."""
 
-import json
 from typing import Annotated, Final
 
 import typer
 
 from chargen.cli import options
 from chargen.cli.output import tables
+from chargen.cli.output.terminal import print_json
 
 _NUMBERS: Final = ("characters", "distinct", "size")
 
@@ -39,7 +39,7 @@ def _builtin(as_json: bool) -> None:
         for text in texts
     ]
     if as_json:
-        typer.echo(json.dumps({"corpora": rows}))
+        print_json({"corpora": rows})
     else:
         tables.show([row | {"characters": f"{row['characters']:,}"} for row in rows], right=_NUMBERS)
 
@@ -52,7 +52,7 @@ def _cached(as_json: bool) -> None:
     found = entries()
     if as_json:
         rows = [entry._asdict() | {"path": str(entry.path)} for entry in found]
-        typer.echo(json.dumps({"folder": str(folder()), "entries": rows}))
+        print_json({"folder": str(folder()), "entries": rows})
         return
     tables.show(
         [
@@ -75,7 +75,7 @@ def _clear(as_json: bool) -> None:
     removed = len(entries())
     freed = clear()
     if as_json:
-        typer.echo(json.dumps({"folder": str(folder()), "removed": removed, "freed": freed}))
+        print_json({"folder": str(folder()), "removed": removed, "freed": freed})
     else:
         options.note(f"removed from {folder()}: {removed}, {_size(freed)} freed")
 

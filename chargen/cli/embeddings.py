@@ -1,13 +1,12 @@
 """``chargen embeddings``."""
 
-import json
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from chargen.cli import options
 from chargen.cli.output import tables
-from chargen.cli.output.terminal import glyph
+from chargen.cli.output.terminal import glyph, print_json
 
 if TYPE_CHECKING:
     from chargen.text.vocab import Vocab
@@ -53,7 +52,7 @@ def embeddings(
             }
             for at, (each, own) in zip(ids, found, strict=True)
         ]
-        typer.echo(json.dumps({"checkpoint": str(model.path), "shape": vectors.shape, "characters": rows}))
+        print_json({"checkpoint": str(model.path), "shape": vectors.shape, "characters": rows})
     elif output is None:
         tables.show(
             [

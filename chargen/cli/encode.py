@@ -1,12 +1,13 @@
 """``chargen encode``."""
 
-import json
+import re
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from chargen.cli import options, text_arguments
+from chargen.cli.output.terminal import print_json
 
 
 def encode(
@@ -53,13 +54,13 @@ def encode(
         statefile.save_vectors(output, vectors)
     if as_json or output is None:
         rows = [{"text": each.name, "vector": row.tolist()} for each, row in zip(named, vectors, strict=True)]
-        typer.echo(json.dumps({"checkpoint": str(model.path), "shape": vectors.shape, "texts": rows}))
+        print_json({"checkpoint": str(model.path), "shape": vectors.shape, "texts": rows})
 
 
 def _layer(value: str) -> int | None:
     """A layer's number, None for all."""
     if value == "all":
         return None
-    if not value.isdecimal():
+    if not re.fullmatch(r"\d{1,4}", value):
         raise typer.BadParameter(f"give a layer's number, from 0, or all; not {value!r}", param_hint="--layer")
     return int(value)

@@ -1,6 +1,5 @@
 """``chargen gradflow``."""
 
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from chargen.cli import options
+from chargen.cli.output.terminal import print_json
 from chargen.config import CELLS
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def gradflow(
             options.note(note)
     report = Report(flows, clippings, trials)
     if as_json:
-        typer.echo(json.dumps(report.plain()))
+        print_json(report.plain())
     else:
         report.show()
 

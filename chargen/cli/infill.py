@@ -1,12 +1,12 @@
 """``chargen infill``."""
 
-import json
 import re
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from chargen.cli import options
+from chargen.cli.output.terminal import print_json
 
 if TYPE_CHECKING:
     from chargen.inference.infill import Candidate
@@ -76,7 +76,7 @@ def infill(
         raise ConfigError(f"--length takes a text with a single blank, not {len(parts) - 1}")
     if as_json:
         rows = [{"fill": each.fill, "text": each.text, "probability": each.probability} for each in found]
-        typer.echo(json.dumps({"checkpoint": str(model.path), "candidates": rows}, ensure_ascii=False))
+        print_json({"checkpoint": str(model.path), "candidates": rows})
         return
     _show(found)
 

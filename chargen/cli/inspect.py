@@ -1,6 +1,5 @@
 """``chargen inspect``."""
 
-import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
@@ -8,7 +7,7 @@ import typer
 
 from chargen.cli import options
 from chargen.cli.output import tables
-from chargen.cli.output.terminal import printable, visible
+from chargen.cli.output.terminal import print_json, printable, visible
 
 if TYPE_CHECKING:
     from chargen.store.checkpoint import Checkpoint, Evaluation
@@ -29,7 +28,7 @@ def inspect(checkpoint: options.CheckpointPath = None, *, as_json: options.Json 
     path = runs.find(checkpoint)
     found = load(path)
     if as_json:
-        typer.echo(json.dumps({"path": str(path), **_everything(found)}))
+        print_json({"path": str(path), **_everything(found)})
         return
     _show(str(path), found)
 
@@ -53,7 +52,7 @@ def _survey(where: str, as_json: bool) -> None:
         for each in findings:
             typer.echo(visible(f"{each.name:24}  {each.state}{f': {each.remark}' if each.remark else ''}"))
     elif damaged:
-        typer.echo(json.dumps({"folder": str(run), "files": [asdict(finding) for finding in findings]}))
+        print_json({"folder": str(run), "files": [asdict(finding) for finding in findings]})
     if damaged:
         usable = [finding.name for finding in checkpoints if finding.state == "usable"]
         raise CheckpointError(

@@ -51,7 +51,8 @@ def converse(
     if sys.stdin is None:
         raise ConfigError("--interactive reads standard input, which is closed")
     if isinstance(sys.stdin, io.TextIOWrapper):
-        sys.stdin.reconfigure(errors="surrogateescape")  # a byte that is no UTF-8 becomes an unknown character
+        # a byte that does not decode becomes an unknown character
+        sys.stdin.reconfigure(encoding=None if sys.stdin.isatty() else "utf-8", errors="surrogateescape")
     session = _Session(model, settings, seed, length, Writer(raw=raw), strict, quiet, how)
     session.tell(HELP)
     if text:

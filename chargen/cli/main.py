@@ -1,6 +1,7 @@
 """The command line: one thin module a command, and the one place where errors become a line and an exit code."""
 
 import contextlib
+import io
 import os
 import sys
 from pathlib import Path
@@ -68,9 +69,7 @@ def main() -> None:
 
 
 def _run() -> NoReturn:
-    for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:  # closed, as some schedulers leave them
-            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115  # until the process ends
+    _prepare_streams()
     try:
         sys.exit(app(standalone_mode=False))
     except TrainingError as error:
@@ -85,9 +84,6 @@ def _run() -> NoReturn:
         sys.exit(2)
     except (KeyboardInterrupt, typer.Abort):
         sys.exit(130)
-    except UnicodeEncodeError as error:
-        character = error.object[error.start]
-        _fail(f"the output's encoding, {error.encoding}, has no {character!a}; set PYTHONIOENCODING=utf-8")
     except MemoryError as error:
         _fail(f"there is not enough memory: {error}")
     except RuntimeError as error:
@@ -98,6 +94,16 @@ def _run() -> NoReturn:
         with contextlib.suppress(OSError):  # keep the interpreter from failing again on its last flush
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         _fail(f"cannot write {error.filename or 'the output'}: {error.strerror or error}")
+
+
+def _prepare_streams() -> None:
+    """Have stdout and stderr take any text: UTF-8 into a file or a pipe; a terminal shows what it lacks escaped."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # closed, as some schedulers leave them
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115  # until the process ends
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding=None if stream.isatty() else "utf-8", errors="backslashreplace")
 
 
 def _fail(message: str, *, code: int = 1) -> NoReturn:

@@ -1,7 +1,6 @@
 """``chargen sample``."""
 
 import dataclasses
-import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from chargen.cli import options
+from chargen.cli.output.terminal import print_json
 from chargen.config import SamplerConfig
 
 if TYPE_CHECKING:
@@ -193,7 +193,7 @@ def _as_json(model: "Model", fitted: "Fitted", how: dict[str, Any], state: Path 
         for each in texts
     ]
     notes = [str(note) for note in fitted.notes]
-    typer.echo(json.dumps({"settings": settings | shown, "samples": samples, "notes": notes}))
+    print_json({"settings": settings | shown, "samples": samples, "notes": notes})
     return texts[0].ending
 
 
@@ -205,12 +205,13 @@ def _stream(model: "Model", fitted: "Fitted", how: dict[str, Any], *, echo: bool
     """
     from chargen.cli.output.terminal import Writer
 
+    pieces = model.pieces(fitted, **how)  # which checks its arguments before anything is written
     write = Writer(raw=raw)
     head = fitted.text if echo else ""
     later: dict[int, list[str]] = {}
     endings: dict[int, Ending] = {}
     write(head)
-    for piece in model.pieces(fitted, **how):
+    for piece in pieces:
         if piece.sample == 0:
             write(piece.text)
         else:

@@ -1,7 +1,6 @@
 """``chargen score``."""
 
 import dataclasses
-import json
 import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
@@ -10,6 +9,7 @@ import typer
 
 from chargen.cli import options, text_arguments
 from chargen.cli.output import surprisal, tables
+from chargen.cli.output.terminal import print_json
 from chargen.config import HELDOUT_CONTEXT, AdaptConfig
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ def score(
             "remembered": len(wanted[0].earlier) if remember else None,
         }
         files = [_as_json(*each, per_char=per_char) for each in zip(wanted, scored, strict=True)]
-        typer.echo(json.dumps({**about, **_figures(total), "files": files}))
+        print_json({**about, **_figures(total), "files": files})
         return
     for each, found in zip(wanted, scored, strict=True):
         if per_char:

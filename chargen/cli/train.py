@@ -1,6 +1,5 @@
 """``chargen train``."""
 
-import json
 import os
 from pathlib import Path
 from typing import Annotated, Any
@@ -8,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from chargen.cli import options
+from chargen.cli.output.terminal import print_json
 from chargen.config import CELLS, DEVICES, PRECISIONS
 from chargen.presets import PRESETS
 
@@ -152,7 +152,7 @@ def train(
         result = display.follow(trainer.events())
         if as_json and world.leads:
             keys = ("run", "best", "val_bpc", "test_bpc", "seconds", "parameters", "chars_per_second")
-            typer.echo(json.dumps({key: getattr(result, key) for key in keys}, default=str))
+            print_json({key: getattr(result, key) for key in keys} | {"best": str(result.best)})
         if export is not None and world.leads:
             if stop.signal:
                 options.note(f"it was stopped, so {export} was not written; give --export again with --resume")

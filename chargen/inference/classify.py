@@ -118,8 +118,9 @@ def _weights(prior: Sequence[float] | None, models: int) -> Bits:
     weights = np.ones(models) if prior is None else np.array(prior, np.float64)
     if weights.shape != (models,) or not (np.isfinite(weights) & (weights > 0)).all():
         raise ConfigError(f"prior must be {models} positive numbers, one for each model, not {prior}")
-    log: Bits = np.log2(weights) - np.log2(weights.sum())
-    return log
+    log = np.log2(weights)
+    prior_log: Bits = log - np.logaddexp2.reduce(log)  # the sum of the weights themselves may be beyond any float
+    return prior_log
 
 
 def _check_overlap(vocabs: Sequence[Vocab]) -> None:

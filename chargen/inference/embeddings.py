@@ -44,8 +44,8 @@ def neighbours(
     """
     if count < 1:
         raise ConfigError(f"neighbours must be a whole number of at least 1, not {count}")
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    directions = vectors / np.where(lengths > 0, lengths, 1)
+    lengths = np.linalg.norm(vectors.astype(np.float64), axis=1, keepdims=True)  # float32 squares over- and underflow
+    directions = (vectors / np.where(lengths > 0, lengths, 1)).astype(np.float32)
     nearest = np.empty((len(ids), min(count, len(vectors) - 1)), np.int64)
     cosines = np.empty(nearest.shape, np.float32)
     rows = max(1, BLOCK_VALUES // len(vectors))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chargen.errors import ConfigError, TextError
+from chargen.errors import CheckpointError, ConfigError, TextError
 from chargen.inference.numpy_cells import Floats
 from chargen.inference.numpy_network import Network
 from chargen.inference.ragged import side_by_side
@@ -32,6 +32,7 @@ def encode(
     Raises:
         ConfigError: there is no such layer.
         TextError: a text is empty.
+        CheckpointError: the states are not finite.
     """
     layers = network.config.num_layers
     if layer is not None and not -layers <= layer < layers:
@@ -47,6 +48,8 @@ def encode(
             sums[running] = hidden[-1]
     if mean:
         sums /= np.array([len(ids) for ids in texts]).reshape(-1, 1, 1)
+    if not np.isfinite(sums).all():
+        raise CheckpointError("the model's hidden states are not finite; its weights are damaged or too large")
     vectors = sums.astype(np.float32)
     return vectors if layer is None else vectors[:, layer]
 
@@ -62,7 +65,7 @@ def state_from(network: Network, vector: NDArray[Any]) -> Floats:
         Shape (S, L, 1, H).
 
     Raises:
-        TextError: the shape does not fit the network, or a value is not a finite number.
+        TextError: the shape does not fit the network, or a value is not a finite number of float32.
     """
     layers, size = network.config.num_layers, network.config.hidden_size
     if vector.dtype.kind not in "fiu":
@@ -72,6 +75,6 @@ def state_from(network: Network, vector: NDArray[Any]) -> Floats:
             f"a vector of shape {vector.shape} does not fit this model, which needs ({size},) for its top layer or "
             f"({layers}, {size}) for all"
         )
-    state = np.zeros((network.config.state_parts, layers, 1, size))
+    state = np.zeros((network.config.state_parts, layers, 1, size), vector.dtype)
     state[0, layers - vector.size // size :, 0] = vector
     return network.adopt_state(state)

@@ -126,7 +126,7 @@ class Network:
         """A copy of a state from elsewhere, shape (S, L, 1 or B, H), for ``batch`` sequences.
 
         Raises:
-            TextError: its shape does not fit this network, or a value is not finite.
+            TextError: its shape does not fit this network, or a value is not finite in float32.
         """
         state = self.initial_state(batch)
         parts, layers, _, hidden = state.shape
@@ -135,9 +135,10 @@ class Network:
                 f"a state of shape {values.shape} does not fit this {self.config.cell} model, "
                 f"which needs {(parts, layers, 1, hidden)}"
             )
-        if not np.isfinite(values).all():
-            raise TextError("the state holds values that are not finite")
-        state[:] = values
+        with np.errstate(over="ignore"):
+            state[:] = values
+        if not np.isfinite(state).all():
+            raise TextError("the state holds values that are not finite, or too large for float32")
         return state
 
     def step(self, ids: Ids, state: Floats) -> Floats:

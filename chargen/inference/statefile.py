@@ -53,7 +53,7 @@ _UNREADABLE: Final = (
     KeyError,
     MemoryError,
     OverflowError,
-    RuntimeError,
+    RuntimeError,  # RecursionError is one
     SyntaxError,
     TypeError,
     struct.error,
@@ -88,8 +88,10 @@ def save(path: Path, checkpoint: Checkpoint, ending: Ending) -> None:
         "drawn": ending.drawn,
         "sampler": dataclasses.asdict(ending.sampler),
     }
+    data = io.BytesIO()  # NumPy asks its file for positions, which a device or a pipe has not
+    np.savez(data, state=ending.state, recent=ending.recent, about=np.array(json.dumps(about)))
     with replacing(path) as file:
-        np.savez(file, state=ending.state, recent=ending.recent, about=np.array(json.dumps(about)))
+        file.write(data.getbuffer())
 
 
 def save_vectors(path: Path, vectors: NDArray[np.float32]) -> None:
@@ -98,8 +100,10 @@ def save_vectors(path: Path, vectors: NDArray[np.float32]) -> None:
     Raises:
         RunError: the file cannot be written.
     """
+    data = io.BytesIO()
+    np.save(data, vectors, allow_pickle=False)
     with replacing(path) as file:
-        np.save(file, vectors, allow_pickle=False)
+        file.write(data.getbuffer())
 
 
 def load(path: Path, checkpoint: Checkpoint) -> Ending | NDArray[Any]:

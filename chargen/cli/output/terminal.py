@@ -1,7 +1,12 @@
 """Text on its way to stdout."""
 
+import json
 import sys
 import unicodedata
+
+import typer
+
+from chargen.errors import ChargenError
 
 _HARMFUL = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 """The bidirectional overrides, which can make a line read otherwise than it is written."""
@@ -24,6 +29,21 @@ def glyph(character: str) -> str:
     if character == " ":
         return "' '"
     return "\u25cc" * unicodedata.category(character).startswith("M") + printable(character)
+
+
+def print_json(value: object) -> None:
+    """Print a result as JSON in ASCII, which no terminal obeys.
+
+    Raises:
+        ChargenError: a number in it is not finite, for which JSON has no word.
+    """
+    try:
+        text = json.dumps(value, allow_nan=False)
+    except ValueError as error:
+        raise ChargenError(
+            "the result holds a number that is not finite, which JSON cannot say; leave out --json to see it"
+        ) from error
+    typer.echo(text)
 
 
 def _commands(character: str) -> bool:
