@@ -66,7 +66,7 @@ class ModelConfig(Config):
     panel = "Model"
 
     # distinct ids, the reserved unknown id among them where the vocabulary has one
-    vocab_size: int = dataclasses.field(metadata={"setting": Setting("Distinct ids.", 2, MAX_VOCAB)})
+    vocab_size: int = dataclasses.field(metadata={"setting": Setting("Distinct ids.", int, 2, MAX_VOCAB)})
     cell: str = setting("lstm", "The recurrent cell.", choices=tuple(CELLS))
     num_layers: int = setting(2, "Stacked recurrent layers.", 1, 64, names=("--layers", "--num-layers"))
     hidden_size: int = setting(384, "Units in each layer.", 1, 65536)
@@ -136,9 +136,9 @@ class TrainConfig(Config):
 
     panel = "Training"
 
-    epochs: float = setting(16, "Passes over the training text.", 0, 1e9, above=True)
+    epochs: float = setting(16.0, "Passes over the training text.", 0, 1e9, above=True)
     steps: int = setting(0, "Optimizer steps, instead of epochs; 0 for epochs.", 0, 1 << 40)
-    minutes: float = setting(0, "Minutes to spend, which the schedule is fitted to, instead of epochs.", 0, 1e6)
+    minutes: float = setting(0.0, "Minutes to spend, which the schedule is fitted to, instead of epochs.", 0, 1e6)
     batch_size: int = setting(32, "Contiguous columns of text side by side.", 1, 1 << 20)
     bptt: int = setting(32, "Steps of one window; gradients go back no further.", 1, 1 << 20)
     # AdamW: Loshchilov and Hutter 2019

@@ -110,6 +110,20 @@ def _law(characters: int, effort: float, wanted: Mapping[str, Any]) -> dict[str,
     }
 
 
+def settled() -> frozenset[str]:
+    """The settings that follow from the text's size and the effort."""
+    return frozenset(_law(ALICE, 1.0, {}))
+
+
+def described() -> str:
+    """What each preset spends, for a person."""
+    laws = {name: _law(round(ALICE / 0.9), effort, {}) for name, effort in PRESETS.items()}
+    return ", ".join(
+        f"{name} ({law['hidden_size']} units a layer and {law['epochs']:.0f} passes over Alice)"
+        for name, law in laws.items()
+    )
+
+
 def _within(most: float, rate: float) -> float:
     return round(min(most, max(0.0, rate)), 3)
 

@@ -22,6 +22,7 @@ class Setting:
 
     Attributes:
         help: What it is, for a person.
+        kind: Its type: bool, int, float or str.
         low: Its least value.
         high: Its greatest value.
         above: Whether it must be above ``low``.
@@ -31,6 +32,7 @@ class Setting:
     """
 
     help: str
+    kind: type
     low: float = 0
     high: float = math.inf
     above: bool = False
@@ -38,25 +40,25 @@ class Setting:
     panel: str = ""
     names: tuple[str, ...] = ()
 
-    def check(self, name: str, kind: type, value: object) -> None:
-        """Refuse a value of the setting ``name`` that is no ``kind`` or out of its range.
+    def check(self, name: str, value: object) -> None:
+        """Refuse a value of the setting ``name`` that is of another kind or out of its range.
 
         Raises:
             ConfigError: it is; the message says what it may be.
         """
         option = name.replace("_", "-")
-        if kind is bool:
+        if self.kind is bool:
             if not isinstance(value, bool):
                 raise ConfigError(f"{option} must be true or false, not {value!r}")
-        elif kind is str:
+        elif self.kind is str:
             if value not in self.choices:
                 raise ConfigError(f"{option} must be one of {', '.join(self.choices)}, not {value!r}")
         else:
-            self._check_number(option, kind, value)
+            self._check_number(option, value)
 
-    def _check_number(self, option: str, kind: type, value: object) -> None:
-        expected = "a whole number" if kind is int else "a number"
-        if isinstance(value, bool) or not isinstance(value, int if kind is int else int | float):
+    def _check_number(self, option: str, value: object) -> None:
+        expected = "a whole number" if self.kind is int else "a number"
+        if isinstance(value, bool) or not isinstance(value, int if self.kind is int else int | float):
             raise ConfigError(f"{option} must be {expected}, not {value!r}")
         if not ((self.low < value if self.above else self.low <= value) and value <= self.high):  # nor nan
             limits = f"above {self.low:,} and at most" if self.above else f"from {self.low:,} to"
@@ -65,7 +67,7 @@ class Setting:
 
 def setting(default: T, help: str, low: float = 0, high: float = math.inf, **more: Any) -> T:  # noqa: A002
     """A field of settings: its default, and what ``Setting`` takes."""
-    field: T = dataclasses.field(default=default, metadata={"setting": Setting(help, low, high, **more)})
+    field: T = dataclasses.field(default=default, metadata={"setting": Setting(help, type(default), low, high, **more)})
     return field
 
 
@@ -98,4 +100,4 @@ class Config:
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):  # type: ignore[arg-type]  # every subclass is a dataclass
-            field.metadata["setting"].check(field.name, field.type, getattr(self, field.name))
+            field.metadata["setting"].check(field.name, getattr(self, field.name))

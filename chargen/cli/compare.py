@@ -5,16 +5,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from chargen import presets
 from chargen.cli import options
 from chargen.cli.output import tables
 from chargen.cli.output.terminal import print_json
-from chargen.config import CELLS, DEVICES
+from chargen.config import CELLS, ModelConfig, TrainConfig
 
 if TYPE_CHECKING:
     from chargen.experiments.compare import Result, Row
 
 _BUDGET = "Budget"
-_SETTINGS = "Settings of all"
 _RUN = "Run"
 
 
@@ -23,6 +23,14 @@ def _option(panel: str, text: str, **more: Any) -> Any:
     return typer.Option(help=text, rich_help_panel=panel, show_default=False, **more)
 
 
+@options.settings(
+    ModelConfig,
+    TrainConfig,
+    # what is compared, what follows from the budget, and what would end a training before it
+    without=["cell", "hidden_size", "bidirectional", "epochs", "steps", "minutes", "patience", "keep", "preview"],
+    panel="Settings of all",
+    defaults=dict.fromkeys(presets.settled(), "by the text's size"),
+)
 def compare(
     corpus: Annotated[
         list[str] | None,
@@ -40,28 +48,11 @@ def compare(
     seeds: Annotated[
         int, typer.Option(help="Trainings of each cell, with different seeds.", rich_help_panel=_BUDGET)
     ] = 1,
-    layers: Annotated[int | None, _option(_SETTINGS, "Stacked recurrent layers.")] = None,
-    embedding_size: Annotated[int | None, _option(_SETTINGS, "Width of the character embedding.")] = None,
-    one_hot: Annotated[bool, _option(_SETTINGS, "Feed one-hot characters instead of an embedding.")] = False,
-    skip: Annotated[
-        bool | None, _option(_SETTINGS, "Connect the input to every layer, every layer to the read-out.")
-    ] = None,
-    batch_size: Annotated[int | None, _option(_SETTINGS, "Columns of text side by side.")] = None,
-    bptt: Annotated[int | None, _option(_SETTINGS, "Steps that gradients go back.")] = None,
-    learning_rate: Annotated[float | None, _option(_SETTINGS, "Peak learning rate of AdamW.")] = None,
-    grad_clip: Annotated[float | None, _option(_SETTINGS, "Largest gradient norm; 0 for no clipping.")] = None,
-    dropout: Annotated[float | None, _option(_SETTINGS, "Locked dropout between layers.")] = None,
-    input_dropout: Annotated[float | None, _option(_SETTINGS, "Locked dropout on the embedding.")] = None,
-    output_dropout: Annotated[float | None, _option(_SETTINGS, "Locked dropout before the read-out.")] = None,
-    weight_drop: Annotated[float | None, _option(_SETTINGS, "DropConnect on the recurrent weights.")] = None,
-    eval_every: Annotated[int | None, _option(_SETTINGS, "Steps between validations; 0 to choose.")] = None,
-    device: Annotated[str | None, _option(_SETTINGS, f"One of {', '.join(DEVICES)}.")] = None,
-    threads: Annotated[int | None, _option(_SETTINGS, "CPU threads; 0 to choose.")] = None,
-    seed: Annotated[int | None, _option(_SETTINGS, "The first seed.")] = None,
     run: Annotated[str | None, _option(_RUN, "What the runs' names begin with; they are NAME-CELL.")] = None,
     overwrite: Annotated[bool, _option(_RUN, "Replace runs of the same names.")] = False,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
+    **settings: Any,
 ) -> None:
     """Train several cells alike and compare them: as many parameters, the same text in the same order, the same time.
 
@@ -69,26 +60,7 @@ def compare(
     Each training stays as a run of its own, for sample, gradflow and all other commands.
     All cells learn at the same rate; one may do better at a rate of its own.
     """
-    given = {
-        "num_layers": layers,
-        "embedding_size": embedding_size,
-        "one_hot": one_hot or None,
-        "skip": skip,
-        "batch_size": batch_size,
-        "bptt": bptt,
-        "learning_rate": learning_rate,
-        "grad_clip": grad_clip,
-        "dropout": dropout,
-        "input_dropout": input_dropout,
-        "output_dropout": output_dropout,
-        "weight_drop": weight_drop,
-        "eval_every": eval_every,
-        "device": device,
-        "threads": threads,
-        "seed": seed,
-    }
-    wanted: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
-    wanted |= _budget(minutes, steps)
+    settings |= _budget(minutes, steps)
     from chargen.cli.output.training import TrainingDisplay, encoding_bar
     from chargen.cli.processes import Stop
     from chargen.errors import TrainingError
@@ -105,13 +77,13 @@ def compare(
         contests = comparing.plan(
             texts,
             text,
-            [cell.strip() for cell in cells.split(",") if cell.strip()],
+            [cell.strip() for cell in cells.lower().split(",") if cell.strip()],
             parameters=parameters,
             seeds=seeds,
             name=run,
             overwrite=overwrite,
             speed=measured_speed,
-            **wanted,
+            **settings,
         )
         try:
             for at, contest in enumerate(contests, 1):
@@ -128,7 +100,7 @@ def compare(
                 results.append(contest.result(finished))
         finally:
             if results:
-                _show(results, by_time="minutes" in wanted, as_json=as_json)
+                _show(results, by_time="minutes" in settings, as_json=as_json)
         if stop.signal:
             raise typer.Exit(128 + stop.signal)
     if failed:

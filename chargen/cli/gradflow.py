@@ -3,13 +3,14 @@
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
 
 import typer
 
+from chargen import presets
 from chargen.cli import options
 from chargen.cli.output.terminal import print_json
-from chargen.config import CELLS
+from chargen.config import CELLS, ModelConfig, TrainConfig
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -19,10 +20,20 @@ if TYPE_CHECKING:
     from chargen.experiments.networks import Subject
 
 
+_FRESH: Final = "Fresh networks"
+
+
 def _fresh(text: str) -> Any:
-    return typer.Option(help=text, rich_help_panel="Fresh networks", show_default=False)
+    return typer.Option(help=text, rich_help_panel=_FRESH, show_default=False)
 
 
+@options.settings(
+    ModelConfig,
+    TrainConfig,
+    only=["num_layers", "hidden_size", "seed"],
+    panel=_FRESH,
+    defaults={"hidden_size": "by the text's size"},
+)
 def gradflow(
     checkpoint: Annotated[
         list[str] | None,
@@ -30,9 +41,6 @@ def gradflow(
     ] = None,
     *,
     cell: Annotated[list[str] | None, _fresh(f"Measure one of this cell: {', '.join(CELLS)}; repeatable.")] = None,
-    layers: Annotated[int | None, _fresh("Stacked recurrent layers.")] = None,
-    hidden_size: Annotated[int | None, _fresh("Units in each layer.")] = None,
-    seed: Annotated[int | None, _fresh("Of the initial weights.")] = None,
     recurrent_scale: Annotated[
         float | None, _fresh("Multiply the recurrent weights; then train so, with clipping and without.")
     ] = None,
@@ -49,6 +57,7 @@ def gradflow(
     positions: Annotated[int, typer.Option(min=1, help="Predictions to average over.")] = 256,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
+    **settings: Any,
 ) -> None:
     """Measure how far back a network's gradient reaches: whether it vanishes, lives on or explodes.
 
@@ -58,10 +67,8 @@ def gradflow(
     A checkpoint is measured twice: with the weights that its seed gives, and with those it was trained to.
     See Hochreiter 1991; Bengio, Simard and Frasconi 1994; Pascanu, Mikolov and Bengio 2013.
     """
-    cells = [name.strip() for each in cell or () for name in each.split(",") if name.strip()]
-    given = {"num_layers": layers, "hidden_size": hidden_size, "seed": seed}
-    shape = {name: value for name, value in given.items() if value is not None}
-    _check(cells, shape, recurrent_scale, grad_clip, steps)
+    cells = [name.strip() for each in cell or () for name in each.lower().split(",") if name.strip()]
+    _check(cells, settings, recurrent_scale, grad_clip, steps)
     from tqdm import tqdm
 
     from chargen.cli.output.gradflow import Report
@@ -73,7 +80,7 @@ def gradflow(
     work = 2 * len(names) + len(cells) * (1 if recurrent_scale is None else 3)
     with tqdm(total=work, desc="measuring", disable=quiet or not sys.stderr.isatty(), leave=False) as bar:
         subjects, clippings = _of_checkpoints(names, text)
-        fresh, trials = _of_cells(cells, text, shape, recurrent_scale, grad_clip or 1.0, steps or 300, bar)
+        fresh, trials = _of_cells(cells, text, settings, recurrent_scale, grad_clip or 1.0, steps or 300, bar)
         flows = []
         for subject in [*subjects, *fresh]:
             flows.append((subject, measure(subject.network, subject.ids, lags=lags, positions=positions)))
@@ -92,7 +99,7 @@ def gradflow(
 
 def _check(
     cells: Sequence[str],
-    shape: Mapping[str, Any],
+    settings: Mapping[str, Any],
     recurrent_scale: float | None,
     grad_clip: float | None,
     steps: int | None,
@@ -100,7 +107,7 @@ def _check(
     """Refuse options that would have no effect, or no sensible one."""
     from chargen.errors import ConfigError
 
-    if not cells and (shape or recurrent_scale is not None):
+    if not cells and (settings or recurrent_scale is not None):
         raise ConfigError("--layers, --hidden-size, --seed and --recurrent-scale are for fresh networks; name a --cell")
     for name, value in (("grad-clip", grad_clip), ("steps", steps)):
         if value is not None and recurrent_scale is None:
@@ -132,7 +139,7 @@ def _of_checkpoints(checkpoints: Sequence[str | None], text: str | None) -> "tup
 def _of_cells(
     cells: Sequence[str],
     text: str | None,
-    shape: Mapping[str, Any],
+    settings: Mapping[str, Any],
     recurrent_scale: float | None,
     grad_clip: float,
     steps: int,
@@ -141,7 +148,6 @@ def _of_cells(
     """Fresh networks and, with a scale, two short trainings of each, one without clipping."""
     if not cells:
         return [], []
-    from chargen import presets
     from chargen.cli.output.gradflow import Trial
     from chargen.experiments.gradflow import descend
     from chargen.experiments.networks import of_cell
@@ -151,13 +157,13 @@ def _of_cells(
     scale = 1.0 if recurrent_scale is None else recurrent_scale
     subjects, trials = [], []
     for cell in dict.fromkeys(cells):
-        model, train = presets.settings(len(corpus), len(corpus.vocab), cell=cell, **shape)
+        model, train = presets.settings(len(corpus), len(corpus.vocab), cell=cell, **settings)
         held_out = corpus.split(train.val_fraction, train.test_fraction).train.stop
         ids = corpus.ids[held_out:] if text is None else corpus.ids
         subject = of_cell(model, ids, seed=train.seed, recurrent_scale=scale)
         subjects.append(subject)
         for limit in (0.0, grad_clip) if recurrent_scale is not None else ():
-            settings = replace(train, steps=steps, grad_clip=limit)
-            trials.append(Trial(subject.name, limit, descend(corpus, model, settings, recurrent_scale=scale)))
+            short = replace(train, steps=steps, grad_clip=limit)
+            trials.append(Trial(subject.name, limit, descend(corpus, model, short, recurrent_scale=scale)))
             bar.update()
     return subjects, trials

@@ -1,20 +1,23 @@
 """What the commands share: option types and how they talk to a person."""
 
+import functools
+import inspect
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from chargen.cli.output.terminal import visible
-from chargen.config import AdaptConfig
+from chargen.setting import Config, Setting
 
 if TYPE_CHECKING:
     from rich.console import Console
     from tqdm import tqdm
 
 NOTES: Final = 10
+WIDEST: Final = 65536  # what a range ends with at most, to tell something
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
@@ -31,29 +34,90 @@ Output = Annotated[
 ]
 
 
-def _adapting(name: str, text: str) -> Any:
-    """An option whose default is that of ``AdaptConfig``; None tells that it was not given."""
-    return typer.Option(help=text, rich_help_panel="Adaptation", show_default=str(getattr(AdaptConfig, name)))
+def settings(
+    *kinds: type[Config],
+    only: Collection[str] = (),
+    without: Collection[str] = (),
+    panel: str | None = None,
+    defaults: Mapping[str, str] | None = None,
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """A decorator that gives a command an option for each setting of ``kinds``, after its own options.
+
+    The command takes them as ``**settings``, and gets those that were given, by their names, each within its range.
+
+    Args:
+        kinds: Where the settings are declared.
+        only: The settings to take; all without.
+        without: Settings to leave out.
+        panel: The heading they stand under instead of their own.
+        defaults: What the help says in the place of some defaults.
+    """
+    declared = {
+        name: kind
+        for kind in kinds
+        for name in kind.settings()
+        if hasattr(kind, name) and (not only or name in only) and name not in without
+    }
+    parameters = [_parameter(kind, name, panel, (defaults or {}).get(name)) for name, kind in declared.items()]
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(command)
+        def with_settings(*, invocation: typer.Context, **arguments: Any) -> None:
+            values = {name: arguments.pop(name) for name in declared}
+            given = {name: value for name, value in values.items() if _is_given(invocation, name)}
+            for name, value in given.items():
+                declared[name].settings()[name].check(name, value)
+            command(**arguments, **given)
+
+        signature = inspect.signature(command)
+        named = [at for at in signature.parameters.values() if at.kind is not at.VAR_KEYWORD]
+        invocation = inspect.Parameter("invocation", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
+        taken = signature.replace(parameters=[*named, *parameters, invocation])
+        with_settings.__signature__ = taken  # type: ignore[attr-defined]
+        return with_settings
+
+    return decorate
 
 
-AdaptRate = Annotated[float | None, _adapting("adapt_rate", "How fast the weights learn from what is read.")]
-AdaptEvery = Annotated[int | None, _adapting("adapt_every", "Characters learnt from at once.")]
-AdaptDecay = Annotated[float | None, _adapting("adapt_decay", "How fast they go back to where they came from.")]
+def _parameter(kind: type[Config], name: str, panel: str | None, default: str | None) -> inspect.Parameter:
+    """The parameter of a command that is the option of a setting."""
+    setting, value = kind.settings()[name], getattr(kind, name)
+    plain = name.replace("_", "-")
+    option = typer.Option(
+        *(setting.names or [f"--{plain}/--no-{plain}" if value is True else f"--{plain}"]),
+        help=setting.help,
+        metavar=_metavar(setting),
+        parser=str.lower if setting.choices else None,
+        rich_help_panel=panel or setting.panel or kind.panel,
+        show_default=default or True,
+    )
+    annotation = Annotated[setting.kind, option]  # type: ignore[name-defined]  # known when it runs
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=value, annotation=annotation)
 
 
-def adapt_settings(
-    rate: float | None, every: int | None, decay: float | None = None, *, only_with: str, on: bool
-) -> dict[str, Any]:
-    """Those that were given, by their names in ``AdaptConfig``.
+def _is_given(invocation: typer.Context, name: str) -> bool:
+    """Whether a parameter was typed, even with its default as its value."""
+    source = invocation.get_parameter_source(name)
+    return source is not None and source.name != "DEFAULT"
+
+
+def _metavar(setting: Setting) -> str | None:
+    """What a person may put in: the choices or, where it tells something, the range."""
+    if setting.choices:
+        return "|".join(setting.choices)
+    if setting.kind is bool or setting.high > WIDEST:
+        return None
+    return f"{setting.low:g}..{setting.high:g}"
+
+
+def refuse_without(switch: str, given: Collection[str]) -> None:
+    """Refuse settings that have no meaning without the option ``switch``.
 
     Raises:
-        typer.BadParameter: one was given, but the option ``only_with``, which makes weights adapt, is not ``on``.
+        typer.BadParameter: one is given.
     """
-    given = {"adapt_rate": rate, "adapt_every": every, "adapt_decay": decay}
-    settings = {name: value for name, value in given.items() if value is not None}
-    if settings and not on:
-        raise typer.BadParameter(f"it needs {only_with}", param_hint="--" + next(iter(settings)).replace("_", "-"))
-    return settings
+    for name in given:
+        raise typer.BadParameter(f"it needs {switch}", param_hint="--" + name.replace("_", "-"))
 
 
 def bar(name: str, characters: int, *, quiet: bool) -> "tqdm[Any]":

@@ -9,29 +9,18 @@ import typer
 
 from chargen.cli import options
 from chargen.cli.output.terminal import print_json
-from chargen.config import SamplerConfig
+from chargen.config import AdaptConfig, SamplerConfig
 
 if TYPE_CHECKING:
     from chargen.inference.generate import Ending
     from chargen.model import Model
     from chargen.text.prompt import Fitted
 
-_CHOICE = "Choice of characters"
 _SHORT: Final = 500
 """Characters up to which NumPy's threads take about as long to start as they save."""
 
 
-def _choice(name: str, text: str, *short: str) -> Any:
-    """An option whose default is that of ``SamplerConfig`` or, after --state, what the text had before."""
-    return typer.Option(
-        f"--{name.replace('_', '-')}",
-        *short,
-        help=text,
-        rich_help_panel=_CHOICE,
-        show_default=str(getattr(SamplerConfig, name)),
-    )
-
-
+@options.settings(SamplerConfig, AdaptConfig, without=["adapt_decay"])
 def sample(
     checkpoint: options.CheckpointPath = None,
     *,
@@ -40,18 +29,6 @@ def sample(
         str | None, typer.Option(help="Continue the text in this file; - is stdin.", show_default=False)
     ] = None,
     length: Annotated[int, typer.Option("--length", "-n", help="New characters, at most.")] = 500,
-    temperature: Annotated[
-        float | None, _choice("temperature", "Below 1 safer, above 1 wilder, 0 likeliest.", "-t")
-    ] = None,
-    top_k: Annotated[int | None, _choice("top_k", "Choose among the k likeliest; 0 for all.")] = None,
-    top_p: Annotated[float | None, _choice("top_p", "Choose among the likeliest that reach this probability.")] = None,
-    min_p: Annotated[
-        float | None, _choice("min_p", "Leave out what is less likely than this share of the likeliest.")
-    ] = None,
-    repetition_penalty: Annotated[
-        float | None, _choice("repetition_penalty", "Above 1: recently written characters become less likely.")
-    ] = None,
-    penalty_window: Annotated[int | None, _choice("penalty_window", "How many characters count as recent.")] = None,
     stop: Annotated[
         list[str] | None, typer.Option(help="End before this string; repeatable.", show_default=False)
     ] = None,
@@ -82,14 +59,13 @@ def sample(
             show_default=False,
         ),
     ] = None,
-    adapt_rate: options.AdaptRate = None,
-    adapt_every: options.AdaptEvery = None,
     no_echo: Annotated[bool, typer.Option("--no-echo", help="Leave the prompt out of the output.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Refuse a prompt with unknown characters.")] = False,
     raw: Annotated[bool, typer.Option("--raw", help="Let control characters reach the terminal.")] = False,
     interactive: Annotated[bool, typer.Option("--interactive", "-i", help="Write together, turn by turn.")] = False,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
+    **settings: Any,
 ) -> None:
     """Write new text from a checkpoint, continuing a prompt."""
     if length * num_samples <= _SHORT:
@@ -110,24 +86,15 @@ def sample(
         raise ConfigError(f"--save-state keeps where one text stops; --num-samples {num_samples} writes several")
     if adapt_to == "-" and (prompt_file == "-" or interactive):
         raise ConfigError("--adapt-to - needs standard input for itself; leave out --interactive and --prompt-file -")
-    manner = options.adapt_settings(adapt_rate, adapt_every, only_with="--adapt-to", on=adapt_to is not None)
-    given: dict[str, Any] = {
-        "temperature": temperature,
-        "top_k": top_k,
-        "top_p": top_p,
-        "min_p": min_p,
-        "repetition_penalty": repetition_penalty,
-        "penalty_window": penalty_window,
-    }
+    adapting = {name: settings.pop(name) for name in AdaptConfig.settings() if name in settings}
+    if adapt_to is None:
+        options.refuse_without("--adapt-to", adapting)
     model = load(checkpoint)
     if adapt_to is not None:
-        model = _adapted(model, adapt_to, manner, quiet=quiet)
+        model = _adapted(model, adapt_to, adapting, quiet=quiet)
     start = None if state is None else model.load_state(state)
     before = start if isinstance(start, Ending) else None
-    settings = dataclasses.replace(
-        before.sampler if before else SamplerConfig(),
-        **{name: value for name, value in given.items() if value is not None},
-    )
+    sampler = dataclasses.replace(before.sampler if before else SamplerConfig(), **settings)
     text = prompt if prompt_file is None else _read(prompt_file)
     fitted = prompts.fit(text, model.vocab, strict=strict)
     if not quiet:
@@ -138,13 +105,13 @@ def sample(
     if interactive:
         from chargen.cli.interactive import converse
 
-        converse(model, fitted.text, settings, seed=seed, raw=raw, strict=strict, quiet=quiet, **how)
+        converse(model, fitted.text, sampler, seed=seed, raw=raw, strict=strict, quiet=quiet, **how)
         return
     if seed is None and before is None:
         seed = random_seed()
         if not (quiet or as_json):
             options.note(f"seed {seed}")
-    how |= {"seed": seed, "num_samples": num_samples, "sampler": settings, "state": start}
+    how |= {"seed": seed, "num_samples": num_samples, "sampler": sampler, "state": start}
     if as_json:
         ending = _as_json(model, fitted, how, state)
     else:

@@ -31,6 +31,7 @@ class _Text(NamedTuple):
     earlier: str = ""
 
 
+@options.settings(AdaptConfig)
 def score(
     checkpoint: options.CheckpointPath = None,
     text: Annotated[
@@ -69,9 +70,6 @@ def score(
             rich_help_panel="Adaptation",
         ),
     ] = False,
-    adapt_rate: options.AdaptRate = None,
-    adapt_every: options.AdaptEvery = None,
-    adapt_decay: options.AdaptDecay = None,
     remember: Annotated[
         bool,
         typer.Option(
@@ -93,6 +91,7 @@ def score(
     ] = None,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
+    **settings: Any,
 ) -> None:
     """Tell how well a model predicts a text: bits per character and perplexity.
 
@@ -102,7 +101,8 @@ def score(
     A split is scored after the text before it. With --adapt the end of that text is learnt from as well, and with
     --remember more of it is looked up in; a compressor primed with the text before the split has seen it too.
     """
-    settings = options.adapt_settings(adapt_rate, adapt_every, adapt_decay, only_with="--adapt", on=adapt)
+    if not adapt:
+        options.refuse_without("--adapt", settings)
     if context is not None and split is None:
         raise typer.BadParameter("it needs --split", param_hint="--context")
     from chargen.api import load
