@@ -3,11 +3,15 @@
 import contextlib
 import os
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, Final
 
 from chargen.errors import RunError
+
+RETRY_SECONDS: Final = (0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.8)
+"""The pauses before a refused rename is tried again, a second and a half in all."""
 
 
 @contextlib.contextmanager
@@ -37,13 +41,27 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
             file.flush()
             os.fsync(file.fileno())
         temporary.chmod(0o666 & ~_umask())
-        temporary.replace(path)
+        _rename(temporary, path)
         _sync_folder(path.parent)
     except OSError as error:
         raise RunError(f"cannot write {path}: {error.strerror or error}") from error
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def _rename(temporary: Path, path: Path) -> None:
+    """Put one file in the place of another; on Windows a reader or a virus scanner of either refuses it for a moment.
+
+    Raises:
+        OSError: the rename failed, or was refused for longer than a moment.
+    """
+    for seconds in RETRY_SECONDS:
+        with contextlib.suppress(PermissionError):
+            temporary.replace(path)
+            return
+        time.sleep(seconds)
+    temporary.replace(path)
 
 
 def _umask() -> int:

@@ -119,6 +119,37 @@ def test_a_failure_at_any_step_leaves_the_old_file(step: str, tmp_path: Path, mo
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_a_rename_refused_for_a_moment_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on Windows, where whoever reads the old file stands in the way: simulated here, and without the pauses."""
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+    rename, pauses = Path.replace, list[float]()
+
+    def refused(source: Path, target: Path) -> Path:
+        if len(pauses) < 3:
+            raise PermissionError(errno.EACCES, "Access is denied")
+        return rename(source, target)
+
+    monkeypatch.setattr(Path, "replace", refused)
+    monkeypatch.setattr("chargen.atomic.time.sleep", pauses.append)
+    write(path, b"new")
+    assert path.read_bytes() == b"new"
+    assert len(pauses) == 3
+
+
+def test_a_rename_refused_for_good_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a second or two it is an error, and the old file stands."""
+    path, pauses = tmp_path / "file", list[float]()
+    path.write_bytes(b"old")
+    monkeypatch.setattr(Path, "replace", fail(errno.EACCES))
+    monkeypatch.setattr("chargen.atomic.time.sleep", pauses.append)
+    with pytest.raises(RunError, match="Permission denied"):
+        write(path, b"new")
+    assert 1 <= sum(pauses) <= 2
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
 def test_a_read_only_folder_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A folder that takes no file is one clear error, even where the temporary file cannot be removed again."""
     path = tmp_path / "file"

@@ -15,7 +15,7 @@ from chargen.store.runs import Run
 def run(tmp_path: Path) -> Run:
     """A whole run with a periodic checkpoint."""
     run = Run("a", tmp_path)
-    run.write(checkpoint(), dataclasses.replace(checkpoint(), progress={}, state={}), best=True, keep=1)
+    run.write(checkpoint(), best=True, keep=1)
     return run
 
 

@@ -1,23 +1,29 @@
-"""SIGKILL at random moments: what is on the disk always loads, and going on ends with the unbroken run's bits.
+"""SIGKILL at random moments and at every write: what is on the disk loads, and going on gives the unbroken run's bits.
 
-``CHARGEN_KILLS=50`` kills fifty times, the full proof; without it a handful.
+``CHARGEN_KILLS=50`` kills fifty times at random, the full proof; without it a handful.
 """
 
+import itertools
+import json
 import multiprocessing
 import os
 import random
 import signal
 import sys
+import tempfile
 import time
+from collections.abc import Callable
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
-from test_trainer import assert_same_run
+import tiny
+from test_trainer import assert_same_checkpoint, assert_same_run
 
 from chargen.store.checkpoint import load
 from chargen.store.runs import Run
+from chargen.training import start
 
 KILLS: Final = int(os.environ.get("CHARGEN_KILLS", "3"))
 EVERY: Final = 4
@@ -129,3 +135,67 @@ def test_asked_to_stop_a_process_saves_and_ends(number: signal.Signals, text_fil
     assert process.exitcode == 128 + number
     assert load(run.last, with_state=True).progress["step"] < STEPS
     assert list(run.folder.glob(".*")) == []
+
+
+def killed(moment: int, train: Callable[[], Any]) -> bool:
+    """Whether a process that trains was killed at a moment: before or after its n-th change of what the disk holds."""
+    child = os.fork()  # from one that has torch already
+    if child:
+        _, status = os.waitpid(child, 0)
+        assert status in (0, signal.SIGKILL)
+        return status != 0
+    passed = itertools.count()
+
+    def killing(change: Callable[..., Any]) -> Callable[..., Any]:
+        def changing(*arguments: Any, **options: Any) -> Any:
+            if next(passed) == moment:
+                os.kill(os.getpid(), signal.SIGKILL)
+            result = change(*arguments, **options)
+            if next(passed) == moment:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return result
+
+        return changing
+
+    try:
+        os.fsync, tempfile.mkstemp = killing(os.fsync), killing(tempfile.mkstemp)
+        for name in ("replace", "unlink"):
+            setattr(Path, name, killing(getattr(Path, name)))
+        train()
+        os._exit(0)
+    finally:
+        os._exit(1)
+
+
+def metrics(run: Run) -> list[dict[str, Any]]:
+    """The run's metrics, but for what a clock put into them."""
+    rows = [json.loads(line) for line in run.metrics.read_text().splitlines()]
+    return [{name: value for name, value in row.items() if name not in ("seconds", "chars_per_second")} for row in rows]
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_killed_at_any_write_it_ends_with_the_same_files(text_file: Path, tmp_path: Path) -> None:
+    """Before and after every replace, fsync, unlink and mkstemp: going on leaves all that an unbroken run does."""
+    settings: dict[str, Any] = {"steps": 4, "eval_every": 2, "keep": 1}
+    tiny.train(text_file, tmp_path / "whole", **settings)
+    whole = Run("run", tmp_path / "whole")
+    resumed = 0
+    for moment in itertools.count():
+        root = tmp_path / str(moment)
+        run = Run("run", root)
+        if not killed(moment, lambda root=root: tiny.train(text_file, root, **settings)):  # type: ignore[misc]
+            break
+        if run.last.exists():
+            load(run.best)
+            resumed += 1
+            tiny.finish(start.resume("run", root=root))
+        else:
+            tiny.train(text_file, root, overwrite=True, **settings)
+        assert sorted(path.name for path in run.folder.iterdir()) == sorted(
+            path.name for path in whole.folder.iterdir()
+        )
+        assert_same_run(tmp_path / "whole", root)
+        assert metrics(run) == metrics(whole)
+        assert_same_checkpoint(*(each.folder / "step-00000004.safetensors" for each in (run, whole)))
+    assert moment > 100
+    assert resumed > 80

@@ -6,6 +6,7 @@ import json
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 from samples import assert_equal, checkpoint, evaluation
 
@@ -16,8 +17,10 @@ from chargen.store.runs import Run, find
 
 
 def lean(whole: Checkpoint) -> Checkpoint:
-    """The checkpoint without what resuming needs."""
-    return dataclasses.replace(whole, progress={}, state={})
+    """The checkpoint without what resuming needs, its read-out scaled as the last evaluation says."""
+    scale = np.float32(whole.history[-1].logit_scale)
+    scaled = {name: scale * weight for name, weight in whole.weights.items() if name.startswith("readout.")}
+    return dataclasses.replace(whole, weights={**whole.weights, **scaled}, progress={}, state={})
 
 
 def at_step(step: int) -> Checkpoint:
@@ -27,7 +30,7 @@ def at_step(step: int) -> Checkpoint:
 
 def write(run: Run, step: int = 1, *, best: bool = True, keep: int = 0) -> None:
     """Write what a training writes at ``step``."""
-    run.write(at_step(step), lean(at_step(step)), best=best, keep=keep)
+    run.write(at_step(step), best=best, keep=keep)
 
 
 def names(run: Run) -> list[str]:
@@ -46,7 +49,7 @@ def test_a_run_has_a_plain_name(name: str) -> None:
 def test_a_run_holds_best_last_and_metrics(tmp_path: Path) -> None:
     """Best lacks what only resuming needs; metrics has a line an evaluation."""
     run = Run("a", tmp_path)
-    run.write(checkpoint(), lean(checkpoint()), best=True)
+    run.write(checkpoint(), best=True)
     assert names(run) == ["best.safetensors", "last.safetensors", "metrics.jsonl"]
     assert_equal(load(run.best, with_state=True), lean(checkpoint()))
     assert_equal(load(run.last, with_state=True), checkpoint())
@@ -87,6 +90,23 @@ def test_periodic_checkpoints_are_pruned(tmp_path: Path) -> None:
         "step-00000100.safetensors",
     ]
     assert load(run.folder / "step-00000100.safetensors").history[-1].step == 100
+
+
+def test_what_follows_from_last_is_made_up_for(tmp_path: Path) -> None:
+    """Metrics, a periodic checkpoint and a best of the same moment agree with last again, and too old ones go."""
+    run = Run("a", tmp_path)
+    for step in (10, 20):
+        write(run, step, keep=1)
+    names_before, metrics = names(run), run.metrics.read_bytes()
+    (run.folder / "step-00000020.safetensors").rename(run.folder / "step-00000010.safetensors")
+    run.metrics.write_text("")
+    run.write_best(lean(at_step(30)))
+    last = load(run.last, with_state=True)
+    run.reconcile(dataclasses.replace(last, progress={**last.progress, "step": 20, "best_step": 20}), keep=1)
+    assert names(run) == names_before
+    assert run.metrics.read_bytes() == metrics
+    for path in (run.best, run.folder / "step-00000020.safetensors"):
+        assert_equal(load(path, with_state=True), lean(at_step(20)))
 
 
 def test_a_full_disk_leaves_best_and_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -142,6 +162,25 @@ def test_one_process_at_a_time_trains_in_a_folder(tmp_path: Path) -> None:
     first.close()
     assert not (first.folder / runs.LOCK).exists()
     Run("a", tmp_path).prepare(overwrite=True)
+
+
+@pytest.mark.parametrize("code", [errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL])
+def test_where_there_are_no_locks_training_goes_on(code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A filesystem that refuses locks, simulated here, is worth a note and no more."""
+
+    def refuse(_handle: int, _operation: int) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    run = Run("a", tmp_path)
+    run.prepare()
+    assert names(run) == []
+    assert len(run.notes) == 1
+    assert os.strerror(code) in run.notes[0]
+    write(run)
+    run.close()
+    monkeypatch.setattr("fcntl.flock", lambda _handle, _operation: None)
+    assert Run("a", tmp_path).notes == ()
 
 
 def test_overwriting_drops_the_old_run(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from chargen.config import CELLS, ModelConfig, TrainConfig
 from chargen.training.bptt import Windows
-from chargen.training.step import BETAS, Learner
+from chargen.training.step import BETAS, Learner, on_device
 from chargen.training.torch_network import StackedRNN
 
 MODEL = ModelConfig(vocab_size=7, hidden_size=6, embedding_size=4)
@@ -195,3 +195,22 @@ def test_mixed_precision_keeps_weights_and_loss_in_single() -> None:
     assert losses[-1] < losses[0] - 0.3
     assert losses[0].dtype == learner.hidden.dtype == torch.float32
     assert {weight.dtype for weight in learner.network.parameters()} == {torch.float32}
+
+
+@pytest.mark.parametrize("kind", ["cpu", "mps", "cuda"])
+def test_only_cuda_copies_beside_the_work(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And out of pinned memory; what other devices do is simulated here: elsewhere such copies arrive corrupted."""
+    calls: list[str] = []
+
+    def pin(ids: Tensor) -> Tensor:
+        calls.append("pin")
+        return ids
+
+    def copy(ids: Tensor, device: torch.device, *, non_blocking: bool = False) -> Tensor:
+        calls.append(f"copy to {device.type}" + ", non-blocking" * non_blocking)
+        return ids
+
+    monkeypatch.setattr(Tensor, "pin_memory", pin)
+    monkeypatch.setattr(Tensor, "to", copy)
+    on_device(torch.zeros(2, dtype=torch.int64), torch.device(kind))
+    assert calls == (["pin", "copy to cuda, non-blocking"] if kind == "cuda" else [f"copy to {kind}"])

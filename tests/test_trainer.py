@@ -18,7 +18,7 @@ from tiny import stop_after
 from chargen.config import CELLS
 from chargen.errors import RunError, TrainingError
 from chargen.store.checkpoint import Checkpoint, load
-from chargen.store.runs import LOCK, Run
+from chargen.store.runs import LOCK
 from chargen.training import start, trainer
 from chargen.training.bptt import Windows
 from chargen.training.evaluate import calibrate, evaluate
@@ -35,15 +35,20 @@ def without_times(checkpoint: Checkpoint) -> Checkpoint:
     return dataclasses.replace(checkpoint, weights={}, state={}, history=history, progress=progress)
 
 
+def assert_same_checkpoint(one: Path, other: Path) -> None:
+    """Fail unless both files hold the same bits, but for times."""
+    left, right = (load(path, with_state=True) for path in (one, other))
+    assert without_times(left) == without_times(right)
+    for mine, yours in ((left.weights, right.weights), (left.state, right.state)):
+        assert mine.keys() == yours.keys()
+        for key in mine:
+            assert mine[key].tobytes() == yours[key].tobytes(), key
+
+
 def assert_same_run(one: Path, other: Path) -> None:
     """Fail unless both runs' best and last hold the same bits, but for times."""
     for name in ("best.safetensors", "last.safetensors"):
-        left, right = (load(root / "run" / name, with_state=True) for root in (one, other))
-        assert without_times(left) == without_times(right)
-        for mine, yours in ((left.weights, right.weights), (left.state, right.state)):
-            assert mine.keys() == yours.keys()
-            for key in mine:
-                assert mine[key].tobytes() == yours[key].tobytes(), key
+        assert_same_checkpoint(one / "run" / name, other / "run" / name)
 
 
 def test_a_training_tells_of_itself_in_order(text_file: Path, tmp_path: Path) -> None:
@@ -287,37 +292,6 @@ def test_a_full_disk_stops_with_the_last_good_state(
     tiny.train(text_file, tmp_path / "whole", steps=30, eval_every=5)
     tiny.finish(start.resume("run", root=tmp_path))
     assert_same_run(tmp_path / "whole", tmp_path)
-
-
-def test_dying_between_any_two_writes_loses_nothing(
-    text_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Whichever rename was the last one done, both checkpoints load and going on gives the unbroken run's bits."""
-    how: dict[str, Any] = {"steps": 6, "eval_every": 3, "keep": 1}
-    tiny.train(text_file, tmp_path / "whole", **how)
-    rename = Path.replace
-    for survived in itertools.count(2):  # the first two are best and last of step 0
-        root = tmp_path / str(survived)
-        renames = itertools.count()
-
-        def dying(source: Path, target: Path, renames: Any = renames, survived: int = survived) -> Path:
-            if next(renames) >= survived:
-                raise KeyboardInterrupt
-            return rename(source, target)
-
-        with monkeypatch.context() as patch:
-            patch.setattr(Path, "replace", dying)
-            try:
-                tiny.train(text_file, root, **how)
-            except KeyboardInterrupt:
-                pass
-            else:
-                break
-        load(Run("run", root).best)
-        load(Run("run", root).last, with_state=True)
-        tiny.finish(start.resume("run", root=root))
-        assert_same_run(tmp_path / "whole", root)
-    assert survived > 9
 
 
 def test_torch_is_left_as_it_was(text_file: Path, tmp_path: Path) -> None:

@@ -2,9 +2,12 @@
 
 import contextlib
 import dataclasses
+import errno
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+
+import numpy as np
 
 from chargen.atomic import replacing
 from chargen.errors import CheckpointError, RunError
@@ -21,7 +24,9 @@ PRETRAINED: Final = "alice"
 METRICS: Final = "metrics.jsonl"
 LOCK: Final = ".lock"
 LEFTOVER: Final = ".*.tmp"
-"""What ``files.replacing`` leaves where its process is killed."""
+"""What ``atomic.replacing`` leaves where its process is killed."""
+UNLOCKABLE: Final = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL)
+"""How filesystems say that they have no locks, as some network ones have not."""
 
 
 class Run:
@@ -30,6 +35,9 @@ class Run:
     Args:
         name: Of the run; its folder is ``root/name``.
         root: The folder of all runs.
+
+    Attributes:
+        notes: What a person should know of the folder.
 
     Raises:
         RunError: the name is not a plain folder name.
@@ -43,6 +51,7 @@ class Run:
         self.best = self.folder / BEST
         self.last = self.folder / LAST
         self.metrics = self.folder / METRICS
+        self.notes: tuple[str, ...] = ()
         self._lock: BaseFileLock | None = None
 
     def exists(self) -> bool:
@@ -89,8 +98,14 @@ class Run:
                 "another --run name"
             ) from error
         except (OSError, NotImplementedError) as error:
-            raise RunError(f"cannot use {self.folder}: {getattr(error, 'strerror', None) or error}") from error
-        self._lock = lock
+            reason = getattr(error, "strerror", None) or error
+            if isinstance(error, OSError) and error.errno not in UNLOCKABLE:
+                raise RunError(f"cannot use {self.folder}: {reason}") from error
+            self.notes = (f"{self.folder} takes no lock ({reason}), so nothing keeps a second training out of it",)
+            with contextlib.suppress(OSError):
+                (self.folder / LOCK).unlink(missing_ok=True)
+        else:
+            self._lock = lock
 
     def close(self) -> None:
         """Let others train in the folder again."""
@@ -114,32 +129,60 @@ class Run:
             for leftover in self.folder.glob(LEFTOVER):
                 leftover.unlink(missing_ok=True)
 
-    def write(self, last: Checkpoint, model: Checkpoint, *, best: bool, keep: int = 0) -> None:
+    def write(self, last: Checkpoint, *, best: bool, keep: int = 0) -> None:
         """Write ``last``, with ``best`` also the best one, the metrics and, with ``keep``, a periodic checkpoint.
 
         The best one comes first: whatever moment the process dies at, ``last`` never knows of a best that is missing.
+        What comes after it, ``reconcile`` makes up for.
 
         Args:
             last: What resuming needs.
-            model: The same moment as a model to use, without it.
             best: Whether this is the best one so far.
             keep: How many periodic checkpoints to keep.
         """
+        model = for_use(last)
         if best:
             self.write_best(model)
         save(self.last, last)
+        self._write_metrics(last)
+        self._write_periodic(model, keep)
+
+    def reconcile(self, last: Checkpoint, *, keep: int = 0) -> None:
+        """Make the other files agree with the ``last`` on the disk, as they do not where a process was killed.
+
+        Args:
+            last: That checkpoint.
+            keep: How many periodic checkpoints to keep.
+        """
+        model, step = for_use(last), last.progress["step"]
+        if last.progress["best_step"] == step and load_checkpoint(self.best).history != last.history:
+            self.write_best(model)
+        self._write_metrics(last)
+        if last.history and last.history[-1].step == step:
+            self._write_periodic(model, keep)
+
+    def write_best(self, checkpoint: Checkpoint) -> None:
+        """Write ``best`` alone."""
+        save(self.best, checkpoint)
+
+    def _write_metrics(self, last: Checkpoint) -> None:
         lines = [json.dumps(dataclasses.asdict(evaluation)) for evaluation in last.history]
         with replacing(self.metrics) as file:
             file.write("".join(line + "\n" for line in lines).encode())
+
+    def _write_periodic(self, model: Checkpoint, keep: int) -> None:
         if keep and model.history:
             save(self.folder / f"step-{model.history[-1].step:08d}.safetensors", model)
             with contextlib.suppress(OSError):
                 for old in sorted(self.folder.glob("step-*.safetensors"))[:-keep]:
                     old.unlink()
 
-    def write_best(self, checkpoint: Checkpoint) -> None:
-        """Write ``best`` alone."""
-        save(self.best, checkpoint)
+
+def for_use(last: Checkpoint) -> Checkpoint:
+    """The model of a ``last`` without what only resuming needs, its logits scaled as the last evaluation found best."""
+    scale = np.float32(last.history[-1].logit_scale if last.history else 1.0)
+    weights = {name: weight * scale if name.startswith("readout.") else weight for name, weight in last.weights.items()}
+    return dataclasses.replace(last, weights=weights, progress={}, state={})
 
 
 def find(where: str | Path | None = None, *, root: str | Path = ROOT) -> Path:

@@ -61,7 +61,7 @@ class Learner:
         """
         train = self.train
         masks = Masks.draw(self.network.config, train, inputs.shape[1], self.step, self.device).of(self._columns)
-        inputs, targets = (ids[:, self._columns].to(self.device, non_blocking=True) for ids in (inputs, targets))
+        inputs, targets = (on_device(ids[:, self._columns], self.device) for ids in (inputs, targets))
         with self._autocast():
             total, loss, hidden = self._objective(inputs, targets, self.hidden, masks)
         self._optimizer.zero_grad(set_to_none=True)
@@ -170,6 +170,17 @@ class Objective(nn.Module):
             return forward, forward, after
         both = F.cross_entropy(network.joint_logits(features, targets, masks).flatten(0, 1), wanted)
         return forward + both, forward, after
+
+
+def on_device(ids: Tensor, device: torch.device) -> Tensor:
+    """``ids``, of any shape on the CPU or already there, on ``device``.
+
+    CUDA alone copies beside the work that is under way, and out of pinned memory alone: elsewhere such a copy may
+    arrive after its source was used for something else, without an error.
+    """
+    if device.type == "cuda" and ids.device.type == "cpu":
+        return ids.pin_memory().to(device, non_blocking=True)
+    return ids.to(device)
 
 
 def _array(tensor: Tensor) -> NDArray[Any]:

@@ -102,6 +102,9 @@ class Trainer:
             yield self._started()
             if self.learner.step == 0:
                 self._save(best=True)
+            else:
+                last = self._checkpoint()
+                self.world.led(lambda: self.run.reconcile(last, keep=self.train.keep))
             saved, overdue, reason = time.perf_counter(), False, None
             every = self.train.eval_every or self._often_enough()
             while self.learner.step < self.schedule.total_steps and not self._out_of_patience():
@@ -150,7 +153,7 @@ class Trainer:
             step=self.learner.step,
             total_steps=self.schedule.total_steps,
             steps_per_epoch=self.windows.per_epoch,
-            notes=self.notes,
+            notes=(*self.notes, *self.run.notes),
         )
 
     def _seconds(self) -> float:
@@ -246,13 +249,7 @@ class Trainer:
     def _save(self, *, best: bool = False, keep: int = 0) -> None:
         self._check_finite()
         last = self._checkpoint()
-        scale = self.history[-1].logit_scale if self.history else 1.0
-        weights = {
-            name: weight * np.float32(scale) if name.startswith("readout.") else weight
-            for name, weight in last.weights.items()
-        }
-        model = dataclasses.replace(last, weights=weights, progress={}, state={})
-        self.world.led(lambda: self.run.write(last, model, best=best, keep=keep))
+        self.world.led(lambda: self.run.write(last, best=best, keep=keep))
 
     def _corpus_info(self) -> CorpusInfo:
         train, val, test = ((span.start, span.stop) for span in (self.split.train, self.split.val, self.split.test))
