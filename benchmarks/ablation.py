@@ -113,7 +113,8 @@ def train(text: str, preset: str, name: str, seed: int, root: str) -> dict[str, 
 def unaveraged(model: Model) -> Model:
     """The model with the weights of its training's last step in the place of their average."""
     last = load(model.path.with_name(LAST), with_state=True)
-    weights = {name: last.state.get(f"weight.{name}", weight) for name, weight in last.weights.items()}
+    tensors = last.resume.tensors if last.resume else {}
+    weights = {name: tensors.get(f"weight.{name}", weight) for name, weight in last.weights.items()}
     return rescaled(model, weights, scale(model))
 
 

@@ -35,11 +35,12 @@ def train(
     Raises:
         ChargenError: the text, a setting or the run is not usable, or the training broke down.
     """
+    from chargen.text.corpus import Texts
     from chargen.training import start
 
     # a bare word may name a built-in, a Path never does
     named = [f"./{each}" if isinstance(each, Path) and each.name == str(each) else str(each) for each in sources]
-    texts = start.Texts(sources=tuple(named), encoding=encoding, min_count=min_count, glob=glob)
+    texts = Texts(sources=tuple(named), encoding=encoding, min_count=min_count, glob=glob)
     return _last(start.begin(texts, **options).events(), on_event)
 
 

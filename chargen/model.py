@@ -181,9 +181,7 @@ class Model:
         read = np.concatenate([[start_id(self.vocab)], ids])
         for first in range(0, len(read), PIECE):
             progress(len(adapter.run(read[first : first + PIECE], state)))
-        learnt = dataclasses.replace(
-            self.checkpoint, weights=adapter.export(), history=(), test_bpc=None, progress={}, state={}
-        )
+        learnt = dataclasses.replace(self.checkpoint, weights=adapter.export(), history=(), test_bpc=None, resume=None)
         return Model(learnt, self.path)
 
     def _adapter(self, how: AdaptConfig) -> "Adapter":

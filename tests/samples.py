@@ -13,7 +13,8 @@ from safetensors.numpy import load as parse
 from safetensors.numpy import save as serialise
 
 from chargen.config import ModelConfig, TrainConfig
-from chargen.store.checkpoint import Checkpoint, CorpusInfo, Evaluation
+from chargen.store.checkpoint import Checkpoint, CorpusInfo, Evaluation, Resume, Tally, load
+from chargen.text.corpus import Texts
 from chargen.text.vocab import Vocab
 
 Tensors = dict[str, NDArray[Any]]
@@ -26,7 +27,7 @@ def evaluation(step: int = 10, **changes: Any) -> Evaluation:
 
 
 def checkpoint(characters: str = "\n abcdé", *, unknown: bool = False, scale: float = 0.5, **model: Any) -> Checkpoint:
-    """A checkpoint of random weights, as a run's ``last`` would be: with state and progress."""
+    """A checkpoint of random weights, as a run's ``last`` would be: with what going on needs."""
     vocab = Vocab(characters, unknown=unknown)
     config = ModelConfig.from_dict({"vocab_size": len(vocab), "hidden_size": 4, "embedding_size": 3, **model})
     weights = random_weights(config, scale=scale)
@@ -38,27 +39,45 @@ def checkpoint(characters: str = "\n abcdé", *, unknown: bool = False, scale: f
         weights=weights,
         history=(evaluation(5), evaluation(10, train_bpc=None, val_bpc=2.25)),
         test_bpc=2.5,
-        progress={
-            "step": 10,
-            "total_steps": 20,
-            "best_step": 10,
-            "best_bpc": 2.25,
-            "seconds": 1.5,
-            "tally": {"steps": 3, "sums": [0.5, 1.0, 2.0]},
-            "origin": {"sources": ["some.txt"], "encoding": "utf-8", "min_count": 1, "glob": None},
-        },
-        state={"hidden": np.ones((2, 2, 2, 4), np.float32), "count": np.arange(3)},
+        resume=Resume(
+            step=10,
+            total_steps=20,
+            best_step=10,
+            best_bpc=2.25,
+            seconds=1.5,
+            tally=Tally(steps=3, sums=(0.5, 1.0, 2.0)),
+            origin=Texts(sources=("some.txt",)),
+            tensors={"hidden": np.ones((2, 2, 2, 4), np.float32), "count": np.arange(3)},
+        ),
     )
+
+
+def resume_of(path: Path) -> Resume:
+    """What a run's ``last`` checkpoint keeps for going on."""
+    found = load(path, with_state=True).resume
+    assert found is not None
+    return found
+
+
+def without_arrays(whole: Checkpoint) -> Checkpoint:
+    """What is left to be compared with ``==``."""
+    return dataclasses.replace(whole, weights={}, resume=whole.resume and dataclasses.replace(whole.resume, tensors={}))
 
 
 def assert_equal(one: Checkpoint, other: Checkpoint) -> None:
     """Fail unless both hold the same, every tensor bit for bit."""
-    for left, right in ((one.weights, other.weights), (one.state, other.state)):
-        assert left.keys() == right.keys()
-        for name, tensor in left.items():
-            assert tensor.dtype == right[name].dtype, name
-            np.testing.assert_array_equal(tensor, right[name], err_msg=name)
-    assert dataclasses.replace(one, weights={}, state={}) == dataclasses.replace(other, weights={}, state={})
+    left, right = arrays(one), arrays(other)
+    assert left.keys() == right.keys()
+    for name, array in left.items():
+        assert array.dtype == right[name].dtype, name
+        np.testing.assert_array_equal(array, right[name], err_msg=name)
+    assert without_arrays(one) == without_arrays(other)
+
+
+def arrays(whole: Checkpoint) -> Tensors:
+    """Its weights and, under ``state.``, what going on needs."""
+    state = whole.resume.tensors if whole.resume else {}
+    return {**whole.weights, **{f"state.{name}": tensor for name, tensor in state.items()}}
 
 
 def taken_apart(path: Path) -> tuple[dict[str, Any], Tensors]:

@@ -18,13 +18,24 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
-from samples import Tensors, assert_equal, checkpoint, evaluation, put_together, taken_apart, with_digests
+from samples import (
+    Tensors,
+    assert_equal,
+    checkpoint,
+    evaluation,
+    put_together,
+    taken_apart,
+    with_digests,
+    without_arrays,
+)
 
 from chargen.config import CELLS
 from chargen.errors import CheckpointError
 from chargen.inference.generate import collect
 from chargen.model import Model
 from chargen.store.checkpoint import MAX_HEADER, load, save
+
+RESUME: Any = without_arrays(checkpoint()).resume
 
 
 @pytest.fixture
@@ -57,12 +68,12 @@ def test_a_checkpoint_is_read_as_it_was_written(cell: str, one_hot: bool, tmp_pa
 
 def test_what_resuming_needs_is_read_on_demand_only(path: Path) -> None:
     """Without asking for the state, the weights come alone."""
-    assert_equal(load(path), dataclasses.replace(checkpoint(), state={}))
+    assert_equal(load(path), dataclasses.replace(checkpoint(), resume=RESUME))
 
 
 def test_half_precision_takes_half_the_space(path: Path, tmp_path: Path) -> None:
     """Weights kept as float16 are rounded once and come back as float32."""
-    big = dataclasses.replace(checkpoint(hidden_size=64), state={}, progress={})
+    big = dataclasses.replace(checkpoint(hidden_size=64), resume=None)
     save(tmp_path / "full", big)
     save(tmp_path / "half", big, half=True)
     sizes = [(tmp_path / name).stat().st_size for name in ("full", "half")]
@@ -241,6 +252,21 @@ def test_settings_must_be_the_json_they_claim(path: Path) -> None:
     refused(path)
 
 
+def test_a_key_that_stands_twice_is_refused(path: Path) -> None:
+    """Which of its two values counts is no one's to guess: in the settings, and in the list of tensors."""
+    document, tensors = taken_apart(path)
+    text = json.dumps(document)
+    put_together(path, text.replace('"seed": 7', '"seed": 6, "seed": 7'), tensors)
+    assert "has the key 'seed' twice" in refused(path)
+    put_together(path, document, tensors)
+    data = path.read_bytes()
+    size = int.from_bytes(data[:8], "little")
+    header = data[8 : 8 + size]
+    header = header[:1] + b'"__metadata__":{"sha256":"0"},' + header[1:]
+    path.write_bytes(struct.pack("<Q", len(header)) + header + data[8 + size :])
+    assert "has the key '__metadata__' twice" in refused(path)
+
+
 def renamed(tensors: Tensors) -> None:
     """The same tensors, one under another name."""
     tensors["readout.wait"] = tensors.pop("readout.weight")
@@ -407,12 +433,12 @@ def assert_works(found: Any, folder: Path) -> None:
     ("change", "words"),
     [
         ({"weights": {"readout.bias": np.array([np.nan] * 7, np.float32)}}, "readout.bias holds values"),
-        ({"state": {"hidden": np.array([np.inf])}}, "state.hidden holds values"),
+        ({"resume": dataclasses.replace(RESUME, tensors={"hidden": np.array([np.inf])})}, "state.hidden holds values"),
         ({"history": (evaluation(5, val_bpc=float("nan")),)}, "not JSON compliant"),
-        ({"progress": {"sums": [float("inf")]}}, "not JSON compliant"),
+        ({"resume": dataclasses.replace(RESUME, seconds=float("inf"))}, "not JSON compliant"),
         ({"corpus": dataclasses.replace(checkpoint().corpus, name="x" * MAX_HEADER)}, "a header of"),
     ],
-    ids=["weights", "state", "history", "progress", "size"],
+    ids=["weights", "state", "history", "resume", "size"],
 )
 def test_a_good_file_is_never_replaced_by_one_that_would_not_load(
     change: dict[str, Any], words: str, path: Path

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import Command
+from samples import arrays, resume_of
 
 from chargen.store.checkpoint import load
 from chargen.training.step import Learner
@@ -116,12 +117,12 @@ def test_a_signal_saves_and_tells_how_to_go_on(
     assert (result.code, result.out) == (code, "")
     assert "at step 8 of 12, everything saved" in result.err
     assert "chargen train --resume a" in result.err
-    assert load(LAST, with_state=True).progress["step"] == 8
+    assert resume_of(LAST).step == 8
     assert signal.getsignal(number) is before
     assert chargen("train", "--resume", "a").code == 0
     mended = load(LAST, with_state=True)
-    for name, tensor in {**whole.weights, **whole.state}.items():
-        np.testing.assert_array_equal(tensor, {**mended.weights, **mended.state}[name])
+    for name, array in arrays(whole).items():
+        np.testing.assert_array_equal(array, arrays(mended)[name])
 
 
 def test_the_best_model_is_exported_at_half_the_size(
@@ -164,7 +165,7 @@ def test_a_second_signal_breaks_off_at_once(train: Callable[..., Any], send: Cal
     result = train()
     assert (result.code, result.out) == (130, "")
     assert "Traceback" not in result.err
-    assert load(LAST, with_state=True).progress["step"] == 5
+    assert resume_of(LAST).step == 5
     assert [path.name for path in LAST.parent.glob(".*")] == []
 
 

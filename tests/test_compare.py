@@ -15,7 +15,8 @@ from chargen.config import CELLS, ModelConfig, TrainConfig
 from chargen.errors import ConfigError, RunError
 from chargen.experiments.compare import Contest, Result, Row, Spread, plan, sized, summarise
 from chargen.store.checkpoint import load
-from chargen.training.start import Texts, resume
+from chargen.text.corpus import Texts
+from chargen.training.start import resume
 
 
 def planned(text_file: Path, root: Path, *cells: str, **settings: Any) -> list[Contest]:

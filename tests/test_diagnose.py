@@ -4,7 +4,7 @@ import dataclasses
 from pathlib import Path
 
 import pytest
-from samples import checkpoint
+from samples import arrays, checkpoint
 
 from chargen.store.checkpoint import save
 from chargen.store.diagnose import examine, folder
@@ -45,7 +45,7 @@ def test_each_damaged_file_is_told_from_the_rest(run: Run) -> None:
 def test_damage_in_what_resuming_needs_is_found(run: Run) -> None:
     """A last whose weights are whole but whose state is not is damaged."""
     whole = bytearray(run.last.read_bytes())
-    at = whole.index(checkpoint().state["hidden"].tobytes())
+    at = whole.index(arrays(checkpoint())["state.hidden"].tobytes())
     whole[at + 3] ^= 1
     run.last.write_bytes(whole)
     assert "state.hidden does not match its checksum" in states(run)["last.safetensors"]
@@ -63,7 +63,7 @@ def test_what_is_missing_is_named(run: Run) -> None:
 
 def test_a_last_without_state_cannot_be_resumed(run: Run) -> None:
     """A copy of best in the place of last is usable, but not to go on from."""
-    save(run.last, dataclasses.replace(checkpoint(), progress={}, state={}))
+    save(run.last, dataclasses.replace(checkpoint(), resume=None))
     assert states(run)["last.safetensors"].startswith("usable but without a training's state")
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from samples import resume_of
 
 from chargen.config import ModelConfig, TrainConfig
 from chargen.errors import ConfigError, RunError, TrainingError
@@ -137,7 +138,7 @@ def test_a_killed_process_ends_the_run(tmp_path: Path, text_file: Path) -> None:
     assert "was lost" in err
     assert "chargen train --resume lost" in err
     assert "Traceback" not in err
-    assert load(tmp_path / "checkpoints" / "lost" / "last.safetensors", with_state=True).progress["step"] >= 10
+    assert resume_of(tmp_path / "checkpoints" / "lost" / "last.safetensors").step >= 10
 
 
 def test_an_error_is_told_once(tmp_path: Path, text_file: Path) -> None:

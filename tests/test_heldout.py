@@ -12,6 +12,7 @@ from chargen.errors import ConfigError, CorpusError
 from chargen.store.checkpoint import CorpusInfo, load, save
 from chargen.store.heldout import held_out
 from chargen.text import corpus
+from chargen.text.corpus import Texts
 from chargen.training import start
 
 
@@ -36,7 +37,7 @@ def test_a_text_that_moved_is_read_as_it_was(text: str, tmp_path: Path) -> None:
     """The run knows its encoding; a text of another is still read where that is named."""
     file = tmp_path / "latin.txt"
     file.write_bytes((text + "é").encode("latin-1", "replace"))
-    texts = start.Texts(sources=(str(file),), encoding="latin-1")
+    texts = Texts(sources=(str(file),), encoding="latin-1")
     tiny.finish(start.begin(texts, run="run", root=tmp_path, **tiny.SETTINGS))
     moved, best = file.rename(tmp_path / "elsewhere.txt"), tmp_path / "run" / "best.safetensors"
     found = held_out(load(best), best, "test", sources=[str(moved)])
@@ -66,7 +67,7 @@ def test_a_built_in_text_is_found_by_its_name(tmp_path: Path, text: str) -> None
     info = CorpusInfo(
         name="alice", sha256=alice.sha256, characters=len(alice), train=(0, 9), val=(9, 99), test=(99, 99)
     )
-    model = dataclasses.replace(samples.checkpoint("ab"), corpus=info, progress={})
+    model = dataclasses.replace(samples.checkpoint("ab"), corpus=info, resume=None)
     assert held_out(model, tmp_path / "x", "val", context=5) == ("alice val", text[9:99], text[4:9], "")
     assert held_out(model, tmp_path / "x", "val", context=5, reach=3)[2:] == (text[4:9], "")
     assert held_out(model, tmp_path / "x", "val", context=5, reach=99)[2:] == (text[4:9], text[:4])
@@ -79,8 +80,8 @@ def test_what_came_through_a_pipe_is_not_read_again(trained: Path) -> None:
     """Standard input or a device would be waited for, perhaps for ever."""
     last = load(trained / "last.safetensors")
     for source in ("-", "/dev/zero"):
-        origin = {**last.progress["origin"], "sources": [source]}
-        piped = dataclasses.replace(last, progress={**last.progress, "origin": origin})
+        assert last.resume is not None
+        piped = dataclasses.replace(last, resume=dataclasses.replace(last.resume, origin=Texts(sources=(source,))))
         with pytest.raises(CorpusError, match="came through a pipe"):
             held_out(piped, trained / "last.safetensors", "val")
 

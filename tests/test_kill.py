@@ -19,6 +19,7 @@ from typing import Any, Final
 
 import pytest
 import tiny
+from samples import resume_of
 from test_trainer import assert_same_checkpoint, assert_same_run
 
 from chargen.store.checkpoint import load
@@ -108,7 +109,7 @@ def test_killed_at_random_moments_it_ends_with_the_same_bits(
         assert process.exitcode == -signal.SIGKILL
         if run.last.exists():
             load(run.best)
-            steps.append(load(run.last, with_state=True).progress["step"])
+            steps.append(resume_of(run.last).step)
         else:
             assert not any(steps), "what was saved once is gone"
             steps.append(0)
@@ -133,7 +134,7 @@ def test_asked_to_stop_a_process_saves_and_ends(number: signal.Signals, text_fil
     os.kill(process.pid, number)
     process.join()
     assert process.exitcode == 128 + number
-    assert load(run.last, with_state=True).progress["step"] < STEPS
+    assert resume_of(run.last).step < STEPS
     assert list(run.folder.glob(".*")) == []
 
 

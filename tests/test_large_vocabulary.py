@@ -7,6 +7,7 @@ import pytest
 import tiny
 
 from chargen import load
+from chargen.text.corpus import Texts
 
 IDEOGRAPHS = 20_000
 
@@ -37,7 +38,7 @@ def test_rare_ones_may_share_an_id(crawl: Path, tmp_path: Path) -> None:
     """With a least count most fall to the reserved id: it is read and charged for, and never written."""
     from chargen.training import start
 
-    texts = start.Texts(sources=(str(crawl),), min_count=3)
+    texts = Texts(sources=(str(crawl),), min_count=3)
     result = tiny.finish(start.begin(texts, run="rare", root=tmp_path, **tiny.SETTINGS))
     model = load(result.best)
     assert len(model.vocab) < IDEOGRAPHS / 2

@@ -20,7 +20,7 @@ def lean(whole: Checkpoint) -> Checkpoint:
     """The checkpoint without what resuming needs, its read-out scaled as the last evaluation says."""
     scale = np.float32(whole.history[-1].logit_scale)
     scaled = {name: scale * weight for name, weight in whole.weights.items() if name.startswith("readout.")}
-    return dataclasses.replace(whole, weights={**whole.weights, **scaled}, progress={}, state={})
+    return dataclasses.replace(whole, weights={**whole.weights, **scaled}, resume=None)
 
 
 def at_step(step: int) -> Checkpoint:
@@ -102,7 +102,8 @@ def test_what_follows_from_last_is_made_up_for(tmp_path: Path) -> None:
     run.metrics.write_text("")
     run.write_best(lean(at_step(30)))
     last = load(run.last, with_state=True)
-    run.reconcile(dataclasses.replace(last, progress={**last.progress, "step": 20, "best_step": 20}), keep=1)
+    assert last.resume is not None
+    run.reconcile(dataclasses.replace(last, resume=dataclasses.replace(last.resume, step=20, best_step=20)), keep=1)
     assert names(run) == names_before
     assert run.metrics.read_bytes() == metrics
     for path in (run.best, run.folder / "step-00000020.safetensors"):

@@ -1,21 +1,12 @@
 """JSON read as what it must be."""
 
-from dataclasses import dataclass
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import pytest
 
-from chargen.schema import (
-    check,
-    check_progress,
-    is_count,
-    is_flag,
-    is_number,
-    is_span,
-    is_text,
-    list_of,
-    or_none,
-    record,
-)
+from chargen.schema import beside, document, is_count, is_flag, is_number, is_span, is_text, is_whole, parse, record
 
 
 @dataclass(frozen=True)
@@ -32,6 +23,8 @@ class Box:
     first: Thing | None = None
     parts: tuple[int, ...] = ()
     shut: bool = False
+    shares: Mapping[str, float] = field(default_factory=dict)
+    arrays: Mapping[str, object] = beside()
 
 
 THING = {"name": "a", "size": 3, "share": 0.5, "span": [1, 2]}
@@ -74,14 +67,16 @@ def test_a_key_may_be_missing_where_its_field_has_a_default() -> None:
 def test_records_and_tuples_of_any_length_lie_within_records() -> None:
     """They are read as deep as they go, and the innermost record names what is wrong."""
     thing = Thing("a", 3, 0.5, (1, 2))
-    values = {"things": [THING, THING], "first": THING, "parts": [1, 2, 3], "shut": True}
-    assert record(Box, values) == Box((thing, thing), thing, (1, 2, 3), shut=True)
+    values = {"things": [THING, THING], "first": THING, "parts": [1, 2, 3], "shut": True, "shares": {"a": 0.5}}
+    assert record(Box, values) == Box((thing, thing), thing, (1, 2, 3), shut=True, shares={"a": 0.5})
     for change, words in (
         ({"parts": [1, -2]}, r"its Box has the parts \[1, -2\]"),
         ({"parts": 3}, "its Box has the parts 3"),
         ({"shut": 1}, "its Box has the shut 1"),
-        ({"first": 5}, "its Thing is no JSON object"),
-        ({"things": [{**THING, "size": "x"}]}, "its Thing has the size 'x'"),
+        ({"first": 5}, "its first is no JSON object"),
+        ({"things": [{**THING, "size": "x"}]}, "its things has the size 'x'"),
+        ({"shares": {"a": "b"}}, "its Box has the shares"),
+        ({"shares": []}, "its Box has the shares"),
     ):
         with pytest.raises(ValueError, match=words):
             record(Box, {**values, **change})
@@ -91,40 +86,39 @@ def test_records_and_tuples_of_any_length_lie_within_records() -> None:
 def test_what_is_no_object_is_refused(values: object) -> None:
     """A list, a string, a number or nothing is no object."""
     with pytest.raises(ValueError, match="its thing is no JSON object"):
-        check("thing", values, {})
+        record(Thing, values, "thing")
 
 
 def test_kinds() -> None:
     """Each kind takes its own and nothing that only looks like it."""
     assert [is_count(value) for value in (0, 5, -1, 2.0, True, "1", None)] == [True, True] + [False] * 5
+    assert [is_whole(value) for value in (0, 1 << 100, -1, 2.0, True)] == [True, True] + [False] * 3
     wrong = (float("nan"), float("inf"), 10**400, False, "1")
     assert [is_number(value) for value in (0, -2.5, *wrong)] == [True, True] + [False] * 5
     assert [is_flag(value) for value in (True, 0, None)] == [True, False, False]
     assert [is_text(value) for value in ("", b"", None)] == [True, False, False]
     assert [is_span(value) for value in ([1, 1], (0, 3), {1: 2}, [0.0, 1])] == [True, True, False, False]
-    assert [list_of(is_text)(value) for value in (["a"], [], ["a", 1], "ab")] == [True, True, False, False]
-    assert [or_none(is_text)(value) for value in (None, "a", 1)] == [True, True, False]
 
 
-def test_progress_is_checked_to_its_leaves() -> None:
-    """Counts, sums and the origin of the text, each of its kind."""
-    whole = {
-        "step": 1,
-        "total_steps": 2,
-        "best_step": 1,
-        "best_bpc": None,
-        "seconds": 0.5,
-        "tally": {"steps": 1, "sums": [0.5, 1, 0]},
-        "origin": {"sources": ["a"], "encoding": "utf-8", "min_count": 1, "glob": None},
-    }
-    assert check_progress(whole) == whole
-    wrong: list[dict[str, object]] = [
-        {"step": "1"},
-        {"tally": {"steps": 1, "sums": [1, 2]}},
-        {"tally": {"steps": 1, "sums": [1, 2, "x"]}},
-        {"origin": {}},
-        {"seconds": None},
-    ]
-    for change in wrong:
-        with pytest.raises(ValueError, match=r"its (progress|tally|origin)"):
-            check_progress({**whole, **change})
+def test_what_is_kept_as_json_is_read_again() -> None:
+    """A record becomes its document and back, but for what lies beside the document."""
+    box = Box((Thing("a", 3, None, (1, 2)),), None, (4,), shut=True)
+    assert record(Box, parse(json.dumps(document(box)))) == box
+    with pytest.raises(ValueError, match=r"its Box lacks or adds \['arrays'\]"):
+        record(Box, {**document(box), "arrays": {}})
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('{"a": 1, "b": {"c": 1, "c": 1}}', "the key 'c' twice"),
+        ('{"a": NaN}', "holds NaN"),
+        ("[-Infinity]", "holds -Infinity"),
+        ("[" * 300_000, "too many values"),
+        ("{}, {}", "Extra data"),
+    ],
+)
+def test_json_that_says_two_things_or_nothing_is_refused(text: str, words: str) -> None:
+    """A key that stands twice, a number that is none, or more than memory should hold."""
+    with pytest.raises(ValueError, match=words):
+        parse(text)

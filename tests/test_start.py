@@ -13,9 +13,9 @@ from tiny import stop_after
 
 from chargen.errors import ChargenError, CheckpointError, ConfigError, CorpusError, RunError
 from chargen.store.checkpoint import load, save
+from chargen.text.corpus import Texts
 from chargen.training import start
 from chargen.training.events import Started
-from chargen.training.start import Texts
 from chargen.training.torch_network import StackedRNN
 from chargen.training.trainer import Trainer
 
@@ -117,7 +117,7 @@ def test_a_run_goes_on_with_the_text_it_began_with(text_file: Path, text: str, t
         start.resume("run", root=tmp_path)
     made = start.resume("run", {"sources": (str(text_file),)}, root=tmp_path)
     assert tiny.finish(made).step == 6
-    assert made.origin["sources"] == (str(text_file),)
+    assert made.origin.sources == (str(text_file),)
 
 
 def test_a_run_that_is_being_trained_is_left_alone(text_file: Path, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import tiny
 import torch
+from samples import arrays, resume_of, without_arrays
 from tiny import stop_after
 
 from chargen.config import CELLS
@@ -31,18 +32,17 @@ from chargen.training.torch_network import StackedRNN
 def without_times(checkpoint: Checkpoint) -> Checkpoint:
     """The checkpoint without what a clock put into it, and without its arrays."""
     history = tuple(dataclasses.replace(each, seconds=0, chars_per_second=0) for each in checkpoint.history)
-    progress = {name: value for name, value in checkpoint.progress.items() if name != "seconds"}
-    return dataclasses.replace(checkpoint, weights={}, state={}, history=history, progress=progress)
+    resume = checkpoint.resume and dataclasses.replace(checkpoint.resume, seconds=0)
+    return without_arrays(dataclasses.replace(checkpoint, history=history, resume=resume))
 
 
 def assert_same_checkpoint(one: Path, other: Path) -> None:
     """Fail unless both files hold the same bits, but for times."""
     left, right = (load(path, with_state=True) for path in (one, other))
     assert without_times(left) == without_times(right)
-    for mine, yours in ((left.weights, right.weights), (left.state, right.state)):
-        assert mine.keys() == yours.keys()
-        for key in mine:
-            assert mine[key].tobytes() == yours[key].tobytes(), key
+    assert arrays(left).keys() == arrays(right).keys()
+    for name, array in arrays(left).items():
+        assert array.tobytes() == arrays(right)[name].tobytes(), name
 
 
 def assert_same_run(one: Path, other: Path) -> None:
@@ -216,7 +216,7 @@ def test_stopping_saves_everything(text_file: Path, tmp_path: Path) -> None:
     """Stopped between evaluations, last holds the very step, and the test split is kept for the end."""
     result = tiny.train(text_file, tmp_path, stop=stop_after(3))
     assert (result.reason, result.step, result.test_bpc) == ("interrupted", 3, None)
-    assert load(tmp_path / "run" / "last.safetensors", with_state=True).progress["step"] == 3
+    assert resume_of(tmp_path / "run" / "last.safetensors").step == 3
 
 
 def test_a_training_that_never_evaluates_is_saved_now_and_then(
@@ -226,9 +226,7 @@ def test_a_training_that_never_evaluates_is_saved_now_and_then(
     monkeypatch.setattr(trainer, "SAVE_SECONDS", 0.0)
     made = tiny.begin(text_file, tmp_path, steps=40, eval_every=40)
     saved = [
-        load(tmp_path / "run" / "last.safetensors", with_state=True).progress["step"]
-        for event in made.events()
-        if isinstance(event, Progress)
+        resume_of(tmp_path / "run" / "last.safetensors").step for event in made.events() if isinstance(event, Progress)
     ]
     assert saved == [0, 10, 20, 30]
 
@@ -269,7 +267,7 @@ def test_a_loss_that_is_not_finite_stops_with_the_last_good_state(text_file: Pat
     with pytest.raises(TrainingError, match=r"stopped being finite at step \d+.*lower --learning-rate"):
         list(events)
     assert {path: path.read_bytes() for path in (tmp_path / "run").iterdir() if path.name != LOCK} == files
-    assert load(tmp_path / "run" / "last.safetensors", with_state=True).progress["step"] == 5
+    assert resume_of(tmp_path / "run" / "last.safetensors").step == 5
     assert tiny.finish(start.resume("run", root=tmp_path)).step == 30
 
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import pytest
 
+from chargen.text.corpus import Texts
 from chargen.training import hardware, start
 from chargen.training.events import Event, Finished
 from chargen.training.trainer import Trainer
@@ -34,7 +35,7 @@ needs_bf16: Final = pytest.mark.skipif(not hardware.runs_bf16(), reason="this pr
 
 def begin(text: Path, root: Path, *, run: str = "run", **wanted: Any) -> Trainer:
     """A new training of a tiny network on a text file."""
-    return start.begin(start.Texts(sources=(str(text),)), run=run, root=root, **{**SETTINGS, **wanted})
+    return start.begin(Texts(sources=(str(text),)), run=run, root=root, **{**SETTINGS, **wanted})
 
 
 def train(text: Path, root: Path, **wanted: Any) -> Finished:

@@ -207,19 +207,19 @@ def chargen_training(model: ModelConfig, train: TrainConfig) -> Iterator[int]:
     """The steps of ``chargen train`` on Alice, one a turn."""
     from chargen.training import hardware
     from chargen.training.bptt import Windows
-    from chargen.training.running_means import Tally
+    from chargen.training.running_means import RunningMeans
     from chargen.training.step import Learner
 
     ids = corpus.load().ids
     windows = Windows(ids, range(len(ids)), train.batch_size, train.bptt, train.seed)
     with hardware.settings(train.threads):
         learner = Learner(model, train)
-        tally = Tally(learner.device)
+        means = RunningMeans(learner.device)
         while True:
             if windows.starts_epoch(learner.step):
                 learner.forget()
             loss, norm = learner.learn(*windows.at(learner.step), train.learning_rate)
-            tally.add(loss, norm, train.grad_clip)
+            means.add(loss, norm, train.grad_clip)
             yield train.batch_size * train.bptt
 
 

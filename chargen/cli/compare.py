@@ -65,8 +65,8 @@ def compare(
     from chargen.cli.processes import Stop
     from chargen.errors import TrainingError
     from chargen.experiments import compare as comparing
+    from chargen.text.corpus import Texts
     from chargen.training.automatic import measured_speed
-    from chargen.training.start import Texts
 
     texts = Texts(sources=tuple(corpus or ()))
     results: list[Result] = []

@@ -151,9 +151,9 @@ def _of_cells(
     from chargen.cli.output.gradflow import Trial
     from chargen.experiments.gradflow import descend
     from chargen.experiments.networks import of_cell
-    from chargen.training.start import Texts
+    from chargen.text.corpus import Texts
 
-    corpus = Texts(sources=() if text is None else (text,)).load(None)
+    corpus = Texts(sources=() if text is None else (text,)).load()
     scale = 1.0 if recurrent_scale is None else recurrent_scale
     subjects, trials = [], []
     for cell in dict.fromkeys(cells):

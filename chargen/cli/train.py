@@ -62,10 +62,11 @@ def train(
     from chargen.cli.output.training import TrainingDisplay, encoding_bar
     from chargen.cli.processes import Stop
     from chargen.store.checkpoint import load, save
+    from chargen.text.corpus import Texts
     from chargen.training import distributed, start
 
     how = {name: value for name, value in reading.items() if value is not None}
-    texts = start.Texts(sources=tuple(corpus or ()), **how)
+    texts = Texts(sources=tuple(corpus or ()), **how)
     with Stop() as stop, distributed.world() as world:
         display = TrainingDisplay(quiet=quiet or not world.leads)
         with encoding_bar(quiet=quiet or not world.leads) as progress:

@@ -15,9 +15,9 @@ from chargen.errors import ConfigError, RunError
 from chargen.store import runs
 from chargen.store.checkpoint import Evaluation, load
 from chargen.store.runs import Run
-from chargen.text.corpus import Corpus
+from chargen.text.corpus import Corpus, Texts
 from chargen.training.events import Finished
-from chargen.training.start import Texts, plain_name
+from chargen.training.start import plain_name
 from chargen.training.trainer import Trainer
 
 POINTS: Final = 20  # of a learning curve, where the budget is one of steps
@@ -78,8 +78,7 @@ class Contest:
 
     def trainer(self, stop: Callable[[], bool] = lambda: False) -> Trainer:
         """The trainer of this contest; a time budget begins to run here."""
-        origin = dataclasses.asdict(self.texts)
-        trainer = Trainer(self.corpus, self.model, self.train, self.run, origin=origin, stop=stop)
+        trainer = Trainer(self.corpus, self.model, self.train, self.run, origin=self.texts, stop=stop)
         self.run.prepare(overwrite=self.overwrite)
         return trainer
 

@@ -12,7 +12,7 @@ from chargen.store import runs
 from chargen.store.checkpoint import Checkpoint
 from chargen.store.heldout import SPLITS, held_out
 from chargen.text import prompt
-from chargen.training.start import Texts
+from chargen.text.corpus import Texts
 from chargen.training.torch_network import StackedRNN
 
 LONGEST: Final = 1_000_000  # characters of a text that are carried over into another vocabulary
@@ -62,7 +62,7 @@ def of_checkpoint(path: Path, checkpoint: Checkpoint, name: str, text: str | Non
     if text is None:
         ids: Ids = checkpoint.vocab.encode(_own_text(path, checkpoint))
     else:
-        corpus = Texts(sources=(text,)).load(None)
+        corpus = Texts(sources=(text,)).load()
         fitted = prompt.fit(corpus.vocab.decode(corpus.ids[:LONGEST]), checkpoint.vocab)
         ids, notes = checkpoint.vocab.encode(fitted.text), tuple(map(str, fitted.notes))
     if model.bidirectional:

@@ -7,13 +7,13 @@ wrote it. Nothing is ever unpickled.
 S parts of the state, L layers, H hidden, W characters that the repetition penalty looks at.
 """
 
-import dataclasses
 import hashlib
 import io
 import json
 import struct
 import zipfile
 import zlib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,27 +24,27 @@ from chargen.atomic import replacing
 from chargen.config import SamplerConfig
 from chargen.errors import ConfigError, TextError
 from chargen.inference.generate import Ending
-from chargen.schema import Kind, check, is_object, is_text
+from chargen.schema import Whole, document, parse, record
 from chargen.store.checkpoint import Checkpoint
 
 FORMAT: Final = 1
 MAX_BYTES: Final = 256 << 20  # the largest state of a valid ModelConfig takes 32 MiB, the largest window 8
 
 
-def _is_whole(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+@dataclass(frozen=True, kw_only=True)
+class _About:
+    """What a state file says in JSON: the model that wrote it, and the ``Ending`` without its arrays."""
+
+    format: int
+    model: str
+    cell: str
+    reason: str
+    last: int
+    seed: Whole
+    drawn: int
+    sampler: SamplerConfig
 
 
-_KINDS: Final[dict[str, Kind]] = {
-    "format": _is_whole,
-    "model": is_text,
-    "cell": is_text,
-    "reason": is_text,
-    "last": _is_whole,
-    "seed": _is_whole,
-    "drawn": _is_whole,
-    "sampler": is_object,
-}
 # What NumPy's and zipfile's readers are known to raise on bytes that are not what they seem.
 _UNREADABLE: Final = (
     ValueError,
@@ -78,18 +78,18 @@ def save(path: Path, checkpoint: Checkpoint, ending: Ending) -> None:
     Raises:
         RunError: the file cannot be written.
     """
-    about = {
-        "format": FORMAT,
-        "model": fingerprint(checkpoint),
-        "cell": checkpoint.model.cell,
-        "reason": ending.reason,
-        "last": ending.last,
-        "seed": ending.seed,
-        "drawn": ending.drawn,
-        "sampler": dataclasses.asdict(ending.sampler),
-    }
+    about = _About(
+        format=FORMAT,
+        model=fingerprint(checkpoint),
+        cell=checkpoint.model.cell,
+        reason=ending.reason,
+        last=ending.last,
+        seed=Whole(ending.seed),
+        drawn=ending.drawn,
+        sampler=ending.sampler,
+    )
     data = io.BytesIO()  # NumPy asks its file for positions, which a device or a pipe has not
-    np.savez(data, state=ending.state, recent=ending.recent, about=np.array(json.dumps(about)))
+    np.savez(data, state=ending.state, recent=ending.recent, about=np.array(json.dumps(document(about))))
     with replacing(path) as file:
         file.write(data.getbuffer())
 
@@ -125,23 +125,22 @@ def _ending(path: Path, found: dict[str, NDArray[Any]], checkpoint: Checkpoint) 
     if found.keys() != {"state", "recent", "about"}:
         raise ValueError(f"it holds {sorted(found)[:5]}")
     state, recent = found["state"], found["recent"]
-    about = check("description", json.loads(str(found["about"])), _KINDS)
-    if about["format"] != FORMAT:
-        raise TextError(f"{path} has state format {about['format']}; this chargen reads format {FORMAT}")
-    if about["model"] != fingerprint(checkpoint):
+    about = record(_About, parse(str(found["about"])), "description")
+    if about.format != FORMAT:
+        raise TextError(f"{path} has state format {about.format}; this chargen reads format {FORMAT}")
+    if about.model != fingerprint(checkpoint):
         raise TextError(
-            f"{path} is the state of a text by another model (cell {about['cell'][:20]!r}, shape {state.shape}); only "
+            f"{path} is the state of a text by another model (cell {about.cell[:20]!r}, shape {state.shape}); only "
             "the checkpoint that began a text can go on with it"
         )
     model, known = checkpoint.model, len(checkpoint.vocab.characters)
     expected = (model.state_parts, model.num_layers, 1, model.hidden_size)
     if state.dtype != np.float32 or state.shape != expected or not np.isfinite(state).all():
         raise ValueError(f"its state is not {expected} finite numbers of float32")
-    ids = np.append(recent, about["last"])
+    ids = np.append(recent, about.last)
     if recent.ndim != 1 or recent.dtype != np.int64 or ids.min() < 0 or ids.max() >= known:
         raise ValueError(f"its characters are not from 0 to {known - 1}")
-    sampler = SamplerConfig.from_dict(about["sampler"])
-    return Ending(about["reason"], state, about["last"], about["seed"], about["drawn"], recent, sampler)
+    return Ending(about.reason, state, about.last, about.seed, about.drawn, recent, about.sampler)
 
 
 def _arrays(path: Path) -> dict[str, NDArray[Any]] | NDArray[Any]:

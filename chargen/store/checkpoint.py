@@ -10,7 +10,7 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,28 +20,14 @@ from numpy.typing import NDArray
 from chargen.atomic import replacing
 from chargen.config import ModelConfig, TrainConfig
 from chargen.errors import CheckpointError, ConfigError
-from chargen.schema import (
-    CorpusInfo,
-    Evaluation,
-    Kind,
-    check,
-    check_progress,
-    is_count,
-    is_flag,
-    is_number,
-    is_object,
-    is_text,
-    list_of,
-    or_none,
-    record,
-)
+from chargen.schema import document, parse, record
+from chargen.store.records import CorpusInfo, Evaluation, Resume, Tally
 from chargen.text.vocab import Vocab
 
-__all__ = ["Checkpoint", "CorpusInfo", "Evaluation", "load", "save"]
+__all__ = ["Checkpoint", "CorpusInfo", "Evaluation", "Resume", "Tally", "load", "save"]
 
 FORMAT: Final = 1
 MAX_HEADER: Final = 16 << 20  # bytes; a vocabulary of every code point takes 15 MB of JSON in JSON
-MAX_VALUES: Final = 1 << 18  # lists and objects in the settings; parsed, they take some hundred bytes each
 _STATE: Final = "state."
 _PICKLES: Final = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
 
@@ -58,8 +44,7 @@ class Checkpoint:
         weights: Float32 arrays with the names and shapes of ``model.weight_shapes()``.
         history: Every evaluation up to this checkpoint; the last one is its own.
         test_bpc: Bits per character on the test split, once it has been scored.
-        progress: What resuming needs beside tensors, in a run's ``last`` checkpoint.
-        state: Tensors that resuming needs, likewise.
+        resume: What going on with the training needs, in a run's ``last`` checkpoint.
     """
 
     model: ModelConfig
@@ -69,8 +54,7 @@ class Checkpoint:
     weights: Mapping[str, NDArray[np.float32]]
     history: tuple[Evaluation, ...] = ()
     test_bpc: float | None = None
-    progress: Mapping[str, Any] = field(default_factory=dict)
-    state: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    resume: Resume | None = None
 
     @property
     def val_bpc(self) -> float | None:
@@ -96,22 +80,26 @@ def save(path: Path, checkpoint: Checkpoint, *, half: bool = False) -> None:
     tensors: dict[str, NDArray[Any]] = {
         name: np.ascontiguousarray(weight, dtype=kind) for name, weight in checkpoint.weights.items()
     }
-    tensors |= {_STATE + name: np.ascontiguousarray(tensor) for name, tensor in checkpoint.state.items()}
-    document = {
-        "format": FORMAT,
-        "model": dataclasses.asdict(checkpoint.model),
-        "train": dataclasses.asdict(checkpoint.train),
-        "vocab": {"characters": checkpoint.vocab.characters, "unknown": checkpoint.vocab.unknown_id is not None},
-        "corpus": dataclasses.asdict(checkpoint.corpus),
-        "history": [dataclasses.asdict(evaluation) for evaluation in checkpoint.history],
-        "test_bpc": checkpoint.test_bpc,
-        "progress": dict(checkpoint.progress),
-        "tensors": {name: _digest(tensor) for name, tensor in tensors.items()},
-    }
+    if checkpoint.resume is not None:
+        state = checkpoint.resume.tensors.items()
+        tensors |= {_STATE + name: np.ascontiguousarray(tensor) for name, tensor in state}
+    header = _Header(
+        format=FORMAT,
+        model=checkpoint.model,
+        train=checkpoint.train,
+        vocab=_Vocabulary(checkpoint.vocab.characters, unknown=checkpoint.vocab.unknown_id is not None),
+        corpus=checkpoint.corpus,
+        history=checkpoint.history,
+        test_bpc=checkpoint.test_bpc,
+        progress=checkpoint.resume,
+        tensors={name: _digest(tensor) for name, tensor in tensors.items()},
+    )
+    values = document(header)
+    values["progress"] = values["progress"] or {}
     try:
         for name, tensor in tensors.items():
             _check_finite(name, tensor)
-        text = json.dumps(document, allow_nan=False)
+        text = json.dumps(values, allow_nan=False)
         data = serialise(tensors, {"chargen": text, "sha256": hashlib.sha256(text.encode()).hexdigest()})
         _check_size(int.from_bytes(data[:8], "little"))
     except ValueError as error:
@@ -138,20 +126,33 @@ def load(path: Path, *, with_state: bool = False) -> Checkpoint:
 
     try:
         with safe_open(path, framework="np") as file:
-            document = _document(path, file.metadata())
-            checkpoint = _without_tensors(document)
-            wanted = _check_header(checkpoint.model, document["tensors"], file)
-            weights = {name: _tensor(file, name, document["tensors"][name]) for name in wanted}
-            weights = {name: weight.astype(np.float32, copy=False) for name, weight in weights.items()}
-            names = [name for name in document["tensors"] if with_state and name.startswith(_STATE)]
-            state = {name.removeprefix(_STATE): _tensor(file, name, document["tensors"][name]) for name in names}
+            header = _header(path, file.metadata())
+            _check_tensors(header, file)
+
+            def tensor(name: str) -> NDArray[Any]:
+                return _tensor(file, name, header.tensors[name])
+
+            weights = {name: tensor(name).astype(np.float32, copy=False) for name in header.model.weight_shapes()}
+            state = [name for name in header.tensors if with_state and name.startswith(_STATE)]
+            resume = header.progress and dataclasses.replace(
+                header.progress, tensors={name.removeprefix(_STATE): tensor(name) for name in state}
+            )
+            return Checkpoint(
+                model=header.model,
+                train=header.train,
+                vocab=Vocab(header.vocab.characters, unknown=header.vocab.unknown),
+                corpus=header.corpus,
+                weights=weights,
+                history=header.history,
+                test_bpc=header.test_bpc,
+                resume=resume,
+            )
     except SafetensorError as error:
         raise CheckpointError(f"{path} is not a whole safetensors file ({error})") from error
     except OSError as error:
         raise CheckpointError(f"cannot read {path}: {error.strerror or error}") from error
     except (ConfigError, TypeError, ValueError, KeyError, AttributeError, OverflowError, RecursionError) as error:
         raise CheckpointError(f"{path} is not a consistent chargen checkpoint: {_why(error)}") from error
-    return dataclasses.replace(checkpoint, weights=weights, state=state)
 
 
 def _why(error: Exception) -> str:
@@ -182,6 +183,7 @@ def _refuse_other_files(path: Path) -> None:
         size = path.stat().st_size
         with path.open("rb") as file:
             head = file.read(8)
+            entries = file.read(min(int.from_bytes(head, "little"), MAX_HEADER))
     except OSError as error:
         raise CheckpointError(f"cannot read {path}: {error.strerror or error}") from error
     header = int.from_bytes(head, "little")
@@ -194,76 +196,72 @@ def _refuse_other_files(path: Path) -> None:
         _check_size(header)
     except ValueError as error:
         raise CheckpointError(f"{path} claims {error}") from error
+    try:
+        parse(entries.decode())
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(f"{path} is not a whole safetensors file: {_why(error)}") from error
 
 
-def _document(path: Path, metadata: Mapping[str, str] | None) -> dict[str, Any]:
+@dataclass(frozen=True)
+class _Vocabulary:
+    characters: str
+    unknown: bool
+
+    def __post_init__(self) -> None:
+        if any("\ud800" <= character <= "\udfff" for character in self.characters):
+            raise ValueError("its vocabulary holds a lone surrogate, which is no character")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Header:
+    """What a file says of its checkpoint in JSON; ``progress`` is its word for ``resume``, there ``{}`` for None.
+
+    Attributes:
+        tensors: SHA-256 of each tensor's bytes.
+    """
+
+    format: int
+    model: ModelConfig
+    train: TrainConfig
+    vocab: _Vocabulary
+    corpus: CorpusInfo
+    history: tuple[Evaluation, ...]
+    test_bpc: float | None
+    progress: Resume | None
+    tensors: Mapping[str, str]
+
+    def __post_init__(self) -> None:
+        ids = len(self.vocab.characters) + self.vocab.unknown
+        if ids != self.model.vocab_size:
+            raise ValueError(f"its vocabulary has {ids} ids, its model {self.model.vocab_size}")
+        corpus = self.corpus
+        if max(corpus.train[1], corpus.val[1], corpus.test[1]) > corpus.characters:
+            raise ValueError(f"its splits go beyond the {corpus.characters} characters of its corpus")
+
+
+def _header(path: Path, metadata: Mapping[str, str] | None) -> _Header:
     if not metadata or "chargen" not in metadata:
         raise CheckpointError(f"{path} is a safetensors file of another program, not a chargen checkpoint")
     text = metadata["chargen"]
     if hashlib.sha256(text.encode()).hexdigest() != metadata.get("sha256"):
         raise CheckpointError(f"{path} is damaged: its settings do not match their checksum")
-    if text.count("[") + text.count("{") > MAX_VALUES:
-        raise ValueError("its settings hold too many values")
-    document = json.loads(text, parse_constant=_refuse_constant)
-    if not isinstance(document, dict):
+    values = parse(text)
+    if not isinstance(values, dict):
         raise CheckpointError(f"{path} is not a consistent chargen checkpoint: its settings are no JSON object")
-    if document.get("format") != FORMAT:
-        found = _why(ValueError(repr(document.get("format"))))
-        raise CheckpointError(f"{path} has checkpoint format {found}; this chargen reads format {FORMAT}")
-    return document
+    if values.get("format") != FORMAT:
+        version = _why(ValueError(repr(values.get("format"))))
+        raise CheckpointError(f"{path} has checkpoint format {version}; this chargen reads format {FORMAT}")
+    if values.get("progress") == {}:
+        values["progress"] = None
+    return record(_Header, values, "header")
 
 
-def _refuse_constant(name: str) -> float:
-    raise ValueError(f"its settings hold {name}")
-
-
-def _without_tensors(document: dict[str, Any]) -> Checkpoint:
-    parts = check("header", document, _PARTS)
-    vocab = _vocab(parts["vocab"])
-    model = ModelConfig.from_dict(parts["model"])
-    if len(vocab) != model.vocab_size:
-        raise ValueError(f"its vocabulary has {len(vocab)} ids, its model {model.vocab_size}")
-    corpus = record(CorpusInfo, parts["corpus"])
-    if max(corpus.train[1], corpus.val[1], corpus.test[1]) > corpus.characters:
-        raise ValueError(f"its splits go beyond the {corpus.characters} characters of its corpus")
-    return Checkpoint(
-        model=model,
-        train=TrainConfig.from_dict(parts["train"]),
-        vocab=vocab,
-        corpus=corpus,
-        weights={},
-        history=tuple(record(Evaluation, evaluation) for evaluation in parts["history"]),
-        test_bpc=parts["test_bpc"],
-        progress=parts["progress"] and check_progress(parts["progress"]),
-    )
-
-
-def _vocab(values: object) -> Vocab:
-    parts = check("vocabulary", values, {"characters": is_text, "unknown": is_flag})
-    if any("\ud800" <= character <= "\udfff" for character in parts["characters"]):
-        raise ValueError("its vocabulary holds a lone surrogate, which is no character")
-    return Vocab(parts["characters"], unknown=parts["unknown"])
-
-
-_PARTS: Final[Mapping[str, Kind]] = {
-    "format": is_count,
-    "model": is_object,
-    "train": is_object,
-    "vocab": is_object,
-    "corpus": is_object,
-    "history": list_of(is_object),
-    "test_bpc": or_none(is_number),
-    "progress": is_object,
-    "tensors": is_object,
-}
-
-
-def _check_header(model: ModelConfig, digests: Mapping[str, str], file: Any) -> list[str]:
-    """The names of the weights, after their shapes and types have been held against the model's settings."""
-    shapes = model.weight_shapes()
+def _check_tensors(header: _Header, file: Any) -> None:
+    """Hold the names, shapes and types of a file's tensors against what its header says, before any is read."""
+    shapes = header.model.weight_shapes()
     names = set(file.keys())
-    if names != set(digests):
-        raise ValueError(f"tensors and checksums differ: {sorted(names ^ set(digests))[:3]}")
+    if names != set(header.tensors):
+        raise ValueError(f"tensors and checksums differ: {sorted(names ^ set(header.tensors))[:3]}")
     weights = {name for name in names if not name.startswith(_STATE)}
     if weights != set(shapes):
         raise ValueError(f"its weights are not those of its model: {sorted(weights ^ set(shapes))[:3]}")
@@ -273,7 +271,6 @@ def _check_header(model: ModelConfig, digests: Mapping[str, str], file: Any) -> 
             raise ValueError(f"{name} has shape {tuple(entry.get_shape())}, its model needs {shape}")
         if entry.get_dtype() not in ("F32", "F16"):
             raise ValueError(f"{name} has type {entry.get_dtype()}, not F32 or F16")
-    return list(shapes)
 
 
 def _tensor(file: Any, name: str, digest: str) -> NDArray[Any]:

@@ -64,7 +64,7 @@ def _checkpoint(path: Path) -> Finding:
         found = load(path, with_state=True)
     except CheckpointError as error:
         return Finding(path.name, "damaged", str(error))
-    if is_last and "step" not in found.progress:
+    if is_last and found.resume is None:
         return Finding(path.name, "usable", "but without a training's state: the run cannot be resumed")
     return Finding(path.name, "usable")
 

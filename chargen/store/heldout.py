@@ -1,15 +1,16 @@
 """The text of a split that a checkpoint's training held out, found again and checked."""
 
 import contextlib
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from chargen.config import HELDOUT_CONTEXT
 from chargen.errors import CheckpointError, ConfigError, CorpusError
 from chargen.store.checkpoint import Checkpoint, load
 from chargen.store.runs import LAST
-from chargen.text import corpus
+from chargen.text.corpus import Corpus, Texts
 from chargen.text.decode import STDIN
 
 SPLITS: Final = ("val", "test")
@@ -70,34 +71,34 @@ def held_out(
     return HeldOut(f"{info.name} {split}", text, before[border - first :], before[: border - first])
 
 
-def _load(checkpoint: Checkpoint, path: Path, sources: Sequence[str], encoding: str | None) -> corpus.Corpus:
+def _load(checkpoint: Checkpoint, path: Path, sources: Sequence[str], encoding: str | None) -> Corpus:
     origin = _origin(checkpoint, path)
-    encoding, glob = encoding or origin["encoding"], origin["glob"]
+    texts = dataclasses.replace(origin, encoding=encoding or origin.encoding, min_count=1)  # every character as it is
     if sources:
-        return corpus.load(sources, encoding=encoding, glob=glob)
+        return dataclasses.replace(texts, sources=tuple(sources)).load()
     try:
-        return corpus.load(_files(origin["sources"]), encoding=encoding, glob=glob)
+        _refuse_pipes(texts.sources)
+        return texts.load()
     except CorpusError as error:
         raise CorpusError(
             f"the text that {path} was trained on, {checkpoint.corpus.name}, is not at hand ({error}); name its file"
         ) from error
 
 
-def _files(sources: Sequence[str]) -> Sequence[str]:
-    """``sources``, none of which is a pipe: that would be read once more, perhaps without end."""
+def _refuse_pipes(sources: Sequence[str]) -> None:
+    """Raise a CorpusError if one of ``sources`` is a pipe, which would be read once more, perhaps without end."""
     for source in sources:
         path = Path(source)
         if source == STDIN or (path.exists() and not (path.is_file() or path.is_dir())):
             raise CorpusError("it came through a pipe")
-    return sources
 
 
-def _origin(checkpoint: Checkpoint, path: Path) -> dict[str, Any]:
-    """Where the training read its text: the arguments of ``corpus.load``."""
-    if checkpoint.progress:
-        return dict(checkpoint.progress["origin"])
+def _origin(checkpoint: Checkpoint, path: Path) -> Texts:
+    """Where the training read its text."""
+    if checkpoint.resume:
+        return checkpoint.resume.origin
     with contextlib.suppress(CheckpointError):
         last = load(path.with_name(LAST))
-        if last.corpus.sha256 == checkpoint.corpus.sha256 and last.progress:
-            return dict(last.progress["origin"])
-    return {"sources": [checkpoint.corpus.name], "encoding": "utf-8", "glob": None}
+        if last.corpus.sha256 == checkpoint.corpus.sha256 and last.resume:
+            return last.resume.origin
+    return Texts(sources=(checkpoint.corpus.name,))

@@ -154,11 +154,13 @@ class Run:
             last: That checkpoint.
             keep: How many periodic checkpoints to keep.
         """
-        model, step = for_use(last), last.progress["step"]
-        if last.progress["best_step"] == step and load_checkpoint(self.best).history != last.history:
+        model, resume = for_use(last), last.resume
+        if resume is None:  # nothing goes on from it
+            return
+        if resume.best_step == resume.step and load_checkpoint(self.best).history != last.history:
             self.write_best(model)
         self._write_metrics(last)
-        if last.history and last.history[-1].step == step:
+        if last.history and last.history[-1].step == resume.step:
             self._write_periodic(model, keep)
 
     def write_best(self, checkpoint: Checkpoint) -> None:
@@ -182,7 +184,7 @@ def for_use(last: Checkpoint) -> Checkpoint:
     """The model of a ``last`` without what only resuming needs, its logits scaled as the last evaluation found best."""
     scale = np.float32(last.history[-1].logit_scale if last.history else 1.0)
     weights = {name: weight * scale if name.startswith("readout.") else weight for name, weight in last.weights.items()}
-    return dataclasses.replace(last, weights=weights, progress={}, state={})
+    return dataclasses.replace(last, weights=weights, resume=None)
 
 
 def find(where: str | Path | None = None, *, root: str | Path = ROOT) -> Path:

@@ -22,7 +22,7 @@ from chargen.text.decode import STDIN, check_encoding, decoded
 from chargen.text.sources import Builtin, Source, builtin, find
 from chargen.text.vocab import CODE_POINTS, Vocab
 
-__all__ = ["DEFAULT", "Builtin", "Corpus", "Progress", "Split", "builtin", "load"]
+__all__ = ["DEFAULT", "Builtin", "Corpus", "Progress", "Split", "Texts", "builtin", "load"]
 
 DEFAULT: Final = "alice"
 IN_MEMORY: int = 64 << 20
@@ -90,6 +90,20 @@ class Corpus:
         base: object = self.ids.base
         if isinstance(base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
             base.madvise(mmap.MADV_DONTNEED)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Texts:
+    """Which texts to read, and how: the arguments of ``load``."""
+
+    sources: tuple[str, ...]
+    encoding: str = "utf-8"
+    min_count: int = 1
+    glob: str | None = None
+
+    def load(self, progress: Progress | None = None) -> Corpus:
+        """The corpus."""
+        return load(self.sources, encoding=self.encoding, min_count=self.min_count, glob=self.glob, progress=progress)
 
 
 def load(

@@ -1,23 +1,32 @@
-"""Running sums between two evaluations."""
+"""Means over the steps between two evaluations."""
 
 import math
 import time
+from typing import Final
 
 import torch
 from torch import Tensor
 
+from chargen.store.checkpoint import Tally
 
-class Tally:
-    """Loss, gradient norm and clipping since the last evaluation, summed on the device.
+EMPTY: Final = Tally(steps=0, sums=(0.0, 0.0, 0.0))
+
+
+class RunningMeans:
+    """Mean loss, gradient norm and clipping since the last evaluation, summed on the device.
 
     The sums are read only where a number is shown, so that a GPU never waits for them.
+
+    Args:
+        device: Where the losses and norms are.
+        tally: What to go on from.
     """
 
-    def __init__(self, device: torch.device, *, steps: int = 0, sums: tuple[float, ...] = (0.0, 0.0, 0.0)) -> None:
-        self.steps = steps
+    def __init__(self, device: torch.device, tally: Tally = EMPTY) -> None:
+        self.steps = tally.steps
         # nats, gradient norms, clipped steps; MPS has no float64
         kind = torch.float32 if device.type == "mps" else torch.float64
-        self._sums = torch.tensor(sums, dtype=kind, device=device)
+        self._sums = torch.tensor(tally.sums, dtype=kind, device=device)
         self._began, self._timed = time.perf_counter(), 0
 
     def add(self, loss: Tensor, norm: Tensor, limit: float) -> None:
@@ -51,9 +60,11 @@ class Tally:
         """Speed of steps of ``characters`` each."""
         return self._timed * characters / (time.perf_counter() - self._began)
 
-    def as_dict(self) -> dict[str, object]:
-        """What ``Tally(device, **as_dict)`` goes on from."""
-        return {"steps": self.steps, "sums": self._sums.tolist()}
+    @property
+    def tally(self) -> Tally:
+        """The sums so far, which others go on from."""
+        nats, norms, clipped = self._sums.tolist()
+        return Tally(steps=self.steps, sums=(nats, norms, clipped))
 
     def _mean(self, at: int) -> float:
         return float(self._sums[at]) / max(1, self.steps)

@@ -13,8 +13,7 @@ from chargen.errors import CheckpointError, ConfigError, CorpusError, RunError
 from chargen.store import runs
 from chargen.store.checkpoint import load
 from chargen.store.runs import Run
-from chargen.text.corpus import Corpus, Progress
-from chargen.text.corpus import load as load_corpus
+from chargen.text.corpus import Corpus, Progress, Texts
 from chargen.training.automatic import measured_speed
 from chargen.training.distributed import World
 from chargen.training.finetune import carried_weights, inherited_architecture
@@ -22,22 +21,6 @@ from chargen.training.trainer import Trainer
 
 ON_RESUME = frozenset({"device", "precision", "threads", "preview", "keep"})
 """Settings that may change when a run goes on; all others are part of what makes it exact."""
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Texts:
-    """Which texts to read, and how; the arguments of ``corpus.load``."""
-
-    sources: tuple[str, ...] = ()
-    encoding: str = "utf-8"
-    min_count: int = 1
-    glob: str | None = None
-
-    def load(self, progress: Progress | None) -> Corpus:
-        """The corpus."""
-        return load_corpus(
-            self.sources, encoding=self.encoding, min_count=self.min_count, glob=self.glob, progress=progress
-        )
 
 
 def begin(
@@ -93,8 +76,7 @@ def begin(
     if run is None and overwrite:
         run = plain_name(corpus.name)
     folder = Run(run, root) if run is not None else world.led(lambda: _free_run(corpus.name, root))
-    origin = dataclasses.asdict(texts)
-    trainer = Trainer(corpus, model, train, folder, weights=weights, origin=origin, notes=notes, stop=stop, world=world)
+    trainer = Trainer(corpus, model, train, folder, weights=weights, origin=texts, notes=notes, stop=stop, world=world)
     world.led(lambda: folder.prepare(overwrite=overwrite))
     return trainer
 
@@ -140,10 +122,9 @@ def resume(
         )
     last = load(folder.last, with_state=True)
     load(folder.best)  # the test at the end needs it: better to know now that it is damaged
-    if "step" not in last.progress:
+    if last.resume is None:
         raise CheckpointError(f"{folder.last} holds no training state to resume from")
-    origin = last.progress["origin"]
-    texts = Texts(**{**origin, "sources": tuple(origin["sources"]), **(moved or {})})
+    texts = dataclasses.replace(last.resume.origin, **(moved or {}))
     if "sources" not in (moved or {}) and "-" in texts.sources:
         raise CorpusError(f"this run's text came through a pipe; pipe it in again: chargen train - --resume {run}")
     world = world or World()
@@ -154,9 +135,7 @@ def resume(
             f"({last.corpus.name}, {last.corpus.characters:,} characters); name that text, or start a new run"
         )
     train = dataclasses.replace(last.train, **wanted)
-    trainer = Trainer(
-        corpus, last.model, train, folder, resume=last, origin=dataclasses.asdict(texts), stop=stop, world=world
-    )
+    trainer = Trainer(corpus, last.model, train, folder, resume=last, origin=texts, stop=stop, world=world)
     world.led(folder.claim)
     world.led(folder.tidy)
     return trainer

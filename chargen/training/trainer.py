@@ -10,23 +10,23 @@ import dataclasses
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chargen.config import ModelConfig, TrainConfig
 from chargen.errors import CheckpointError, TrainingError
-from chargen.store.checkpoint import Checkpoint, CorpusInfo, Evaluation, load
+from chargen.store.checkpoint import Checkpoint, CorpusInfo, Evaluation, Resume, load
 from chargen.store.runs import Run
-from chargen.text.corpus import Corpus
+from chargen.text.corpus import Corpus, Texts
 from chargen.training import hardware
 from chargen.training.automatic import resolve
 from chargen.training.bptt import Windows
 from chargen.training.distributed import World
 from chargen.training.evaluate import calibrate, evaluate
 from chargen.training.events import Evaluated, Event, Finished, Progress, Started
-from chargen.training.running_means import Tally
+from chargen.training.running_means import RunningMeans
 from chargen.training.schedule import Schedule
 from chargen.training.step import Learner
 from chargen.training.torch_network import StackedRNN
@@ -47,9 +47,9 @@ class Trainer:
         model: Architecture.
         train: Settings; automatic ones are resolved here, and what was resolved is what the checkpoint records.
         run: Where to write, prepared.
-        resume: The run's ``last`` checkpoint, with its state, to go on from.
-        weights: Initial weights to start from instead of random ones, named as in ``model.weight_shapes()``.
         origin: Where the text came from, kept in ``last`` so that resuming finds it.
+        resume: The run's ``last`` checkpoint, with its tensors, to go on from.
+        weights: Initial weights to start from instead of random ones, named as in ``model.weight_shapes()``.
         notes: What the first event tells beside its own notes.
         world: The processes that share the work.
         stop: Asked before each step; True ends the training with everything saved.
@@ -62,9 +62,9 @@ class Trainer:
         train: TrainConfig,
         run: Run,
         *,
+        origin: Texts,
         resume: Checkpoint | None = None,
         weights: Mapping[str, NDArray[np.float32]] | None = None,
-        origin: Mapping[str, Any] | None = None,
         notes: tuple[str, ...] = (),
         world: World | None = None,
         stop: Callable[[], bool] = lambda: False,
@@ -74,14 +74,14 @@ class Trainer:
         self.split = corpus.split(train.val_fraction, train.test_fraction)
         self.world = world or World()
         self.train, lowered = resolve(train, model, len(self.split.train), self.world)
-        self.origin, self.notes = dict(origin or {}), (*notes, *lowered)
+        self.origin, self.notes = origin, (*notes, *lowered)
         self.windows = Windows(corpus.ids, self.split.train, self.train.batch_size, self.train.bptt, self.train.seed)
         self.learner = Learner(model, self.train, self.world)
         if weights is not None:
             self.learner.network.load(weights)
             self.learner.average.load(weights)
         self.schedule = Schedule(self.train, self.windows.per_epoch)
-        self.tally = Tally(self.learner.device)
+        self.means = RunningMeans(self.learner.device)
         self.history: tuple[Evaluation, ...] = ()
         self.best_step = 0
         self.best_bpc = math.inf
@@ -142,7 +142,7 @@ class Trainer:
         if self.windows.starts_epoch(step):
             self.learner.forget()
         loss, norm = self.learner.learn(*self.windows.at(step), self.schedule.learning_rate(step))
-        self.tally.add(loss, norm, self.train.grad_clip)
+        self.means.add(loss, norm, self.train.grad_clip)
 
     def _started(self) -> Started:
         return Started(
@@ -166,13 +166,13 @@ class Trainer:
             step=self.learner.step,
             total_steps=self.schedule.total_steps,
             epoch=self.learner.step / self.windows.per_epoch,
-            train_bpc=self.tally.bpc,
+            train_bpc=self.means.bpc,
             learning_rate=self.schedule.learning_rate(self.learner.step - 1),
-            chars_per_second=self.tally.chars_per_second(self.train.batch_size * self.train.bptt),
+            chars_per_second=self.means.chars_per_second(self.train.batch_size * self.train.bptt),
         )
 
     def _check_finite(self) -> None:
-        if not self.tally.finite:
+        if not self.means.finite:
             raise TrainingError(
                 f"the loss or its gradient stopped being finite at step {self.learner.step}; {self.run.last} holds "
                 "the last good state. Try a lower --learning-rate or --grad-clip"
@@ -180,27 +180,27 @@ class Trainer:
 
     def _evaluate(self) -> Evaluated:
         self._check_finite()
-        speed = self.tally.chars_per_second(self.train.batch_size * self.train.bptt)
+        speed = self.means.chars_per_second(self.train.batch_size * self.train.bptt)
         scale, bpc, joint = self.world.led(self._validate)
         judged = bpc if joint is None else joint
         best = judged is None or judged < self.best_bpc
         evaluation = Evaluation(
             step=self.learner.step,
             epoch=self.learner.step / self.windows.per_epoch,
-            train_bpc=self.tally.bpc,
+            train_bpc=self.means.bpc,
             val_bpc=bpc,
             joint_bpc=joint,
             logit_scale=scale,
             learning_rate=self.schedule.learning_rate(self.learner.step - 1),
-            grad_norm=self.tally.grad_norm,
-            clipped=self.tally.clipped,
+            grad_norm=self.means.grad_norm,
+            clipped=self.means.clipped,
             seconds=self._seconds(),
             chars_per_second=speed,
         )
         self.history = (*self.history, evaluation)
         if best:
             self.best_step, self.best_bpc = self.learner.step, math.inf if judged is None else judged
-        self.tally = Tally(self.learner.device)
+        self.means = RunningMeans(self.learner.device)
         self._save(best=best, keep=self.train.keep)
         return Evaluated(evaluation=evaluation, best=best, last=self.run.last)
 
@@ -270,26 +270,28 @@ class Trainer:
             corpus=self._corpus_info(),
             weights=self.learner.average.export(),
             history=self.history,
-            progress={
-                "step": self.learner.step,
-                "total_steps": self.schedule.total_steps,
-                "best_step": self.best_step,
-                "best_bpc": None if math.isinf(self.best_bpc) else self.best_bpc,
-                "seconds": self._seconds(),
-                "tally": self.tally.as_dict(),
-                "origin": self.origin,
-            },
-            state=self.learner.state(),
+            resume=Resume(
+                step=self.learner.step,
+                total_steps=self.schedule.total_steps,
+                best_step=self.best_step,
+                best_bpc=None if math.isinf(self.best_bpc) else self.best_bpc,
+                seconds=self._seconds(),
+                tally=self.means.tally,
+                origin=self.origin,
+                tensors=self.learner.state(),
+            ),
         )
 
     def _restore(self, last: Checkpoint) -> None:
+        resume = last.resume
+        if resume is None:
+            raise CheckpointError(f"{self.run.last} holds no training state to resume from")
         try:
-            progress = last.progress
-            self.learner.restore(progress["step"], last.weights, last.state)
-            self.schedule.total_steps = progress["total_steps"]
-            self.best_step, self.seconds_before = progress["best_step"], progress["seconds"]
-            self.best_bpc = math.inf if progress["best_bpc"] is None else progress["best_bpc"]
-            self.tally = Tally(self.learner.device, **progress["tally"])
+            self.learner.restore(resume.step, last.weights, resume.tensors)
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise CheckpointError(f"{self.run.last} holds no consistent state to resume from: {error}") from error
+        self.schedule.total_steps = resume.total_steps
+        self.best_step, self.seconds_before = resume.best_step, resume.seconds
+        self.best_bpc = math.inf if resume.best_bpc is None else resume.best_bpc
+        self.means = RunningMeans(self.learner.device, resume.tally)
         self.history = last.history

@@ -1,0 +1,98 @@
+"""What a checkpoint tells beside weights: the text trained on, the evaluations, and what going on needs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
+
+from chargen.schema import beside
+from chargen.text.corpus import Texts
+
+
+@dataclass(frozen=True, kw_only=True)
+class CorpusInfo:
+    """What a model was trained on.
+
+    Attributes:
+        name: The corpus's name or file names.
+        sha256: Of the normalised text's UTF-8 bytes.
+        characters: Length of the whole text.
+        train: First and one past the last character of the training split; ``val`` and ``test`` likewise.
+    """
+
+    name: str
+    sha256: str
+    characters: int
+    train: tuple[int, int]
+    val: tuple[int, int]
+    test: tuple[int, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """One validation, and the training since the one before. Losses are in bits per character.
+
+    Attributes:
+        step: Optimizer steps so far.
+        epoch: Passes over the training split so far.
+        train_bpc: Mean training loss since the last evaluation, with dropout acting; None before the first step.
+        val_bpc: Loss over the whole validation split; None where there is none.
+        joint_bpc: The same with each character predicted from both sides; None unless the network is bidirectional.
+        logit_scale: The factor on the logits that gives this loss; in all checkpoints but ``last`` the read-out has it.
+        learning_rate: The rate at this step.
+        grad_norm: Mean global gradient norm, before clipping, since the last evaluation.
+        clipped: Share of the steps since the last evaluation at which the gradient was clipped.
+        seconds: Training time so far, over all sittings.
+        chars_per_second: Training speed since the last evaluation.
+    """
+
+    step: int
+    epoch: float
+    train_bpc: float | None
+    val_bpc: float | None
+    joint_bpc: float | None
+    logit_scale: float
+    learning_rate: float
+    grad_norm: float
+    clipped: float
+    seconds: float
+    chars_per_second: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tally:
+    """Sums over the training since the last evaluation.
+
+    Attributes:
+        steps: Optimizer steps.
+        sums: Their mean losses in nats, their gradient norms before clipping, and how many of them were clipped.
+    """
+
+    steps: int
+    sums: tuple[float, float, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resume:
+    """What going on with a training needs beside its weights and settings.
+
+    Attributes:
+        step: Optimizer steps done.
+        total_steps: Optimizer steps in all, as the schedule has planned them.
+        best_step: The step of the best evaluation; 0 before the first.
+        best_bpc: Its loss, in bits per character; None where nothing was measured.
+        seconds: Training time so far, over all sittings.
+        tally: The training since the last evaluation.
+        origin: Where the text came from.
+        tensors: The weights that are trained, the optimizer's moments and the carried state, by name.
+    """
+
+    step: int
+    total_steps: int
+    best_step: int
+    best_bpc: float | None
+    seconds: float
+    tally: Tally
+    origin: Texts
+    tensors: Mapping[str, NDArray[Any]] = beside()
