@@ -14,6 +14,9 @@ from chargen.errors import ConfigError
 from chargen.setting import Config, Setting, setting
 
 MAX_VOCAB: Final = 0x110000 + 1  # every Unicode code point, and the reserved unknown id
+MAX_SEED: Final = (1 << 63) - 1
+LENGTH: Final = 500
+"""Characters that are written where no length is given."""
 HELDOUT_CONTEXT: Final = 8000
 """Characters before a split that are read first. A state forgets within some hundred; weights that adapt gain from
 thousands, and little from more: with 16,000 a 2x256 LSTM needs 0.001 bits per character less on Alice's validation."""
@@ -21,6 +24,7 @@ thousands, and little from more: with 16,000 a 2x256 LSTM needs 0.001 bits per c
 DEVICES: Final = ("auto", "cpu", "cuda", "mps")
 PRECISIONS: Final = ("auto", "fp32", "bf16")
 _REGULARISATION: Final = "Regularisation"
+FRESH: Final = "Fresh networks"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +72,7 @@ class ModelConfig(Config):
     # distinct ids, the reserved unknown id among them where the vocabulary has one
     vocab_size: int = dataclasses.field(metadata={"setting": Setting("Distinct ids.", int, 2, MAX_VOCAB)})
     cell: str = setting("lstm", "The recurrent cell.", choices=tuple(CELLS))
-    num_layers: int = setting(2, "Stacked recurrent layers.", 1, 64, names=("--layers", "--num-layers"))
+    num_layers: int = setting(2, "Stacked recurrent layers.", 1, 64, names=("--num-layers", "--layers"))
     hidden_size: int = setting(384, "Units in each layer.", 1, 65536)
     embedding_size: int = setting(64, "Width of the learnt character embedding.", 1, 65536)
     one_hot: bool = setting(False, "Feed one-hot characters instead of an embedding.")
@@ -178,7 +182,7 @@ class TrainConfig(Config):
         "auto", "Of the matrix products; auto takes bf16 where the hardware is fast at it.", choices=PRECISIONS
     )
     threads: int = setting(0, "CPU threads; 0 to choose.", 0, 4096)
-    seed: int = setting(1, "Of the initial weights, the dropout masks and the columns' offsets.", 0, (1 << 63) - 1)
+    seed: int = setting(1, "Of the initial weights, the dropout masks and the columns' offsets.", 0, MAX_SEED)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -225,3 +229,43 @@ class AdaptConfig(Config):
     adapt_every: int = setting(20, "Characters learnt from at once.", 1, 1 << 16)
     # share of the way back to the trained weights that an average weight goes at each step
     adapt_decay: float = setting(3e-3, "How fast they go back to where they came from.", 0, 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class InfillConfig(Config):
+    """How gaps are filled in; ``chargen.inference.infill`` has the method."""
+
+    candidates: int = setting(5, "Fillings to show, at most.", 1, 1 << 40, names=("--candidates", "-c"))
+    chains: int = setting(64, "Gibbs chains side by side, for more than one missing character.", 1, 1 << 20)
+    sweeps: int = setting(20, "Passes of each chain; the first quarter is not counted.", 1, 1 << 40)
+    seed: int = setting(1, "Of the samples.", 0, MAX_SEED)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GradflowConfig(Config):
+    """How far back gradients are followed, and how long a training shows what clipping does."""
+
+    lags: int = setting(100, "Characters to look back.", 1, 10_000)
+    positions: int = setting(256, "Predictions to average over.", 1, 1 << 40)
+    recurrent_scale: float = setting(
+        1.0,
+        "Multiply the recurrent weights; then train so, with clipping and without.",
+        0,
+        1e6,
+        above=True,
+        panel=FRESH,
+    )
+    steps: int = setting(300, "Steps of that training.", 1, 1 << 40, panel=FRESH)
+    grad_clip: float = setting(
+        TrainConfig.grad_clip, "Largest gradient norm of that training.", 0, 1e9, above=True, panel=FRESH
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompareConfig(Config):
+    """How large the compared networks are, and how often each is trained."""
+
+    panel = "Budget"
+
+    parameters: int = setting(500_000, "Parameters of each network; its hidden size follows.", 1, 1 << 40)
+    seeds: int = setting(1, "Trainings of each cell, with different seeds.", 1, 1 << 20)

@@ -9,9 +9,11 @@ import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self, TypeVar
+from typing import Any, ClassVar, Final, Self, TypeVar
 
 from chargen.errors import ConfigError
+
+WIDEST: Final = 65536
 
 T = TypeVar("T", bool, int, float, str)
 
@@ -28,7 +30,7 @@ class Setting:
         above: Whether it must be above ``low``.
         choices: What it may be, where it is a word.
         panel: The heading that its option stands under; that of its class without.
-        names: Its option's names, where they are others than its own or more.
+        names: Its option's names, the one that errors use first, where they are others than its own or more.
     """
 
     help: str
@@ -40,13 +42,18 @@ class Setting:
     panel: str = ""
     names: tuple[str, ...] = ()
 
+    @property
+    def is_wide(self) -> bool:
+        """Whether the range ends so far away that its end tells nothing."""
+        return self.high > WIDEST
+
     def check(self, name: str, value: object) -> None:
         """Refuse a value of the setting ``name`` that is of another kind or out of its range.
 
         Raises:
             ConfigError: it is; the message says what it may be.
         """
-        option = name.replace("_", "-")
+        option = self.names[0].lstrip("-") if self.names else name.replace("_", "-")
         if self.kind is bool:
             if not isinstance(value, bool):
                 raise ConfigError(f"{option} must be true or false, not {value!r}")
@@ -61,8 +68,15 @@ class Setting:
         if isinstance(value, bool) or not isinstance(value, int if self.kind is int else int | float):
             raise ConfigError(f"{option} must be {expected}, not {value!r}")
         if not ((self.low < value if self.above else self.low <= value) and value <= self.high):  # nor nan
-            limits = f"above {self.low:,} and at most" if self.above else f"from {self.low:,} to"
-            raise ConfigError(f"{option} must be {expected} {limits} {self.high:,}, not {value}")
+            raise ConfigError(f"{option} must be {expected} {self._range(value)}, not {value}")
+
+    def _range(self, value: float) -> str:
+        """The range in words; of a wide one the end that ``value`` is beyond."""
+        if self.is_wide and value > self.high:
+            return f"of at most {self.high:,}"
+        if self.is_wide:
+            return f"above {self.low:,}" if self.above else f"of at least {self.low:,}"
+        return f"{f'above {self.low:,} and at most' if self.above else f'from {self.low:,} to'} {self.high:,}"
 
 
 def setting(default: T, help: str, low: float = 0, high: float = math.inf, **more: Any) -> T:  # noqa: A002
@@ -74,7 +88,7 @@ def setting(default: T, help: str, low: float = 0, high: float = math.inf, **mor
 class Config:
     """What the settings share: checks that name the field, and reading from a mapping."""
 
-    panel: ClassVar[str]
+    panel: ClassVar[str | None] = None
     """The heading that their options stand under."""
 
     @classmethod

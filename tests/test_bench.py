@@ -12,12 +12,13 @@ from torch.nn import functional
 
 from chargen.bench import measure, plain_torch
 from chargen.bench.interleaved import Contestant
+from chargen.bench.sizes import SIZES, BenchConfig
 from chargen.errors import ConfigError
 from chargen.text import corpus
 from chargen.training.dropout import Masks
 from chargen.training.torch_network import StackedRNN
 
-SETTINGS = measure.Settings(batch_size=3, bptt=5, precision="fp32", threads=1, rounds=2, seconds=0.1)
+SETTINGS = BenchConfig(batch_size=3, bptt=5, precision="fp32", threads=1, rounds=2, seconds=0.1)
 
 
 @pytest.fixture
@@ -104,7 +105,7 @@ def test_operations_count_every_product() -> None:
 
 def test_char_rnns_batch_is_the_default_for_small_sizes() -> None:
     """Up to hidden size 128 the batch is 50 x 50, above it 64 x 128, unless it is given."""
-    sizes = [measure.regimen(measure.architecture(size), measure.Settings()) for size in measure.SIZES]
+    sizes = [measure.regimen(measure.architecture(size), BenchConfig()) for size in SIZES]
     assert [(train.batch_size, train.bptt) for train in sizes] == [(50, 50), (64, 128), (64, 128)]
 
 
@@ -121,13 +122,13 @@ def test_a_size_that_is_none_is_refused(size: str) -> None:
 def test_settings_out_of_range_are_refused(wrong: dict[str, float]) -> None:
     """There is at least one round, and a turn takes some time."""
     with pytest.raises(ConfigError, match=r"repeats|seconds"):
-        measure.Settings(**wrong)  # type: ignore[arg-type]  # one of two fields, each of its own type
+        BenchConfig(**wrong)  # type: ignore[arg-type]  # one of two fields, each of its own type
 
 
 def test_precision_is_checked_before_measuring(races: list[Sequence[Contestant]]) -> None:
     """A precision that does not exist is an error at once."""
     with pytest.raises(ConfigError, match="precision"):
-        measure.training(["1x8"], measure.Settings(precision="fp8"))
+        measure.training(["1x8"], BenchConfig(precision="fp8"))
     assert races == []
 
 

@@ -7,6 +7,7 @@ import typer
 from typer.testing import CliRunner, Result
 
 from chargen.bench import measure
+from chargen.bench.sizes import SIZES, BenchConfig
 from chargen.cli.bench import bench as command
 from chargen.errors import ConfigError
 
@@ -109,16 +110,16 @@ def test_a_drawn_table_fits_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_defaults_are_the_librarys(asked: list[object]) -> None:
     """Without options the default sizes are measured in both ways with the default settings."""
     run()
-    assert asked == [(kind, measure.SIZES, measure.Settings()) for kind in ("training", "sampling")]
+    assert asked == [(kind, SIZES, BenchConfig()) for kind in ("training", "sampling")]
 
 
 def test_options_reach_the_measurement(asked: list[object]) -> None:
     """Sizes repeat, and every option is a setting."""
     run("--size=1x8", "--size=2x8", "--batch-size=3", "--bptt=5", "--precision=fp32", "--threads=1", "--repeats=2")
-    settings = measure.Settings(batch_size=3, bptt=5, precision="fp32", threads=1, rounds=2)
+    settings = BenchConfig(batch_size=3, bptt=5, precision="fp32", threads=1, rounds=2)
     assert asked == [(kind, ["1x8", "2x8"], settings) for kind in ("training", "sampling")]
     run("--seconds=0.5")
-    assert asked[2:] == [(kind, measure.SIZES, measure.Settings(seconds=0.5)) for kind in ("training", "sampling")]
+    assert asked[2:] == [(kind, SIZES, BenchConfig(seconds=0.5)) for kind in ("training", "sampling")]
 
 
 @pytest.mark.parametrize("kind", ["training", "sampling"])

@@ -49,7 +49,7 @@ def test_joint_distributions_are_those_of_training(cell: str, layers: int, skip:
 
 def test_one_missing_character_is_enumerated() -> None:
     """Its candidates' probabilities are the whole distribution: they sum to 1, the likeliest first."""
-    found = infiller().fill(np.array([0, 1, 2, 3]), [2], count=5)
+    found = infiller().fill(np.array([0, 1, 2, 3]), [2], candidates=5)
     probabilities = [each.probability for each in found]
     assert sum(probabilities) == pytest.approx(1)
     assert probabilities == sorted(probabilities, reverse=True)
@@ -63,9 +63,7 @@ def test_what_stands_at_missing_places_does_not_matter(missing: list[int]) -> No
     fill, ids = infiller(), np.array([0, 1, 2, 3, 4, 0])
     other = ids.copy()
     other[missing] = (other[missing] + 2) % 5
-    assert fill.fill(ids, missing, chains=8, sweeps=4, burn_in=1) == fill.fill(
-        other, missing, chains=8, sweeps=4, burn_in=1
-    )
+    assert fill.fill(ids, missing, chains=8, sweeps=4) == fill.fill(other, missing, chains=8, sweeps=4)
 
 
 def stationary(fill: Infiller, ids: NDArray[np.int64], places: list[int]) -> NDArray[np.float64]:
@@ -92,7 +90,7 @@ def test_gibbs_samples_follow_the_exact_chain(places: list[int]) -> None:
     """Shares and marginals of two missing characters, next to each other or apart, are those of the exact chain."""
     fill, ids = infiller(scale=1.0), np.array([0, 1, 2, 3, 4, 0])
     wanted = stationary(fill, ids, places)
-    found = fill.fill(ids, places, chains=400, sweeps=30, count=25)
+    found = fill.fill(ids, places, chains=400, sweeps=30, candidates=25)
     for each in found[:5]:
         a, b = fill.vocab.encode(each.fill)
         assert each.probability == pytest.approx(wanted[a, b], abs=0.03)
@@ -118,7 +116,7 @@ def test_the_unknown_id_is_never_filled_in() -> None:
 
 def test_lengths_are_compared() -> None:
     """With a range of lengths every length is tried, and the shares of all candidates sum to 1."""
-    found = infiller().of_lengths("ab", "cd", range(1, 4), chains=8, sweeps=4, burn_in=1, count=3)
+    found = infiller().of_lengths("ab", "cd", range(1, 4), chains=8, sweeps=4, candidates=3)
     assert {len(each.fill) for each in found} == {1, 2, 3}
     assert sum(each.probability for each in found) == pytest.approx(1)
     assert all(each.text == f"ab{each.fill}cd" for each in found)

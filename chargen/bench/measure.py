@@ -15,43 +15,15 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from chargen.bench.interleaved import Contestant, race
+from chargen.bench.sizes import SMALL, WINDOWS, BenchConfig
 from chargen.config import ModelConfig, TrainConfig
 from chargen.errors import ConfigError
 from chargen.inference.generate import generate
 from chargen.inference.numpy_network import Network
 from chargen.text import corpus
 
-SIZES: Final = ("2x128", "2x512", "1x1024")
 BATCHES: Final = (1, 64)
 """Texts written at once in the two measurements of sampling."""
-_SMALL: Final = 128
-
-
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """How to measure.
-
-    Attributes:
-        batch_size: Of training; 0 for char-rnn's 50 up to hidden size 128, and 64 above.
-        bptt: Of training; 0 for char-rnn's 50 up to hidden size 128, and 128 above.
-        precision: Of chargen's training and of the bare products; the plain loop's is fp32.
-        threads: For every contestant; 0 for all cores, but for chargen's training, which chooses.
-        rounds: How often each contestant takes its turn.
-        seconds: How long a turn lasts, at least.
-    """
-
-    batch_size: int = 0
-    bptt: int = 0
-    precision: str = TrainConfig.precision
-    threads: int = TrainConfig.threads
-    rounds: int = 5
-    seconds: float = 1.0
-
-    def __post_init__(self) -> None:
-        if self.rounds < 1:
-            raise ConfigError(f"repeats must be a whole number of at least 1, not {self.rounds}")
-        if not 0 < self.seconds <= 3600:
-            raise ConfigError(f"seconds must be a number above 0 and at most 3600, not {self.seconds}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,15 +72,15 @@ def architecture(size: str) -> ModelConfig:
     return ModelConfig(vocab_size=vocab_size, num_layers=int(layers), hidden_size=int(hidden), skip=False)
 
 
-def regimen(model: ModelConfig, settings: Settings) -> TrainConfig:
+def regimen(model: ModelConfig, settings: BenchConfig) -> TrainConfig:
     """How ``model`` is trained: with nothing that the plain loop does not do too, so without regularisation."""
     from chargen.training import hardware
 
     precision = hardware.choose_precision(settings.precision, "cpu")
-    small = model.hidden_size <= _SMALL
+    large = model.hidden_size > SMALL
     return TrainConfig(
-        batch_size=settings.batch_size or (50 if small else 64),
-        bptt=settings.bptt or (50 if small else 128),
+        batch_size=settings.batch_size or WINDOWS["batch_size"][large],
+        bptt=settings.bptt or WINDOWS["bptt"][large],
         precision=precision,
         device="cpu",
         threads=hardware.choose_threads(settings.threads, model, precision),
@@ -120,7 +92,7 @@ def regimen(model: ModelConfig, settings: Settings) -> TrainConfig:
     )
 
 
-def training(sizes: Sequence[str], settings: Settings) -> Iterator[TrainingRow]:
+def training(sizes: Sequence[str], settings: BenchConfig) -> Iterator[TrainingRow]:
     """The speed of training on Alice, a row a size.
 
     Raises:
@@ -155,7 +127,7 @@ def training(sizes: Sequence[str], settings: Settings) -> Iterator[TrainingRow]:
     return (row(*plan) for plan in plans)
 
 
-def sampling(sizes: Sequence[str], settings: Settings) -> Iterator[SamplingRow]:
+def sampling(sizes: Sequence[str], settings: BenchConfig) -> Iterator[SamplingRow]:
     """The speed of sampling, a row a size and number of texts written at once.
 
     Raises:
@@ -196,7 +168,7 @@ class _Result(NamedTuple):
     share: float
 
     @classmethod
-    def of(cls, chargen: Contestant, plain: Contestant, bare: Contestant, settings: Settings) -> "_Result":
+    def of(cls, chargen: Contestant, plain: Contestant, bare: Contestant, settings: BenchConfig) -> "_Result":
         rates = race([chargen, plain, bare], rounds=settings.rounds, seconds=settings.seconds)
         speeds = np.median(rates, axis=0)
         ratios = np.median(rates[:, :1] / rates, axis=0)
@@ -279,7 +251,7 @@ def training_operations(model: ModelConfig) -> int:
     return 6 * sum(math.prod(shape) for shape in shapes.values() if len(shape) == 2)
 
 
-def machine(settings: Settings) -> dict[str, Any]:
+def machine(settings: BenchConfig) -> dict[str, Any]:
     """What the figures depend on beside chargen."""
     from chargen.training import hardware
 

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
 import typer
 
+from chargen.bench.sizes import SIZES, BenchConfig
 from chargen.cli import options
 from chargen.cli.output import tables
 from chargen.cli.output.terminal import print_json
-from chargen.config import PRECISIONS
 
 if TYPE_CHECKING:
     from chargen.bench.measure import SamplingRow, TrainingRow
@@ -27,43 +27,28 @@ _TRAINING: Final = (
 _SAMPLING: Final = "bandwidth is the speed at which bare NumPy products of the same sizes read the weights"
 
 
-def _option(text: str, **more: Any) -> Any:
-    return typer.Option(help=text, show_default=False, **more)
-
-
+@options.settings(BenchConfig)
 def bench(
     *,
     size: Annotated[
-        list[str] | None, _option("Layers x hidden size; repeatable. Without any 2x128, 2x512 and 1x1024.")
+        list[str] | None,
+        typer.Option(help=f"Layers x hidden size; repeatable. Without any {', '.join(SIZES)}.", show_default=False),
     ] = None,
-    batch_size: Annotated[int | None, _option("Of training; without it 50 up to hidden size 128, 64 above.")] = None,
-    bptt: Annotated[int | None, _option("Of training; without it 50 up to hidden size 128, 128 above.")] = None,
-    precision: Annotated[str | None, _option(f"Of our training: one of {', '.join(PRECISIONS)}.")] = None,
-    threads: Annotated[int | None, _option("CPU threads of each contestant; without it as training chooses.")] = None,
-    repeats: Annotated[int | None, _option("Rounds in which the contestants take turns; without it 5.")] = None,
-    seconds: Annotated[float | None, _option("Length of a turn, at least; without it 1.")] = None,
     training: Annotated[bool, typer.Option("--training", help="Measure training alone.")] = False,
     sampling: Annotated[bool, typer.Option("--sampling", help="Measure sampling alone.")] = False,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
+    **settings: Any,
 ) -> None:
     """Measure how fast this machine trains and samples, beside the plain way in PyTorch."""
     from chargen.bench import measure
 
-    given: dict[str, Any] = {
-        "batch_size": batch_size,
-        "bptt": bptt,
-        "precision": precision,
-        "threads": threads,
-        "rounds": repeats,
-        "seconds": seconds,
-    }
-    settings = measure.Settings(**{name: value for name, value in given.items() if value is not None})
-    sizes = size or measure.SIZES
+    config = BenchConfig(**settings)
+    sizes = size or SIZES
     both = training == sampling
-    trained = _measured(measure.training(sizes, settings), _trained, quiet) if training or both else []
-    sampled = _measured(measure.sampling(sizes, settings), _sampled, quiet) if sampling or both else []
-    facts = measure.machine(settings)
+    trained = _measured(measure.training(sizes, config), _trained, quiet) if training or both else []
+    sampled = _measured(measure.sampling(sizes, config), _sampled, quiet) if sampling or both else []
+    facts = measure.machine(config)
     if as_json:
         rows = {"training": [asdict(row) for row in trained], "sampling": [asdict(row) for row in sampled]}
         print_json(rows | {"machine": facts})

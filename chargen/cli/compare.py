@@ -1,7 +1,7 @@
 """``chargen compare``."""
 
 import dataclasses
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -9,13 +9,13 @@ from chargen import presets
 from chargen.cli import options
 from chargen.cli.output import tables
 from chargen.cli.output.terminal import print_json
-from chargen.config import CELLS, ModelConfig, TrainConfig
+from chargen.config import CELLS, CompareConfig, ModelConfig, TrainConfig
 
 if TYPE_CHECKING:
     from chargen.experiments.compare import Result, Row
 
-_BUDGET = "Budget"
 _RUN = "Run"
+MINUTES: Final = 2.0
 
 
 def _option(panel: str, text: str, **more: Any) -> Any:
@@ -23,6 +23,7 @@ def _option(panel: str, text: str, **more: Any) -> Any:
     return typer.Option(help=text, rich_help_panel=panel, show_default=False, **more)
 
 
+@options.settings(CompareConfig)
 @options.settings(
     ModelConfig,
     TrainConfig,
@@ -40,14 +41,13 @@ def compare(
     ] = None,
     *,
     cells: Annotated[str, typer.Option(help="Which cells, with commas between.")] = ",".join(CELLS),
-    parameters: Annotated[
-        int, typer.Option(help="Parameters of each network; its hidden size follows.", rich_help_panel=_BUDGET)
-    ] = 500_000,
-    minutes: Annotated[float | None, _option(_BUDGET, "Time for each training; 2 where --steps is not given.")] = None,
-    steps: Annotated[int | None, _option(_BUDGET, "Optimizer steps of each training, instead of a time.")] = None,
-    seeds: Annotated[
-        int, typer.Option(help="Trainings of each cell, with different seeds.", rich_help_panel=_BUDGET)
-    ] = 1,
+    minutes: Annotated[
+        float | None,
+        _option(CompareConfig.panel, f"Minutes of a training; {MINUTES:g} where --steps is not given."),
+    ] = None,
+    steps: Annotated[
+        int | None, _option(CompareConfig.panel, "Optimizer steps of each training, instead of a time.")
+    ] = None,
     run: Annotated[str | None, _option(_RUN, "What the runs' names begin with; they are NAME-CELL.")] = None,
     overwrite: Annotated[bool, _option(_RUN, "Replace runs of the same names.")] = False,
     as_json: options.Json = False,
@@ -78,8 +78,6 @@ def compare(
             texts,
             text,
             [cell.strip() for cell in cells.lower().split(",") if cell.strip()],
-            parameters=parameters,
-            seeds=seeds,
             name=run,
             overwrite=overwrite,
             speed=measured_speed,
@@ -113,7 +111,7 @@ def _budget(minutes: float | None, steps: int | None) -> dict[str, Any]:
     if minutes is not None and steps is not None:
         raise ConfigError("--minutes and --steps are two budgets; give one of them")
     if steps is None:
-        minutes = 2.0 if minutes is None else minutes
+        minutes = MINUTES if minutes is None else minutes
         if not minutes > 0:
             raise ConfigError(f"minutes must be above 0, not {minutes:g}")
         return {"minutes": minutes}

@@ -1,16 +1,16 @@
 """``chargen gradflow``."""
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
 from chargen import presets
 from chargen.cli import options
 from chargen.cli.output.terminal import print_json
-from chargen.config import CELLS, ModelConfig, TrainConfig
+from chargen.config import CELLS, FRESH, GradflowConfig, ModelConfig, TrainConfig
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -20,18 +20,12 @@ if TYPE_CHECKING:
     from chargen.experiments.networks import Subject
 
 
-_FRESH: Final = "Fresh networks"
-
-
-def _fresh(text: str) -> Any:
-    return typer.Option(help=text, rich_help_panel=_FRESH, show_default=False)
-
-
+@options.settings(GradflowConfig)
 @options.settings(
     ModelConfig,
     TrainConfig,
     only=["num_layers", "hidden_size", "seed"],
-    panel=_FRESH,
+    panel=FRESH,
     defaults={"hidden_size": "by the text's size"},
 )
 def gradflow(
@@ -40,12 +34,12 @@ def gradflow(
         typer.Argument(help="Checkpoints, runs' folders or names; without any, the newest run.", show_default=False),
     ] = None,
     *,
-    cell: Annotated[list[str] | None, _fresh(f"Measure one of this cell: {', '.join(CELLS)}; repeatable.")] = None,
-    recurrent_scale: Annotated[
-        float | None, _fresh("Multiply the recurrent weights; then train so, with clipping and without.")
+    cell: Annotated[
+        list[str] | None,
+        typer.Option(
+            help=f"Measure one of this cell: {', '.join(CELLS)}; repeatable.", rich_help_panel=FRESH, show_default=False
+        ),
     ] = None,
-    grad_clip: Annotated[float | None, _fresh("Largest gradient norm of that training; without, 1.")] = None,
-    steps: Annotated[int | None, _fresh("Steps of that training; without, 300.")] = None,
     text: Annotated[
         str | None,
         typer.Option(
@@ -53,8 +47,6 @@ def gradflow(
             show_default=False,
         ),
     ] = None,
-    lags: Annotated[int, typer.Option(min=1, max=10_000, help="Characters to look back.")] = 100,
-    positions: Annotated[int, typer.Option(min=1, help="Predictions to average over.")] = 256,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
     **settings: Any,
@@ -68,7 +60,9 @@ def gradflow(
     See Hochreiter 1991; Bengio, Simard and Frasconi 1994; Pascanu, Mikolov and Bengio 2013.
     """
     cells = [name.strip() for each in cell or () for name in each.lower().split(",") if name.strip()]
-    _check(cells, settings, recurrent_scale, grad_clip, steps)
+    measuring = options.taken(settings, GradflowConfig)
+    _refuse_without_effect(cells, settings, measuring)
+    config, is_trained = GradflowConfig(**measuring), "recurrent_scale" in measuring
     from tqdm import tqdm
 
     from chargen.cli.output.gradflow import Report
@@ -77,13 +71,13 @@ def gradflow(
     names: list[str | None] = [*(checkpoint or ())]
     if not (names or cells):
         names = [None]
-    work = 2 * len(names) + len(cells) * (1 if recurrent_scale is None else 3)
+    work = 2 * len(names) + len(cells) * (3 if is_trained else 1)
     with tqdm(total=work, desc="measuring", disable=quiet or not sys.stderr.isatty(), leave=False) as bar:
         subjects, clippings = _of_checkpoints(names, text)
-        fresh, trials = _of_cells(cells, text, settings, recurrent_scale, grad_clip or 1.0, steps or 300, bar)
+        fresh, trials = _of_cells(cells, text, settings, config, bar, is_trained=is_trained)
         flows = []
         for subject in [*subjects, *fresh]:
-            flows.append((subject, measure(subject.network, subject.ids, lags=lags, positions=positions)))
+            flows.append((subject, measure(subject.network, subject.ids, lags=config.lags, positions=config.positions)))
             bar.update()
     if not quiet:
         told = [note for each in subjects for note in each.notes]
@@ -97,25 +91,16 @@ def gradflow(
         report.show()
 
 
-def _check(
-    cells: Sequence[str],
-    settings: Mapping[str, Any],
-    recurrent_scale: float | None,
-    grad_clip: float | None,
-    steps: int | None,
-) -> None:
-    """Refuse options that would have no effect, or no sensible one."""
+def _refuse_without_effect(cells: Sequence[str], network: Collection[str], measuring: Collection[str]) -> None:
+    """Refuse options that would change nothing."""
     from chargen.errors import ConfigError
 
-    if not cells and (settings or recurrent_scale is not None):
+    if not cells and (network or "recurrent_scale" in measuring):
         raise ConfigError("--layers, --hidden-size, --seed and --recurrent-scale are for fresh networks; name a --cell")
-    for name, value in (("grad-clip", grad_clip), ("steps", steps)):
-        if value is not None and recurrent_scale is None:
-            raise ConfigError(f"--{name} is about the training that comes with --recurrent-scale; give that too")
-        if value is not None and not value > 0:
-            raise ConfigError(f"{name} must be above 0, not {value:g}")
-    if recurrent_scale is not None and not 0 < recurrent_scale < 1e6:
-        raise ConfigError(f"recurrent-scale must be above 0 and below 1000000, not {recurrent_scale:g}")
+    for name in ("grad_clip", "steps"):
+        if name in measuring and "recurrent_scale" not in measuring:
+            option = name.replace("_", "-")
+            raise ConfigError(f"--{option} is about the training that comes with --recurrent-scale; give that too")
 
 
 def _of_checkpoints(checkpoints: Sequence[str | None], text: str | None) -> "tuple[list[Subject], dict[str, Clipping]]":
@@ -140,12 +125,12 @@ def _of_cells(
     cells: Sequence[str],
     text: str | None,
     settings: Mapping[str, Any],
-    recurrent_scale: float | None,
-    grad_clip: float,
-    steps: int,
+    config: GradflowConfig,
     bar: "tqdm[NoReturn]",
+    *,
+    is_trained: bool,
 ) -> "tuple[list[Subject], list[Trial]]":
-    """Fresh networks and, with a scale, two short trainings of each, one without clipping."""
+    """Fresh networks and, where ``is_trained``, two short trainings of each, one without clipping."""
     if not cells:
         return [], []
     from chargen.cli.output.gradflow import Trial
@@ -154,7 +139,7 @@ def _of_cells(
     from chargen.text.corpus import Texts
 
     corpus = Texts(sources=() if text is None else (text,)).load()
-    scale = 1.0 if recurrent_scale is None else recurrent_scale
+    scale = config.recurrent_scale
     subjects, trials = [], []
     for cell in dict.fromkeys(cells):
         model, train = presets.settings(len(corpus), len(corpus.vocab), cell=cell, **settings)
@@ -162,8 +147,8 @@ def _of_cells(
         ids = corpus.ids[held_out:] if text is None else corpus.ids
         subject = of_cell(model, ids, seed=train.seed, recurrent_scale=scale)
         subjects.append(subject)
-        for limit in (0.0, grad_clip) if recurrent_scale is not None else ():
-            short = replace(train, steps=steps, grad_clip=limit)
+        for limit in (0.0, config.grad_clip) if is_trained else ():
+            short = replace(train, steps=config.steps, grad_clip=limit)
             trials.append(Trial(subject.name, limit, descend(corpus, model, short, recurrent_scale=scale)))
             bar.update()
     return subjects, trials

@@ -7,6 +7,7 @@ import typer
 
 from chargen.cli import options
 from chargen.cli.output.terminal import print_json
+from chargen.config import InfillConfig
 
 if TYPE_CHECKING:
     from chargen.inference.infill import Candidate
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 BLANK = "_"
 
 
+@options.settings(InfillConfig)
 def infill(
     checkpoint: Annotated[str, typer.Argument(help="A bidirectional checkpoint: a file, a run's folder or name.")],
     text: Annotated[str, typer.Argument(help="The text, each missing character marked with the blank.")],
@@ -27,11 +29,8 @@ def infill(
             help="Size of the gap that a single blank stands for: 4, or a range as in 2-6.", show_default=False
         ),
     ] = None,
-    candidates: Annotated[int, typer.Option("--candidates", "-c", help="Fillings to show, at most.")] = 5,
-    chains: Annotated[int, typer.Option(help="Gibbs chains side by side, for more than one missing character.")] = 64,
-    sweeps: Annotated[int, typer.Option(help="Passes of each chain; the first quarter is not counted.")] = 20,
-    seed: Annotated[int, typer.Option(help="Of the samples.")] = 1,
     as_json: options.Json = False,
+    **settings: Any,
 ) -> None:
     """Fill gaps in a text from both sides, with a model trained with --bidirectional.
 
@@ -43,14 +42,6 @@ def infill(
     from chargen.errors import ConfigError
     from chargen.inference.infill import Infiller
 
-    for name, value, least in (
-        ("candidates", candidates, 1),
-        ("chains", chains, 1),
-        ("sweeps", sweeps, 1),
-        ("seed", seed, 0),
-    ):
-        if value < least:
-            raise ConfigError(f"{name} must be a whole number of at least {least}, not {value}")
     sizes = None if length is None else _lengths(length)
     model = load(checkpoint)
     infiller = Infiller(model.checkpoint.model, model.checkpoint.weights, model.vocab)
@@ -61,17 +52,11 @@ def infill(
     if blank is None and BLANK in model.vocab:
         options.note(f"{BLANK!r} marks missing characters here, though the model knows it as a character")
     parts = _known(text.split(blank or BLANK), model.vocab)
-    how: dict[str, Any] = {
-        "chains": chains,
-        "sweeps": sweeps,
-        "burn_in": sweeps // 4,
-        "seed": seed,
-        "count": candidates,
-    }
+    most = InfillConfig(**settings).candidates
     if sizes is None:
-        found = infiller.between(parts, [1] * (len(parts) - 1), **how)
+        found = infiller.between(parts, [1] * (len(parts) - 1), **settings)
     elif len(parts) == 2:
-        found = infiller.of_lengths(parts[0], parts[1], sizes, **how)[:candidates]
+        found = infiller.of_lengths(parts[0], parts[1], sizes, **settings)[:most]
     else:
         raise ConfigError(f"--length takes a text with a single blank, not {len(parts) - 1}")
     if as_json:

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from tqdm import tqdm
 
 NOTES: Final = 10
-WIDEST: Final = 65536  # what a range ends with at most, to tell something
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
@@ -43,7 +42,8 @@ def settings(
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """A decorator that gives a command an option for each setting of ``kinds``, after its own options.
 
-    The command takes them as ``**settings``, and gets those that were given, by their names, each within its range.
+    The command takes them as ``**settings``, and gets those that were given, by their names, each within its range. It
+    may be decorated more than once.
 
     Args:
         kinds: Where the settings are declared.
@@ -61,22 +61,31 @@ def settings(
     parameters = [_parameter(kind, name, panel, (defaults or {}).get(name)) for name, kind in declared.items()]
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        signature = inspect.signature(command)
+        before = [at for at in signature.parameters.values() if at.kind is not at.VAR_KEYWORD]
+        decorated = "invocation" in signature.parameters
+
         @functools.wraps(command)
         def with_settings(*, invocation: typer.Context, **arguments: Any) -> None:
             values = {name: arguments.pop(name) for name in declared}
             given = {name: value for name, value in values.items() if _is_given(invocation, name)}
             for name, value in given.items():
                 declared[name].settings()[name].check(name, value)
+            if decorated:
+                arguments["invocation"] = invocation
             command(**arguments, **given)
 
-        signature = inspect.signature(command)
-        named = [at for at in signature.parameters.values() if at.kind is not at.VAR_KEYWORD]
-        invocation = inspect.Parameter("invocation", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
-        taken = signature.replace(parameters=[*named, *parameters, invocation])
-        with_settings.__signature__ = taken  # type: ignore[attr-defined]
+        if not decorated:
+            before.append(inspect.Parameter("invocation", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context))
+        with_settings.__signature__ = signature.replace(parameters=before + parameters)  # type: ignore[attr-defined]
         return with_settings
 
     return decorate
+
+
+def taken(given: dict[str, Any], kind: type[Config]) -> dict[str, Any]:
+    """Those of the settings given that are of one kind, taken out of ``given``."""
+    return {name: given.pop(name) for name in kind.settings() if name in given}
 
 
 def _parameter(kind: type[Config], name: str, panel: str | None, default: str | None) -> inspect.Parameter:
@@ -105,7 +114,7 @@ def _metavar(setting: Setting) -> str | None:
     """What a person may put in: the choices or, where it tells something, the range."""
     if setting.choices:
         return "|".join(setting.choices)
-    if setting.kind is bool or setting.high > WIDEST:
+    if setting.kind is bool or setting.is_wide:
         return None
     return f"{setting.low:g}..{setting.high:g}"
 

@@ -9,7 +9,7 @@ import typer
 
 from chargen.cli import options
 from chargen.cli.output.terminal import print_json
-from chargen.config import AdaptConfig, SamplerConfig
+from chargen.config import LENGTH, AdaptConfig, SamplerConfig
 
 if TYPE_CHECKING:
     from chargen.inference.generate import Ending
@@ -28,7 +28,7 @@ def sample(
     prompt_file: Annotated[
         str | None, typer.Option(help="Continue the text in this file; - is stdin.", show_default=False)
     ] = None,
-    length: Annotated[int, typer.Option("--length", "-n", help="New characters, at most.")] = 500,
+    length: Annotated[int, typer.Option("--length", "-n", help="New characters, at most.")] = LENGTH,
     stop: Annotated[
         list[str] | None, typer.Option(help="End before this string; repeatable.", show_default=False)
     ] = None,
@@ -86,7 +86,7 @@ def sample(
         raise ConfigError(f"--save-state keeps where one text stops; --num-samples {num_samples} writes several")
     if adapt_to == "-" and (prompt_file == "-" or interactive):
         raise ConfigError("--adapt-to - needs standard input for itself; leave out --interactive and --prompt-file -")
-    adapting = {name: settings.pop(name) for name in AdaptConfig.settings() if name in settings}
+    adapting = options.taken(settings, AdaptConfig)
     if adapt_to is None:
         options.refuse_without("--adapt-to", adapting)
     model = load(checkpoint)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from chargen import presets
-from chargen.config import CELLS, ModelConfig, TrainConfig
+from chargen.config import CELLS, CompareConfig, ModelConfig, TrainConfig
 from chargen.errors import ConfigError, RunError
 from chargen.store import runs
 from chargen.store.checkpoint import Evaluation, load
@@ -106,8 +106,8 @@ def plan(
     corpus: Corpus,
     cells: Sequence[str],
     *,
-    parameters: int = 500_000,
-    seeds: int = 1,
+    parameters: int = CompareConfig.parameters,
+    seeds: int = CompareConfig.seeds,
     name: str | None = None,
     overwrite: bool = False,
     root: Path = runs.ROOT,
@@ -140,8 +140,7 @@ def plan(
     twice = sorted({cell for cell in cells if cells.count(cell) > 1})
     if twice:
         raise ConfigError(f"cell {twice[0]} is named twice; several seeds of a cell come with --seeds")
-    if seeds < 1:
-        raise ConfigError(f"seeds must be a whole number of at least 1, not {seeds}")
+    CompareConfig(parameters=parameters, seeds=seeds)  # refuses numbers that make no sense
     wanted = {
         "learning_rate": min(cell.most_learning_rate for cell in CELLS.values()),
         **wanted,

@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from chargen.config import ModelConfig, TrainConfig
+from chargen.config import GradflowConfig, ModelConfig, TrainConfig
 from chargen.errors import CorpusError, TrainingError
 from chargen.store.checkpoint import Checkpoint
 from chargen.text.corpus import Corpus
@@ -68,7 +68,9 @@ class Flow:
     positions: int
 
 
-def measure(network: StackedRNN, ids: Ids, *, lags: int = 100, positions: int = 256) -> Flow:
+def measure(
+    network: StackedRNN, ids: Ids, *, lags: int = GradflowConfig.lags, positions: int = GradflowConfig.positions
+) -> Flow:
     """The gradient norms of ``network`` on a text, exact at every position, by back-propagation through the steps.
 
     Args:

@@ -17,7 +17,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from chargen.config import ModelConfig
+from chargen.config import InfillConfig, ModelConfig
 from chargen.errors import CheckpointError, TextError
 from chargen.inference.generate import start_id
 from chargen.inference.numpy_cells import Floats
@@ -80,11 +80,10 @@ class Infiller:
         ids: Ids,
         missing: Sequence[int],
         *,
-        chains: int = 64,
-        sweeps: int = 20,
-        burn_in: int = 5,
-        seed: int = 1,
-        count: int = 5,
+        chains: int = InfillConfig.chains,
+        sweeps: int = InfillConfig.sweeps,
+        seed: int = InfillConfig.seed,
+        candidates: int = InfillConfig.candidates,
     ) -> list[Candidate]:
         """The likeliest ways to fill the gaps, the best one first.
 
@@ -92,24 +91,23 @@ class Infiller:
             ids: The text, (N,); what stands at missing places does not matter.
             missing: The missing places, ascending.
             chains: Gibbs chains, run side by side.
-            sweeps: Passes of each chain over the missing places.
-            burn_in: Passes before samples are counted.
+            sweeps: Passes of each chain over the missing places; the first quarter is not counted.
             seed: Of the samples; one missing character needs none.
-            count: Candidates to give, at most.
+            candidates: How many to give, at most.
 
         Raises:
             TextError: nothing is missing, or more than ``LONGEST`` characters are.
         """
         if len(missing) == 1:
             (marginal,) = self.marginals(ids, missing)
-            best = np.argsort(-marginal, kind="stable")[:count]
+            best = np.argsort(-marginal, kind="stable")[:candidates]
             return [self._candidate(ids, missing, (int(at),), float(marginal[at])) for at in best if marginal[at] > 0]
         counts: Counter[tuple[int, ...]] = Counter()
         for sweep, (fills, _) in enumerate(self._gibbs(ids, missing, chains, sweeps, seed)):
-            if sweep >= burn_in:
+            if sweep >= sweeps // 4:
                 counts.update(map(tuple, fills.tolist()))
         total = counts.total()
-        return [self._candidate(ids, missing, fill, seen / total) for fill, seen in counts.most_common(count)]
+        return [self._candidate(ids, missing, fill, seen / total) for fill, seen in counts.most_common(candidates)]
 
     def between(self, parts: Sequence[str], gaps: Sequence[int], **how: Any) -> list[Candidate]:
         """``fill`` for the texts ``parts`` with gaps of the sizes ``gaps`` between them."""
@@ -122,7 +120,7 @@ class Infiller:
         return self.fill(np.concatenate(pieces), missing, **how)
 
     def of_lengths(self, before: str, after: str, lengths: Iterable[int], **how: Any) -> list[Candidate]:
-        """Candidates for a gap of unknown size, the best one first.
+        """The ``candidates`` of each length for a gap of unknown size, the best one first.
 
         Those of all lengths are compared by the forward half's probability of the filling and of what follows it;
         their probabilities are shares among the candidates found.
@@ -135,7 +133,13 @@ class Infiller:
         return [dataclasses.replace(found[at], probability=float(shares[at])) for at in best]
 
     def marginals(
-        self, ids: Ids, missing: Sequence[int], *, chains: int = 64, sweeps: int = 20, burn_in: int = 5, seed: int = 1
+        self,
+        ids: Ids,
+        missing: Sequence[int],
+        *,
+        chains: int = InfillConfig.chains,
+        sweeps: int = InfillConfig.sweeps,
+        seed: int = InfillConfig.seed,
     ) -> Probabilities:
         """The distribution of each missing character given the known ones alone, (number missing, V).
 
@@ -143,15 +147,17 @@ class Infiller:
         varies less than counting would (Gelfand and Smith 1990, section 2.3).
         """
         if len(missing) == 1:
-            sweeps, burn_in, chains = 1, 0, 1
+            sweeps, chains = 1, 1
         total, kept = np.zeros((len(missing), self.left.config.vocab_size)), 0
         for sweep, (_, conditionals) in enumerate(self._gibbs(ids, missing, chains, sweeps, seed)):
-            if sweep >= burn_in:
+            if sweep >= sweeps // 4:
                 total += conditionals
                 kept += 1
         return total / kept
 
-    def left_marginals(self, ids: Ids, missing: Sequence[int], *, chains: int = 64, seed: int = 1) -> Probabilities:
+    def left_marginals(
+        self, ids: Ids, missing: Sequence[int], *, chains: int = InfillConfig.chains, seed: int = InfillConfig.seed
+    ) -> Probabilities:
         """The same from what stands before the gaps alone: the forward half's, averaged over what it writes there."""
         first, stop = self._region(ids, missing)
         _, _, marginals = self._forward_fill(ids, missing, first, stop, chains, np.random.default_rng(seed))
