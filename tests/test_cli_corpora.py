@@ -11,14 +11,14 @@ from typer.testing import CliRunner, Result
 from chargen.cli.corpora import corpora
 from chargen.errors import ConfigError
 from chargen.text import cache
-from chargen.text.vocab import Vocab
+from chargen.text.id_file import Header
 
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A cache folder with one large corpus in it."""
     monkeypatch.setenv("CHARGEN_CACHE_DIR", str(tmp_path / "cache"))
-    cache.save("key", cache.Header("tale", Vocab("ab"), "", 0, 1500), [np.zeros(1500, np.uint8)])
+    cache.save(Header("tale", "ab", False, "", 1, 0, 1500), [np.zeros(1500, np.uint8)])
     return tmp_path / "cache"
 
 

@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from chargen.config import ModelConfig, SamplerConfig, TrainConfig
+from chargen.text.id_file import Ids
 
 State = tuple[Tensor, Tensor]
 
@@ -33,11 +33,11 @@ class PlainLSTM(nn.Module):
         return self.readout(hidden), state
 
 
-def plain_training(config: ModelConfig, train: TrainConfig, ids: NDArray[np.unsignedinteger]) -> Iterator[int]:
+def plain_training(config: ModelConfig, train: TrainConfig, ids: Ids) -> Iterator[int]:
     """The textbook loop in float32 on ``ids`` (N,), one step a turn: Adam, gradient clipping, carried state."""
     network = PlainLSTM(config)
     optimizer = torch.optim.Adam(network.parameters(), lr=train.learning_rate)
-    columns = torch.from_numpy(ids.astype(np.int64))[: len(ids) // train.batch_size * train.batch_size]
+    columns = torch.from_numpy(ids[:].astype(np.int64))[: len(ids) // train.batch_size * train.batch_size]
     columns = columns.view(train.batch_size, -1).t().contiguous()  # (N / B, B)
     total_loss = 0.0
     while True:

@@ -144,7 +144,7 @@ def _of_cells(
     for cell in dict.fromkeys(cells):
         model, train = presets.settings(len(corpus), len(corpus.vocab), cell=cell, **settings)
         held_out = corpus.split(train.val_fraction, train.test_fraction).train.stop
-        ids = corpus.ids[held_out:] if text is None else corpus.ids
+        ids = corpus.ids[held_out if text is None else 0 :]
         subject = of_cell(model, ids, seed=train.seed, recurrent_scale=scale)
         subjects.append(subject)
         for limit in (0.0, config.grad_clip) if is_trained else ():

@@ -6,7 +6,6 @@ it. The second start on a large one reads nothing but the cache.
 
 import contextlib
 import hashlib
-import mmap
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 from chargen.errors import ConfigError, CorpusError
 from chargen.text import cache
 from chargen.text.decode import STDIN, check_encoding, decoded
+from chargen.text.id_file import Header, Ids, MappedIds, id_type
 from chargen.text.sources import Builtin, Source, builtin, find
 from chargen.text.vocab import CODE_POINTS, Vocab
 
@@ -47,14 +47,14 @@ class Corpus:
 
     Attributes:
         name: Of the built-in corpus, file or folder it was read from.
-        ids: Shape (N,), the smallest unsigned type that holds every id; read-only.
+        ids: Shape (N,), the smallest unsigned type that holds every id; read-only, in memory or in a file.
         vocab: What the ids mean.
         sha256: Of the normalised text in UTF-8.
         unknown: How many characters fell to the reserved unknown id.
     """
 
     name: str
-    ids: NDArray[np.unsignedinteger]
+    ids: Ids
     vocab: Vocab
     sha256: str
     unknown: int
@@ -82,14 +82,9 @@ class Corpus:
         return Split(range(train), range(train, val), range(val, len(self)))
 
     def release(self) -> None:
-        """Let go of the pages of a memory-mapped text that were read, so that resident memory does not grow.
-
-        The ids stay valid: what is read again comes from the system's file cache. Nothing happens to ids in memory,
-        or where the system has no such call.
-        """
-        base: object = self.ids.base
-        if isinstance(base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
-            base.madvise(mmap.MADV_DONTNEED)
+        """Let go of what was read of ids in a file, so that resident memory does not grow; they stay valid."""
+        if isinstance(self.ids, MappedIds):
+            self.ids.release()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,25 +140,48 @@ def load(
 def _load(text: "_Text", min_count: int) -> Corpus:
     signature = text.signature()
     link = None if signature is None else cache.key(signature, min_count)
-    if link is not None and (hit := cache.load(cache.follow(link))):
+    if link is not None and (hit := _cached(text, min_count, cache.follow(link))):
         return Corpus(text.name, *hit)
-    counts, sha256 = _count(text)
-    vocab, unknown = _vocab(text.name, counts, min_count)
-    chunks = _encode(text, signature, vocab, int(counts.sum()))
-    dtype = cache.id_type(vocab)
-    if counts.sum() * dtype.itemsize <= IN_MEMORY:
+    header = _header(text, min_count)
+    chunks = _encode(text, signature, header)
+    if header.size <= IN_MEMORY:
         ids = np.concatenate(list(chunks))
         ids.flags.writeable = False
-        return Corpus(text.name, ids, vocab, sha256, unknown)
-    entry = cache.key(sha256, min_count)
-    if cache.load(entry) is None:
-        cache.save(entry, cache.Header(text.name, vocab, sha256, unknown, int(counts.sum())), chunks)
+        return Corpus(text.name, ids, header.vocab, header.sha256, header.unknown)
+    entry = cache.key_of(header)
+    if _cached(text, min_count, entry) is None:
+        cache.save(header, chunks)
     if link is not None:
         cache.point(link, entry)
-    hit = cache.load(entry)
+    hit = _cached(text, min_count, entry)
     if hit is None:
         raise CorpusError(f"the ids of {text.name} vanished from {cache.folder()} while they were written; start again")
     return Corpus(text.name, *hit)
+
+
+def _cached(text: "_Text", min_count: int, entry: str | None) -> cache.Encoded | None:
+    """The text from the cache; what of it turns out to be damaged when it is read is made anew from its files."""
+
+    def remake() -> None:
+        cache.remove(str(entry))
+        text.progress = None  # whoever showed it has gone on
+        signature = text.signature()
+        if signature is None:
+            raise CorpusError(f"the ids of {text.name} in {cache.folder()} were damaged and are removed; start again")
+        header = _header(text, min_count)
+        if cache.key_of(header) != entry:
+            raise CorpusError(f"the ids of {text.name} in {cache.folder()} were damaged, and its text is another now")
+        cache.save(header, _encode(text, signature, header))
+
+    return cache.load(entry, remake)
+
+
+def _header(text: "_Text", min_count: int) -> Header:
+    """What there is to say of the text's ids, from reading it once."""
+    counts, sha256 = _count(text)
+    vocab, unknown = _vocab(text.name, counts, min_count)
+    reserved = vocab.unknown_id is not None
+    return Header(text.name, vocab.characters, reserved, sha256, min_count, unknown, int(counts.sum()))
 
 
 def _count(text: "_Text") -> tuple[NDArray[np.int64], str]:
@@ -193,15 +211,16 @@ def _vocab(name: str, counts: NDArray[np.int64], min_count: int) -> tuple[Vocab,
     return Vocab("".join(map(chr, often)), unknown=min_count > 1), int(unknown)
 
 
-def _encode(text: "_Text", signature: object, vocab: Vocab, length: int) -> Iterator[NDArray[np.unsignedinteger]]:
+def _encode(text: "_Text", signature: object, header: Header) -> Iterator[NDArray[np.unsignedinteger]]:
     """The ids of the text in chunks; the end checks that it is still the text that was counted."""
-    table = np.full(CODE_POINTS, vocab.unknown_id or 0, dtype=cache.id_type(vocab))
+    vocab = header.vocab
+    table = np.full(CODE_POINTS, vocab.unknown_id or 0, dtype=id_type(vocab))
     table[[ord(character) for character in vocab.characters]] = np.arange(len(vocab.characters))
     done = 0
     for _, codes in text.chunks():
         done += len(codes)
         yield table[codes]
-    if done != length or text.signature() != signature:
+    if done != header.length or text.signature() != signature:
         raise CorpusError(f"{text.name} was changed while it was read; start again")
 
 
@@ -211,7 +230,7 @@ class _Text:
     def __init__(self, name: str, files: list[Source], progress: Progress | None) -> None:
         self.name = name
         self._files = files
-        self._progress = progress
+        self.progress = progress
         self._done = 0
 
     def signature(self) -> list[object] | None:
@@ -232,8 +251,8 @@ class _Text:
                     joint = ""
                     yield data, codes
                     self._done, at = self._done + stream.tell() - at, stream.tell()
-                    if self._progress is not None:
-                        self._progress(self._done, total)
+                    if self.progress is not None:
+                        self.progress(self._done, total)
 
 
 def _code_points(text: str, label: str) -> tuple[bytes, NDArray[np.unsignedinteger]]:

@@ -12,10 +12,10 @@ together, and the state that leaves one window enters the next (Williams and Pen
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from chargen.errors import CorpusError
+from chargen.text.id_file import Ids
 
 
 class Windows:
@@ -25,7 +25,7 @@ class Windows:
     elsewhere each time. The offset depends on ``seed`` and the epoch alone, so a position is known by its step.
 
     Args:
-        ids: The whole text's ids, (N,), in memory or memory-mapped.
+        ids: The whole text's ids, (N,).
         span: The training split within it.
         batch_size: Columns.
         bptt: Steps in a window.
@@ -35,7 +35,7 @@ class Windows:
         CorpusError: the split is too short for a single window.
     """
 
-    def __init__(self, ids: NDArray[np.unsignedinteger], span: range, batch_size: int, bptt: int, seed: int) -> None:
+    def __init__(self, ids: Ids, span: range, batch_size: int, bptt: int, seed: int) -> None:
         room = len(span) - 1
         spare = bptt - 1 if room // (batch_size * bptt) > 8 else 0
         self.per_epoch = (room - spare) // (batch_size * bptt)

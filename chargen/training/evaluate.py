@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from chargen.text.id_file import Ids
 from chargen.training.torch_network import StackedRNN
 
 CONTEXT: Final = 256  # characters read, unscored, before the first scored one of a column
@@ -20,7 +21,7 @@ SCALES: Final = tuple(float(scale) for scale in np.linspace(0.5, 1.5, 11).round(
 """What ``calibrate`` tries: half a step off costs under 0.001 bits."""
 
 
-def calibrate(network: StackedRNN, ids: NDArray[np.unsignedinteger], span: range) -> tuple[float, float]:
+def calibrate(network: StackedRNN, ids: Ids, span: range) -> tuple[float, float]:
     """The factor on the logits that predicts ``span`` best, and the bits per character with it.
 
     A network that has learnt a small text by heart is surer of itself on a new one than it may be; one number, chosen
@@ -35,7 +36,7 @@ def calibrate(network: StackedRNN, ids: NDArray[np.unsignedinteger], span: range
 @torch.no_grad()
 def evaluate(
     network: StackedRNN,
-    ids: NDArray[np.unsignedinteger],
+    ids: Ids,
     span: range,
     *,
     column: int = 512,
@@ -85,7 +86,7 @@ def evaluate(
 
 
 def _from_both_sides(
-    network: StackedRNN, ids: NDArray[np.unsignedinteger], targets: NDArray[np.int64], stop: int, state: Tensor
+    network: StackedRNN, ids: Ids, targets: NDArray[np.int64], stop: int, state: Tensor
 ) -> tuple[Tensor, Tensor]:
     """The joint logits of the first ``WINDOW`` rows of ``targets``, and the forward state after them."""
     device = network.readout.weight.device
