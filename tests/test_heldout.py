@@ -10,9 +10,10 @@ import tiny
 
 from chargen.errors import ConfigError, CorpusError
 from chargen.store.checkpoint import CorpusInfo, load, save
-from chargen.store.heldout import held_out
+from chargen.store.heldout import held_out, unseen
 from chargen.text import corpus
 from chargen.text.corpus import Texts
+from chargen.text.sources import builtin
 from chargen.training import start
 
 
@@ -109,3 +110,11 @@ def test_what_makes_no_sense_is_refused(trained: Path) -> None:
     without = dataclasses.replace(found, corpus=dataclasses.replace(found.corpus, test=(5, 5)))
     with pytest.raises(CorpusError, match="no test split: it was trained with --test-fraction 0"):
         held_out(without, path, "test")
+
+
+def test_unseen_text_is_what_was_held_out_or_built_in(trained: Path, text: str, tmp_path: Path) -> None:
+    """Both splits in their order; where there are none, or the text has gone, a built-in corpus."""
+    found = load(trained / "best.safetensors")
+    assert unseen(found, trained / "best.safetensors") == ("tiny val and tiny test", text[found.corpus.val[0] :])
+    gone = dataclasses.replace(found, corpus=dataclasses.replace(found.corpus, name="gone.txt"))
+    assert unseen(gone, tmp_path / "best.safetensors") == ("alice", builtin()[0].path.read_text(encoding="utf-8"))

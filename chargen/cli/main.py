@@ -18,6 +18,7 @@ from chargen.cli.encode import encode
 from chargen.cli.gradflow import gradflow
 from chargen.cli.infill import infill
 from chargen.cli.inspect import inspect
+from chargen.cli.neurons import neurons
 from chargen.cli.output.terminal import visible
 from chargen.cli.sample import sample
 from chargen.cli.score import score
@@ -37,7 +38,21 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (train, sample, score, infill, classify, encode, embeddings, inspect, compare, gradflow, corpora, bench):
+for command in (
+    train,
+    sample,
+    score,
+    infill,
+    classify,
+    encode,
+    embeddings,
+    neurons,
+    inspect,
+    compare,
+    gradflow,
+    corpora,
+    bench,
+):
     app.command()(command)
 
 

@@ -71,6 +71,21 @@ def held_out(
     return HeldOut(f"{info.name} {split}", text, before[border - first :], before[: border - first])
 
 
+def unseen(checkpoint: Checkpoint, path: Path) -> tuple[str, str]:
+    """A text that the model did not learn from, after its name.
+
+    What its training held out; where that is nothing, or is not at hand, a built-in corpus.
+    """
+    splits = []
+    for split in SPLITS:
+        with contextlib.suppress(CorpusError):
+            splits.append(held_out(checkpoint, path, split, context=0))
+    if splits:
+        return " and ".join(split.name for split in splits), "".join(split.text for split in splits)
+    default = Texts(sources=()).load()
+    return default.name, default.vocab.decode(default.ids[:])
+
+
 def _load(checkpoint: Checkpoint, path: Path, sources: Sequence[str], encoding: str | None) -> Corpus:
     origin = _origin(checkpoint, path)
     texts = dataclasses.replace(origin, encoding=encoding or origin.encoding, min_count=1)  # every character as it is
