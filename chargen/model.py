@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chargen.config import AdaptConfig, SamplerConfig
-from chargen.errors import ConfigError, TextError
+from chargen.errors import ConfigError, MismatchError, TextError
 from chargen.inference import statefile
 from chargen.inference.embeddings import embeddings
 from chargen.inference.encode import encode, state_from
@@ -147,7 +147,7 @@ class Model:
             raise ConfigError(f"{', '.join(settings)} without adapt=True would change nothing")
         for other in others:
             if other.vocab != self.vocab:
-                raise ConfigError(f"{other.path} has other characters than {self.path}; they cannot predict together")
+                raise MismatchError(f"{other.path} has other characters than {self.path}; they cannot predict together")
         models = (self, *others)
         scorer, *more = (Scorer(each._adapter(how) if adapt else each.network, self.vocab) for each in models)
         for first in range(0, len(before), PIECE):
@@ -201,7 +201,7 @@ class Model:
             Shape (H,) for one text, (N, H) for several; (L, H) and (N, L, H) for all layers.
 
         Raises:
-            ConfigError: there is no such layer.
+            MismatchError: there is no such layer.
             TextError: a text has no character that the model can read.
         """
         texts = [text] if isinstance(text, str) else text
@@ -213,7 +213,7 @@ class Model:
         """The learnt embeddings, shape (V, E), in the order of ``vocab``; the reserved unknown id is the last.
 
         Raises:
-            ConfigError: the model feeds one-hot characters.
+            MismatchError: the model feeds one-hot characters.
         """
         return embeddings(self.checkpoint)
 

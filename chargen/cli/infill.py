@@ -39,7 +39,7 @@ def infill(
     it, and the shares are among the fillings shown.
     """
     from chargen.api import load
-    from chargen.errors import ConfigError
+    from chargen.errors import ConfigError, MismatchError
     from chargen.inference.infill import Infiller
 
     sizes = None if length is None else _lengths(length)
@@ -48,7 +48,7 @@ def infill(
     if blank is not None and len(blank) != 1:
         raise ConfigError(f"blank must be a single character, not {blank!r}")
     if blank is not None and blank in model.vocab:
-        raise ConfigError(f"blank {blank!r} is a character of the model's; choose one that is not, as in --blank '▁'")
+        raise MismatchError(f"blank {blank!r} is a character of the model's; choose one that is not, as in --blank '▁'")
     if blank is None and BLANK in model.vocab:
         options.note(f"{BLANK!r} marks missing characters here, though the model knows it as a character")
     parts = _known(text.split(blank or BLANK), model.vocab)

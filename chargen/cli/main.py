@@ -23,7 +23,7 @@ from chargen.cli.output.terminal import visible
 from chargen.cli.sample import sample
 from chargen.cli.score import score
 from chargen.cli.train import train
-from chargen.errors import ChargenError, TrainingError, is_out_of_memory
+from chargen.errors import ChargenError, ConfigError, MismatchError, TrainingError, is_out_of_memory
 
 _UsageError: Final[Any] = typer.BadParameter.__mro__[1]
 """What typer raises on wrong usage; it does not export the class."""
@@ -90,9 +90,10 @@ def _run() -> NoReturn:
     except TrainingError as error:
         _fail(str(error))
     except ChargenError as error:
+        code = 2 if isinstance(error, ConfigError) and not isinstance(error, MismatchError) else 1
         if os.environ.get("RANK", "0") != "0" and os.environ.get("WORLD_SIZE", "1") != "1":
-            sys.exit(1)  # every process of a training has the same error; the first one tells it
-        _fail(str(error))
+            sys.exit(code)  # every process of a training has the same error; the first one tells it
+        _fail(str(error), code=code)
     except _UsageError as error:
         if error.message.strip():  # otherwise it is the help, which has been shown
             _fail(error.format_message(), code=2)

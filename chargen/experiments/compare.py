@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from chargen import presets
 from chargen.config import CELLS, CompareConfig, ModelConfig, TrainConfig
-from chargen.errors import ConfigError, RunError
+from chargen.errors import ConfigError, MismatchError, RunError
 from chargen.store import runs
 from chargen.store.checkpoint import Evaluation, load
 from chargen.store.runs import Run
@@ -171,14 +171,14 @@ def sized(model: ModelConfig, parameters: int) -> ModelConfig:
     """``model`` with the hidden size that brings its parameters nearest to ``parameters``.
 
     Raises:
-        ConfigError: even a single unit takes more.
+        MismatchError: even a single unit takes more.
     """
 
     def count(hidden_size: int) -> int:
         return dataclasses.replace(model, hidden_size=hidden_size).parameters
 
     if count(1) > parameters:
-        raise ConfigError(
+        raise MismatchError(
             f"parameters {parameters} is too few: with a single unit in each layer the {model.cell} network has "
             f"{count(1)}; raise it, or lower --embedding-size"
         )

@@ -27,7 +27,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from chargen.errors import ConfigError, TextError
+from chargen.errors import ConfigError, MismatchError, TextError
 from chargen.inference.generate import start_id
 from chargen.inference.numpy_network import Network
 from chargen.inference.ragged import side_by_side
@@ -127,7 +127,7 @@ def _check_overlap(vocabs: Sequence[Vocab]) -> None:
     for at, vocab in enumerate(vocabs):
         for other in range(at):
             if not set(vocab.characters) & set(vocabs[other].characters):
-                raise ConfigError(
+                raise MismatchError(
                     f"models {other + 1} and {at + 1} have no character in common; no text can be compared under both"
                 )
 

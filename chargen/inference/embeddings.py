@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from chargen.errors import ConfigError
+from chargen.errors import ConfigError, MismatchError
 from chargen.store.checkpoint import Checkpoint
 
 BLOCK_VALUES = 1 << 22
@@ -19,10 +19,10 @@ def embeddings(checkpoint: Checkpoint) -> NDArray[np.float32]:
     """The learnt embeddings, shape (V, E), in the order of the vocabulary; the reserved unknown id is the last.
 
     Raises:
-        ConfigError: the model feeds one-hot characters.
+        MismatchError: the model feeds one-hot characters.
     """
     if checkpoint.model.one_hot:
-        raise ConfigError("the model was trained with --one-hot; it has no embeddings")
+        raise MismatchError("the model was trained with --one-hot; it has no embeddings")
     return checkpoint.weights["embedding.weight"]
 
 

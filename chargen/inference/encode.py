@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chargen.errors import CheckpointError, ConfigError, TextError
+from chargen.errors import CheckpointError, MismatchError, TextError
 from chargen.inference.numpy_cells import Floats
 from chargen.inference.numpy_network import Network
 from chargen.inference.ragged import side_by_side
@@ -30,13 +30,13 @@ def encode(
         Shape (N, H), or (N, L, H) for all layers; float32. An LSTM's cell state is not part of it.
 
     Raises:
-        ConfigError: there is no such layer.
+        MismatchError: there is no such layer.
         TextError: a text is empty.
         CheckpointError: the states are not finite.
     """
     layers = network.config.num_layers
     if layer is not None and not -layers <= layer < layers:
-        raise ConfigError(f"layer must be from 0 (the first) to {layers - 1} (the top) for this model, not {layer}")
+        raise MismatchError(f"layer must be from 0 (the first) to {layers - 1} (the top) for this model, not {layer}")
     for at, ids in enumerate(texts, 1):
         if len(ids) == 0:
             raise TextError(f"text {at} has no character that the model can read; there is nothing to encode")

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chargen.config import ModelConfig
-from chargen.errors import CheckpointError, ConfigError
+from chargen.errors import CheckpointError, MismatchError
 from chargen.store.checkpoint import Checkpoint
 from chargen.text.vocab import Vocab
 from chargen.training.torch_network import StackedRNN
@@ -17,13 +17,13 @@ def inherited_architecture(parent: Checkpoint, settings: dict[str, Any]) -> dict
     """The settings asked for, with the parent's architecture, which may be named again but not changed.
 
     Raises:
-        ConfigError: one of them differs from the parent's.
+        MismatchError: one of them differs from the parent's.
     """
     inherited = dataclasses.asdict(parent.model)
     del inherited["vocab_size"]
     for name, value in settings.items():
         if value != inherited.get(name, value):
-            raise ConfigError(
+            raise MismatchError(
                 f"--{name.replace('_', '-')} {value} differs from the {inherited[name]} of the checkpoint to start "
                 "from; leave it out"
             )

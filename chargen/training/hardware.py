@@ -12,7 +12,7 @@ from typing import Final
 import torch
 
 from chargen.config import ModelConfig
-from chargen.errors import ConfigError
+from chargen.errors import MismatchError
 from chargen.training.distributed import local_size
 
 BYTES: Final = 20  # of a parameter in training: weight, gradient, two moments and the average, in float32
@@ -22,13 +22,13 @@ def choose_device(wanted: str) -> str:
     """``wanted``, or for ``auto`` the GPU where there is one.
 
     Raises:
-        ConfigError: the wanted device is not there.
+        MismatchError: the wanted device is not there.
     """
     there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if wanted == "auto":
         return next(device for device in ("cuda", "mps", "cpu") if there[device])
     if not there[wanted]:
-        raise ConfigError(f"device {wanted} is not available here; use --device {choose_device('auto')} or auto")
+        raise MismatchError(f"device {wanted} is not available here; use --device {choose_device('auto')} or auto")
     return wanted
 
 
@@ -36,10 +36,10 @@ def choose_precision(wanted: str, device: str) -> str:
     """``wanted``, or for ``auto`` bf16 where the hardware multiplies bfloat16 faster than float32.
 
     Raises:
-        ConfigError: bf16 is wanted and this processor cannot run it.
+        MismatchError: bf16 is wanted and this processor cannot run it.
     """
     if wanted == "bf16" and device == "cpu" and not runs_bf16():
-        raise ConfigError("precision bf16 does not run on this processor; use --precision fp32")
+        raise MismatchError("precision bf16 does not run on this processor; use --precision fp32")
     if wanted != "auto":
         return wanted
     if device == "cuda":
@@ -95,7 +95,7 @@ def check_memory(device: str, model: ModelConfig) -> None:
     """Refuse a network that no amount of patience would train here, before memory is taken for it.
 
     Raises:
-        ConfigError: its weights, gradients and averages alone do not fit the device's memory.
+        MismatchError: its weights, gradients and averages alone do not fit the device's memory.
     """
     if device == "cuda":
         there = torch.cuda.get_device_properties(0).total_memory
@@ -105,7 +105,7 @@ def check_memory(device: str, model: ModelConfig) -> None:
         return
     needed = model.parameters * BYTES
     if needed > there:
-        raise ConfigError(
+        raise MismatchError(
             f"a network of {model.parameters:,} parameters takes {needed / 1e9:,.0f} GB to train, and there are "
             f"{there / 1e9:,.0f}; lower --hidden-size or --layers"
         )
