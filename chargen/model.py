@@ -149,13 +149,13 @@ class Model:
             if other.vocab != self.vocab:
                 raise MismatchError(f"{other.path} has other characters than {self.path}; they cannot predict together")
         models = (self, *others)
-        scorer, *more = (Scorer(each._adapter(how) if adapt else each.network, self.vocab) for each in models)
+        scorer, *more = (Scorer(each._adapter(how) if adapt else each.network.reader(), self.vocab) for each in models)
         for first in range(0, len(before), PIECE):
             for each in (scorer, *more):
                 progress(each.feed(before[first : first + PIECE]).characters)
         if more or remember:  # only now: a text that a network was trained on does not show how far to trust it
             memory = Recollection(self.vocab, earlier + before) if remember else None
-            scorer.predictor = Mixture(scorer.predictor, [(each.predictor, each.state) for each in more], memory)
+            scorer.predictor = Mixture([each.predictor for each in (scorer, *more)], memory)
         return scorer
 
     def adapted(
@@ -177,10 +177,9 @@ class Model:
         if len(ids) < how.adapt_every:
             raise TextError(f"{len(ids)} characters are too few to learn from with adapt-every {how.adapt_every}")
         adapter = self._adapter(how)
-        state = adapter.initial_state()
         read = np.concatenate([[start_id(self.vocab)], ids])
         for first in range(0, len(read), PIECE):
-            progress(len(adapter.run(read[first : first + PIECE], state)))
+            progress(len(adapter.run(read[first : first + PIECE])))
         learnt = dataclasses.replace(self.checkpoint, weights=adapter.export(), history=(), test_bpc=None, resume=None)
         return Model(learnt, self.path)
 

@@ -11,7 +11,7 @@ from networks import chain, random_network
 from chargen.errors import CheckpointError, ConfigError, TextError
 from chargen.inference.classify import Verdict, classify
 from chargen.inference.numpy_network import Network
-from chargen.inference.score import ESCAPE, score
+from chargen.inference.score import ESCAPE, Scorer
 from chargen.text.vocab import CODE_POINTS, Vocab
 
 FIRST = (random_network(1), Vocab("\nabcdef"))
@@ -61,7 +61,7 @@ def test_known_characters_cost_what_score_says_but_for_the_floor(batch: list[str
     """The probability that ``score`` gives and an even share of the escape add up to that of a known character."""
     for text, found in zip(batch, classify(batch, [FIRST, SECOND]), strict=True):
         for (network, vocab), bits in zip([FIRST, SECOND], found.bits, strict=True):
-            expected = -np.log2(np.exp2(-score(network, vocab, text).bits) + ESCAPE / 11)
+            expected = -np.log2(np.exp2(-Scorer(network.reader(), vocab).feed(text).bits) + ESCAPE / 11)
             np.testing.assert_allclose(bits, expected, atol=1e-4)
 
 

@@ -28,9 +28,9 @@ def test_vectors_go_to_stdout_as_json(chargen: Command, network: Network) -> Non
     assert (found["checkpoint"], found["shape"]) == ("model.safetensors", [2, 4])
     assert [each["text"] for each in found["texts"]] == ["stdin", "ab"]
     for each, ids in zip(found["texts"], ([0, 2], [2, 3]), strict=True):
-        state = network.initial_state()
-        network.prime(np.array(ids), state)
-        np.testing.assert_allclose(each["vector"], state[0, 1, 0], atol=1e-6)
+        reader = network.reader()
+        reader.prime(np.array(ids))
+        np.testing.assert_allclose(each["vector"], reader.state[0, 1, 0], atol=1e-6)
 
 
 @pytest.mark.parametrize(

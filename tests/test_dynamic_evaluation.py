@@ -42,7 +42,7 @@ def scored(text: str, *, how: AdaptConfig = QUICK, vocab: Vocab = VOCAB) -> Scor
 def logits(ids: NDArray[np.int64]) -> NDArray[np.float32]:
     """What such a network predicts after each character."""
     network = adapter()
-    return network.run(ids, network.initial_state())
+    return network.run(ids)
 
 
 @given(context=texts, reserved=st.booleans())
@@ -85,11 +85,9 @@ def test_pieces_give_what_the_whole_would(cell: str) -> None:
     config = dataclasses.replace(CONFIG, cell=cell)
     ids = np.random.default_rng(1).integers(7, size=60)
     whole, parts = adapter(config=config), adapter(config=config)
-    state, carried = whole.initial_state(), parts.initial_state()
-    expected = whole.run(ids, state)
-    rows = [parts.run(piece, carried) for piece in np.split(ids, [1, 3, 3, 12, 13, 50])]
+    expected = whole.run(ids)
+    rows = [parts.run(piece) for piece in np.split(ids, [1, 3, 3, 12, 13, 50])]
     np.testing.assert_allclose(np.concatenate(rows), expected, atol=1e-4)
-    np.testing.assert_allclose(carried, state, atol=1e-4)
     for name, weight in whole.export().items():
         np.testing.assert_allclose(parts.export()[name], weight, atol=1e-4, err_msg=name)
 
@@ -97,7 +95,7 @@ def test_pieces_give_what_the_whole_would(cell: str) -> None:
 def test_what_repeats_is_learnt() -> None:
     """A text that goes in a circle soon costs next to nothing, which the network as trained finds hard."""
     text = "abcfed" * 100
-    static = Scorer(Network(CONFIG, random_weights(CONFIG)), VOCAB).feed(text)
+    static = Scorer(Network(CONFIG, random_weights(CONFIG)).reader(), VOCAB).feed(text)
     adapted = scored(text, how=AdaptConfig(adapt_rate=0.02, adapt_every=5))
     assert static.bits[-60:].mean() > 2
     assert adapted.bits[-60:].mean() < 0.2
@@ -107,7 +105,7 @@ def test_at_rate_zero_nothing_is_learnt() -> None:
     """The scores are then those of the NumPy network, and the weights stay those of the training."""
     network = adapter(AdaptConfig(adapt_rate=0, adapt_every=3))
     bits = Scorer(network, VOCAB).feed("abcdefabzcfed" * 5).bits
-    static = Scorer(Network(CONFIG, random_weights(CONFIG)), VOCAB).feed("abcdefabzcfed" * 5).bits
+    static = Scorer(Network(CONFIG, random_weights(CONFIG)).reader(), VOCAB).feed("abcdefabzcfed" * 5).bits
     np.testing.assert_allclose(bits, static, atol=1e-4)
     for name, weight in random_weights(CONFIG).items():
         np.testing.assert_array_equal(network.export()[name], weight)
@@ -118,7 +116,7 @@ def test_what_is_certain_teaches_nothing() -> None:
     weights = {name: 0 * weight for name, weight in random_weights(CONFIG).items()}
     weights["readout.bias"][1] = 1e4
     network = Adapter(CONFIG, weights, QUICK)
-    network.run(np.ones(20, np.int64), network.initial_state())
+    network.run(np.ones(20, np.int64))
     for name, weight in network.export().items():
         np.testing.assert_array_equal(weight, weights[name])
 
@@ -145,7 +143,7 @@ def test_a_step_is_the_papers() -> None:
                 weight.add_((how.adapt_decay * size / size.mean()).clamp(max=1) * (trained[name] - weight))
                 weight.sub_(how.adapt_rate * gradient / (size + FLOOR * size.mean()))
     learnt = adapter(how)
-    learnt.run(ids.numpy(), learnt.initial_state())
+    learnt.run(ids.numpy())
     for name, weight in weights.items():
         np.testing.assert_allclose(learnt.export()[name], weight.detach().numpy(), atol=1e-5, err_msg=name)
 
@@ -154,22 +152,10 @@ def test_a_bidirectional_network_learns_with_its_forward_half() -> None:
     """What reads the future stays as it was."""
     config = dataclasses.replace(CONFIG, bidirectional=True)
     network = adapter(config=config)
-    network.run(np.arange(20) % 7, network.initial_state())
+    network.run(np.arange(20) % 7)
     for name, weight in random_weights(config).items():
         stays = name.startswith(("backward.", "joint."))
         assert np.array_equal(network.export()[name], weight) == stays, name
-
-
-def test_another_state_begins_another_text() -> None:
-    """It starts from that state with the weights learnt so far; the stretch begun before teaches nothing more."""
-    network, start = adapter(), np.full((2, 2, 1, 6), 0.1, np.float32)
-    network.run(np.arange(7) % 7, network.initial_state())  # a stretch of 4 that is learnt from, and 3 more
-    learnt = network.export()
-    rows = network.run(np.arange(4), network.adopt_state(start))
-    expected = Network(CONFIG, learnt)
-    np.testing.assert_allclose(rows, expected.run(np.arange(4), expected.adopt_state(start)), atol=1e-5)
-    with pytest.raises(TextError, match="does not fit"):
-        network.adopt_state(np.zeros((2, 1, 1, 6)))
 
 
 @pytest.mark.parametrize(

@@ -20,9 +20,9 @@ def test_a_vector_is_the_hidden_state_after_the_text(cell: str, skip: bool) -> N
     assert vectors.shape == (3, 3, 6)
     assert vectors.dtype == np.float32
     for ids, vector in zip(TEXTS, vectors, strict=True):
-        state = network.initial_state()
-        network.prime(ids, state)
-        np.testing.assert_allclose(vector, state[0, :, 0], atol=1e-6)
+        reader = network.reader()
+        reader.prime(ids)
+        np.testing.assert_allclose(vector, reader.state[0, :, 0], atol=1e-6)
 
 
 def test_the_mean_is_over_all_characters() -> None:
@@ -58,11 +58,9 @@ def test_a_vector_of_every_layer_is_the_whole_state_without_a_cell_state() -> No
     """A GRU that starts from the vectors of all layers goes on as if it had read the text."""
     network = random_network(cell="gru", num_layers=2)
     (vector,) = encode(network, TEXTS[:1], layer=None)
-    state = network.initial_state()
-    network.prime(TEXTS[0], state)
-    np.testing.assert_allclose(
-        network.step(np.array([5]), state_from(network, vector)), network.step(np.array([5]), state), atol=1e-5
-    )
+    reader, started = network.reader(), network.reader(state=state_from(network, vector))
+    reader.prime(TEXTS[0])
+    np.testing.assert_allclose(started.step(np.array([5])), reader.step(np.array([5])), atol=1e-5)
 
 
 def test_what_a_vector_does_not_tell_is_zero() -> None:

@@ -45,9 +45,9 @@ def test_the_whole_prompt_is_read() -> None:
     """Every character of the prompt acts on the state that the text starts from."""
     network, vocab = random_network(), Vocab("abcdefg")
     (sample,) = collect(generate(network, vocab, vocab.encode("abcab"), length=1, seed=0))
-    state = network.initial_state()
-    network.prime(vocab.encode("abcab"), state)
-    np.testing.assert_allclose(sample.ending.state, state, atol=1e-6)
+    reader = network.reader()
+    reader.prime(vocab.encode("abcab"))
+    np.testing.assert_allclose(sample.ending.state, reader.state, atol=1e-6)
 
 
 @pytest.mark.parametrize(("characters", "first"), [("ab\ncd", "c"), ("abcd", "b")])

@@ -19,9 +19,8 @@ texts = st.text(LETTERS + "zé\U0001f600", max_size=30)
 
 def mixed(*networks: Network, read: str | None = None) -> Mixture:
     """The networks together, at the beginning of a text, with a memory of ``read`` where there is one."""
-    first, *others = networks
     memory = None if read is None else Recollection(VOCAB, read)
-    return Mixture(first, [(other, other.initial_state()) for other in others], memory)
+    return Mixture([network.reader() for network in networks], memory)
 
 
 def three(read: str | None = None) -> Mixture:
@@ -48,7 +47,7 @@ def test_no_character_is_used_before_it_is_scored(at: int, other: int) -> None:
     changed = ids.copy()
     changed[at + 1] = (ids[at + 1] + other) % 7
     one, two = three(), three()
-    before, after = one.run(ids, one.initial_state()), two.run(changed, two.initial_state())
+    before, after = one.run(ids), two.run(changed)
     np.testing.assert_array_equal(after[: at + 1], before[: at + 1])
     assert (after[at + 1] != before[at + 1]).any()
 
@@ -66,14 +65,14 @@ def test_twice_the_same_is_hardly_another() -> None:
     text = "abcdefacebdf" * 3
     one, two = (Scorer(mixed(*[random_network()] * count), VOCAB).feed(text) for count in (1, 2))
     np.testing.assert_allclose(two.bits, one.bits, atol=0.1)
-    assert two.bits[0] == pytest.approx(Scorer(random_network(), VOCAB).feed(text).bits[0], abs=1e-5)
+    assert two.bits[0] == pytest.approx(Scorer(random_network().reader(), VOCAB).feed(text).bits[0], abs=1e-5)
 
 
 def test_each_counts_for_what_it_is_worth() -> None:
     """Of one that knows what follows and one that is sure of what does not, the first soon has the say."""
     text = "abcdef\n" * 600
     knows, errs = (chain(np.roll(np.eye(7, dtype=np.float32), by, axis=1) * 5) for by in (1, -1))
-    assert Scorer(errs, VOCAB).feed(text).bits[-100:].mean() > 5
+    assert Scorer(errs.reader(), VOCAB).feed(text).bits[-100:].mean() > 5
     together = Scorer(mixed(errs, knows), VOCAB).feed(text)
     assert together.bits[-100:].mean() < together.bits[:100].mean() / 2
     assert together.bits[-100:].mean() < 0.2

@@ -91,9 +91,9 @@ def test_a_text_begins_as_the_generator_begins(text: str) -> None:
     for cell in ("lstm", "gru"):
         config = ModelConfig(vocab_size=len(vocab), cell=cell, num_layers=2, hidden_size=5)
         network = Network(config, StackedRNN(config).export())
-        state = network.initial_state()
-        network.prime(np.append(vocab.encode("\n"), ids), state)
-        expected = np.tanh(state[1]) if cell == "lstm" else state[0]
+        reader = network.reader()
+        reader.prime(np.append(vocab.encode("\n"), ids))
+        expected = np.tanh(reader.state[1]) if cell == "lstm" else reader.state[0]
         np.testing.assert_allclose(unit_values(network, vocab, ids)[-1], expected[:, 0], atol=1e-6)
 
 

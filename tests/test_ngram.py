@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from chargen.inference import ngram as module
 from chargen.inference.mixture import Mixture
 from chargen.inference.ngram import DISCOUNTS, ORDER, SHORT, Memory, Recollection
-from chargen.inference.score import Predictor, Scorer
+from chargen.inference.numpy_network import Network
+from chargen.inference.score import Scorer
 from chargen.text.vocab import CODE_POINTS, Vocab
 
 SIZE = 4
@@ -24,9 +25,9 @@ texts = st.text(LETTERS + "zé\U0001f600", max_size=30)
 IGNORANT = chain(np.zeros((7, 7), np.float32))
 
 
-def remembering(network: Predictor, vocab: Vocab, read: str = "") -> Mixture:
+def remembering(network: Network, vocab: Vocab, read: str = "") -> Mixture:
     """A network together with a memory that has read ``read``."""
-    return Mixture(network, memory=Recollection(vocab, read))
+    return Mixture([network.reader()], Recollection(vocab, read))
 
 
 def remembered(history: list[int], size: int = SIZE) -> Memory:
@@ -108,7 +109,7 @@ def test_no_character_is_used_before_it_is_scored(at: int, other: int) -> None:
     changed = ids.copy()
     changed[at + 1] = (ids[at + 1] + other) % 7
     network = random_network()
-    before, after = (remembering(network, VOCAB).run(each, network.initial_state()) for each in (ids, changed))
+    before, after = (remembering(network, VOCAB).run(each) for each in (ids, changed))
     np.testing.assert_array_equal(after[: at + 1], before[: at + 1])
     assert (after[at + 1] != before[at + 1]).any()
 
@@ -127,14 +128,14 @@ def test_what_was_read_before_is_known() -> None:
     read, unread = (remembering(IGNORANT, VOCAB, before) for before in (text, ""))
     known, new = (Scorer(each, VOCAB).feed(text).bpc for each in (read, unread))
     assert known < new - 0.3
-    assert new < Scorer(IGNORANT, VOCAB).feed(text).bpc - 0.3
+    assert new < Scorer(IGNORANT.reader(), VOCAB).feed(text).bpc - 0.3
 
 
 @pytest.mark.parametrize("vocab", [VOCAB, Vocab(LETTERS[:-1], unknown=True)], ids=["escaping", "reserving"])
 def test_what_was_read_before_is_as_if_it_had_been_fed(vocab: Vocab) -> None:
     """Unknown characters among it, and no line begins between it and the text."""
     read = Recollection(vocab, "a\u2603bc")
-    Scorer(Mixture(IGNORANT, memory=read), vocab).feed("de\u2603f")
+    Scorer(Mixture([IGNORANT.reader()], read), vocab).feed("de\u2603f")
     ids = [vocab.id_of(character) or vocab.unknown_id for character in "a\u2603bcde\u2603"]
     assert [*read._memory._text[ORDER:]] == [each for each in ids if each is not None]
 
@@ -146,5 +147,5 @@ def test_a_memory_counts_for_what_it_is_worth() -> None:
     assert alone.bits[:8].mean() > 2
     assert alone.bits[-100:].mean() < 0.5
     wrong = chain(np.roll(np.eye(7, dtype=np.float32), -1, axis=1) * 20)
-    assert Scorer(wrong, VOCAB).feed(text).bits[-100:].mean() > 5
+    assert Scorer(wrong.reader(), VOCAB).feed(text).bits[-100:].mean() > 5
     assert Scorer(remembering(wrong, VOCAB), VOCAB).feed(text).bits[-100:].mean() < 1

@@ -1,7 +1,5 @@
 """The network in NumPy: against torch's cells, against itself in other portions, and its state."""
 
-from typing import Any
-
 import numpy as np
 import pytest
 import torch
@@ -13,8 +11,9 @@ from torch import Tensor, nn
 
 from chargen.config import CELLS, ModelConfig
 from chargen.errors import TextError
+from chargen.inference import layer_weights
 from chargen.inference import numpy_network as module
-from chargen.inference.numpy_network import Network
+from chargen.inference.numpy_network import Network, Reader
 from chargen.training.torch_network import StackedRNN
 
 torch.set_num_threads(1)
@@ -36,9 +35,9 @@ def random_ids(config: ModelConfig, *shape: int, seed: int = 0) -> NDArray[np.in
     return np.random.default_rng(seed).integers(0, config.vocab_size, shape)
 
 
-def by_steps(network: Network, ids: NDArray[np.int64], state: NDArray[np.float32]) -> NDArray[np.float32]:
+def by_steps(reader: Reader, ids: NDArray[np.int64]) -> NDArray[np.float32]:
     """The logits of ``ids`` (T, B), shape (T, B, V), a step at a time."""
-    return np.stack([network.step(row, state) for row in ids])
+    return np.stack([reader.step(row) for row in ids])
 
 
 def by_torch_cells(config: ModelConfig, weights: dict[str, NDArray[np.float32]], ids: NDArray[np.int64]) -> Tensor:
@@ -67,7 +66,7 @@ def test_logits_equal_those_of_torch_cells(config: ModelConfig, batch: int) -> N
     weights = random_weights(config)
     network = Network(config, weights)
     ids = random_ids(config, 12, batch)
-    logits = network.run(ids, network.initial_state(batch))
+    logits = network.reader(batch).run(ids)
     np.testing.assert_allclose(logits, by_torch_cells(config, weights, ids), atol=2e-5)
 
 
@@ -76,13 +75,13 @@ def test_logits_equal_those_of_torch_cells(config: ModelConfig, batch: int) -> N
 def test_logits_and_state_equal_those_of_the_trained_network(config: ModelConfig) -> None:
     """The training half, from the same weights, has the same logits and the same final state."""
     model = StackedRNN(config, seed=3)
-    network = Network(config, model.export())
-    ids, state = random_ids(config, 20, 2), network.initial_state(2)
-    logits = network.run(ids, state)
+    reader = Network(config, model.export()).reader(2)
+    ids = random_ids(config, 20, 2)
+    logits = reader.run(ids)
     with torch.no_grad():
         expected, after = model(torch.from_numpy(ids), model.initial_state(2))
     np.testing.assert_allclose(logits, expected, atol=1e-5)
-    np.testing.assert_allclose(state, after, atol=1e-5)
+    np.testing.assert_allclose(reader.state, after, atol=1e-5)
 
 
 @given(config=configs, batch=st.integers(1, 4))
@@ -91,9 +90,9 @@ def test_steps_equal_a_run(config: ModelConfig, batch: int) -> None:
     """One character at a time gives the logits and the state of all at once."""
     network = Network(config, random_weights(config))
     ids = random_ids(config, 15, batch)
-    stepped, run = network.initial_state(batch), network.initial_state(batch)
-    np.testing.assert_allclose(by_steps(network, ids, stepped), network.run(ids, run), atol=1e-5)
-    np.testing.assert_allclose(stepped, run, atol=1e-5)
+    stepped, run = network.reader(batch), network.reader(batch)
+    np.testing.assert_allclose(by_steps(stepped, ids), run.run(ids), atol=1e-5)
+    np.testing.assert_allclose(stepped.state, run.state, atol=1e-5)
 
 
 @pytest.mark.parametrize("cell", CELLS)
@@ -101,12 +100,12 @@ def test_two_carried_runs_equal_one_long_run(cell: str, monkeypatch: pytest.Monk
     """The state carries everything, wherever the text is cut and however long the blocks of products are."""
     network = random_network(cell=cell, num_layers=3)
     ids = random_ids(network.config, 50)
-    whole, carried = network.initial_state(), network.initial_state()
-    expected = network.run(ids, whole)
+    whole, carried = network.reader(), network.reader()
+    expected = whole.run(ids)
     monkeypatch.setattr(module, "BLOCK_ROWS", 8)
-    parts = [network.run(part, carried) for part in (ids[:19], ids[19:])]
+    parts = [carried.run(part) for part in (ids[:19], ids[19:])]
     np.testing.assert_allclose(np.concatenate(parts), expected, atol=1e-6)
-    np.testing.assert_allclose(carried, whole, atol=1e-6)
+    np.testing.assert_allclose(carried.state, whole.state, atol=1e-6)
 
 
 @pytest.mark.parametrize("cell", CELLS)
@@ -114,12 +113,12 @@ def test_sequences_of_a_batch_do_not_touch_each_other(cell: str) -> None:
     """Each sequence of a batch goes as it would alone, from its own state."""
     network = random_network(cell=cell)
     ids = random_ids(network.config, 10, 3)
-    state = network.initial_state(3)
-    state[:] = np.random.default_rng(1).standard_normal(state.shape)
-    alone = [network.adopt_state(state[:, :, at : at + 1]) for at in range(3)]
-    together = by_steps(network, ids, state)
+    reader = network.reader(3)
+    reader.state[:] = np.random.default_rng(1).standard_normal(reader.state.shape)
+    alone = [network.reader(state=reader.state[:, :, at : at + 1]) for at in range(3)]
+    together = by_steps(reader, ids)
     for at in range(3):
-        np.testing.assert_allclose(by_steps(network, ids[:, at : at + 1], alone[at])[:, 0], together[:, at], atol=1e-5)
+        np.testing.assert_allclose(by_steps(alone[at], ids[:, at : at + 1])[:, 0], together[:, at], atol=1e-5)
 
 
 @pytest.mark.parametrize("cell", CELLS)
@@ -129,13 +128,13 @@ def test_a_vocabulary_too_large_for_tables_changes_nothing(
 ) -> None:
     """Input products taken at each step equal those looked up."""
     tabulated = random_network(cell=cell, skip=skip)
-    monkeypatch.setattr(module, "TABLE_BYTES", 0)
+    monkeypatch.setattr(layer_weights, "TABLE_BYTES", 0)
     computed = random_network(cell=cell, skip=skip)
     ids = random_ids(tabulated.config, 10, 2)
-    expected = tabulated.run(ids, tabulated.initial_state(2))
-    np.testing.assert_allclose(computed.run(ids, computed.initial_state(2)), expected, atol=1e-6)
-    np.testing.assert_allclose(by_steps(computed, ids, computed.initial_state(2)), expected, atol=1e-5)
-    one = computed.step(ids[0, :1], computed.initial_state())
+    expected = tabulated.reader(2).run(ids)
+    np.testing.assert_allclose(computed.reader(2).run(ids), expected, atol=1e-6)
+    np.testing.assert_allclose(by_steps(computed.reader(2), ids), expected, atol=1e-5)
+    one = computed.reader().step(ids[0, :1])
     np.testing.assert_allclose(one, expected[0, :1], atol=1e-5)
 
 
@@ -143,11 +142,11 @@ def test_priming_leaves_the_state_of_a_run() -> None:
     """Priming advances the state as a run does."""
     network = random_network()
     ids = random_ids(network.config, 30)
-    primed, run = network.initial_state(), network.initial_state()
-    network.prime(ids, primed)
-    network.run(ids, run)
-    np.testing.assert_array_equal(primed, run)
-    assert primed.any()
+    primed, run = network.reader(), network.reader()
+    primed.prime(ids)
+    run.run(ids)
+    np.testing.assert_array_equal(primed.state, run.state)
+    assert primed.state.any()
 
 
 def test_the_readout_of_the_features_gives_the_logits() -> None:
@@ -155,11 +154,11 @@ def test_the_readout_of_the_features_gives_the_logits() -> None:
     for skip, width in ((True, 12), (False, 6)):
         network = random_network(skip=skip)
         ids = random_ids(network.config, 5)
-        state = network.initial_state()
-        features = network.features(ids, state)
+        reader = network.reader()
+        features = reader.features(ids)
         assert features.shape == (5, width)
-        np.testing.assert_array_equal(features[-1], state[0, -(width // 6) :, 0].ravel())
-        np.testing.assert_allclose(network.readout(features), network.run(ids, network.initial_state()), atol=1e-6)
+        np.testing.assert_array_equal(features[-1], reader.state[0, -(width // 6) :, 0].ravel())
+        np.testing.assert_allclose(network.readout(features), network.reader().run(ids), atol=1e-6)
 
 
 def test_the_backward_stack_runs_on_its_own_weights() -> None:
@@ -171,11 +170,11 @@ def test_the_backward_stack_runs_on_its_own_weights() -> None:
     alone = Network(ModelConfig.from_dict(sizes), weights | renamed)
     backward, forward = Network(config, weights, prefix="backward."), Network(config, weights)
     ids = random_ids(config, 6)
-    features = backward.features(ids, backward.initial_state())
-    np.testing.assert_array_equal(features, alone.features(ids, alone.initial_state()))
-    assert not np.allclose(features, forward.features(ids, forward.initial_state()))
+    features = backward.reader().features(ids)
+    np.testing.assert_array_equal(features, alone.reader().features(ids))
+    assert not np.allclose(features, forward.reader().features(ids))
     with pytest.raises(ValueError, match="no read-out"):
-        backward.run(ids, backward.initial_state())
+        backward.reader().run(ids)
 
 
 def test_half_precision_weights_are_computed_with_in_single() -> None:
@@ -184,42 +183,41 @@ def test_half_precision_weights_are_computed_with_in_single() -> None:
     halves = {name: weight.astype(np.float16) for name, weight in random_weights(config).items()}
     singles = {name: weight.astype(np.float32) for name, weight in halves.items()}
     ids = random_ids(config, 9)
-    one, other = (net.run(ids, net.initial_state()) for net in (Network(config, halves), Network(config, singles)))
+    one, other = (net.reader().run(ids) for net in (Network(config, halves), Network(config, singles)))
     np.testing.assert_array_equal(one, other)
     assert one.dtype == np.float32
 
 
 def test_logits_of_a_step_outlive_the_next() -> None:
     """A step gives fresh logits; only the state is advanced in place."""
-    network = random_network()
-    state = network.initial_state()
-    first = network.step(np.array([1]), state)
-    kept, before = first.copy(), state.copy()
-    network.step(np.array([2]), state)
+    reader = random_network().reader()
+    first = reader.step(np.array([1]))
+    kept, before = first.copy(), reader.state.copy()
+    reader.step(np.array([2]))
     np.testing.assert_array_equal(first, kept)
-    assert not np.array_equal(state, before)
+    assert not np.array_equal(reader.state, before)
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_two_states_may_take_turns(cell: str) -> None:
-    """Steps on one state do not depend on steps on another in between."""
+def test_two_readers_may_take_turns(cell: str) -> None:
+    """Steps of one reader do not depend on steps of another of the same network in between."""
     network = random_network(cell=cell)
     ids = random_ids(network.config, 8, 1)
-    alone, state, other = network.initial_state(), network.initial_state(), network.initial_state(2)
-    expected = by_steps(network, ids, alone)
+    reader, other = network.reader(), network.reader(2)
+    expected = by_steps(network.reader(), ids)
     for row, logits in zip(ids, expected, strict=True):
-        network.step(np.array([0, 1]), other)
-        np.testing.assert_array_equal(network.step(row, state), logits)
+        other.step(np.array([0, 1]))
+        np.testing.assert_array_equal(reader.step(row), logits)
 
 
 @pytest.mark.parametrize("cell", ["gru", "lstm"])
 def test_a_state_is_taken_for_a_whole_batch(cell: str) -> None:
     """A state of one sequence starts each of a batch; the original stays as it is."""
     network = random_network(cell=cell)
-    values = np.random.default_rng(0).standard_normal(network.initial_state().shape)
-    state = network.adopt_state(values, 3)
-    np.testing.assert_array_equal(state, np.repeat(values.astype(np.float32), 3, axis=2))
-    state[:] = 0
+    values = np.random.default_rng(0).standard_normal(network.reader().state.shape)
+    reader = network.reader(3, values)
+    np.testing.assert_array_equal(reader.state, np.repeat(values.astype(np.float32), 3, axis=2))
+    reader.state[:] = 0
     assert values.all()
 
 
@@ -228,22 +226,9 @@ def test_a_state_that_does_not_fit_is_refused() -> None:
     network = random_network()
     for shape in ((1, 2, 1, 6), (2, 2, 1, 5), (2, 2, 2, 6), (2, 2, 6)):
         with pytest.raises(TextError, match=r"needs \(2, 2, 1, 6\)"):
-            network.adopt_state(np.zeros(shape, np.float32))
+            network.reader(state=np.zeros(shape, np.float32))
     with pytest.raises(TextError, match="not finite"):
-        network.adopt_state(np.full((2, 2, 1, 6), np.nan))
-
-
-def test_a_state_laid_out_otherwise_is_refused_at_once() -> None:
-    """A step on an array that it could not advance in place is an error, not a copy that is lost."""
-    network = random_network()
-    states: list[NDArray[Any]] = [
-        np.zeros((2, 2, 3, 6), np.float32),
-        network.initial_state().astype(np.float64),
-        np.zeros((2, 2, 6), np.float32),
-    ]
-    for state in states:
-        with pytest.raises(ValueError, match="initial_state"):
-            network.step(np.array([0, 0, 0]), state)
+        network.reader(state=np.full((2, 2, 1, 6), np.nan))
 
 
 def test_ids_out_of_range_are_refused() -> None:
@@ -251,4 +236,4 @@ def test_ids_out_of_range_are_refused() -> None:
     network = random_network()
     for ids in (np.array([0, 7]), np.array([-1])):
         with pytest.raises(ValueError, match="from 0 to 6"):
-            network.run(ids, network.initial_state())
+            network.reader().run(ids)

@@ -32,10 +32,10 @@ def test_numpy_gives_torchs_logits(cell: str, num_layers: int, skip: bool, one_h
     ids = np.random.default_rng(0).integers(0, 40, (300, 2))
     with torch.no_grad():
         expected, after = torchs(torch.from_numpy(ids), torchs.initial_state(2))
-    state, stepped = network.initial_state(2), network.initial_state(2)
-    np.testing.assert_allclose(network.run(ids, state), expected, atol=TOLERANCE, rtol=0)
-    np.testing.assert_allclose(state, after, atol=TOLERANCE, rtol=0)
-    np.testing.assert_allclose(np.stack([network.step(row, stepped) for row in ids]), expected, atol=TOLERANCE, rtol=0)
+    reader, stepped = network.reader(2), network.reader(2)
+    np.testing.assert_allclose(reader.run(ids), expected, atol=TOLERANCE, rtol=0)
+    np.testing.assert_allclose(reader.state, after, atol=TOLERANCE, rtol=0)
+    np.testing.assert_allclose(np.stack([stepped.step(row) for row in ids]), expected, atol=TOLERANCE, rtol=0)
     assert expected.std() > 0.1
 
 

@@ -24,7 +24,7 @@ def test_every_text_is_read_as_if_it_were_alone(cell: str, lengths: list[int], s
             assert len(found[text]) == start
             found[text] = np.concatenate([found[text], hidden[:, column]])
     for ids, states in zip(texts, found, strict=True):
-        alone = [block[:, 0].copy() for block in network.hidden(ids, network.initial_state())]
+        alone = [block[:, 0].copy() for block in network.reader().hidden(ids)]
         np.testing.assert_allclose(states, np.concatenate([states[:0], *alone]), atol=1e-5)
 
 

@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from networks import chain, random_network
 
-from chargen.errors import CheckpointError, ConfigError, TextError
+from chargen.errors import CheckpointError, ConfigError
 from chargen.inference import score as module
 from chargen.inference.generate import collect, generate
-from chargen.inference.score import Scored, Scorer, score
+from chargen.inference.score import Scored, Scorer
 from chargen.text.vocab import CODE_POINTS, Vocab
 
 LETTERS = "\nabcdef"
@@ -27,7 +27,7 @@ def test_probabilities_of_all_characters_sum_to_one(context: str, reserved: bool
     network, vocab = random_network(), RESERVING if reserved else PLAIN
 
     def probability(character: str) -> float:
-        return float(2.0 ** -score(network, vocab, context + character, escape=0.01).bits[-1])
+        return float(2.0 ** -Scorer(network.reader(), vocab, escape=0.01).feed(context + character).bits[-1])
 
     unlisted = (CODE_POINTS - len(vocab.characters)) * probability("\u2603")
     assert sum(map(probability, vocab.characters)) + unlisted == pytest.approx(1, abs=1e-9)
@@ -38,9 +38,9 @@ def test_probabilities_of_all_characters_sum_to_one(context: str, reserved: bool
 def test_the_future_does_not_change_the_score_of_the_past(past: str, future: list[str], seed: object) -> None:
     """Whatever follows a text, in whatever order, its own bits stay the same."""
     network = random_network()
-    bits = score(network, PLAIN, past + "".join(future)).bits
+    bits = Scorer(network.reader(), PLAIN).feed(past + "".join(future)).bits
     seed.shuffle(future)  # type: ignore[attr-defined]  # hypothesis gives a random.Random
-    shuffled = score(network, PLAIN, past + "".join(future)).bits
+    shuffled = Scorer(network.reader(), PLAIN).feed(past + "".join(future)).bits
     np.testing.assert_allclose(shuffled[: len(past)], bits[: len(past)], atol=1e-5)
 
 
@@ -49,9 +49,9 @@ def test_the_future_does_not_change_the_score_of_the_past(past: str, future: lis
 def test_pieces_score_as_the_whole(pieces: list[str], reserved: bool) -> None:
     """A text fed in any portions, empty ones among them, gives the bits of the whole."""
     network, vocab = random_network(), RESERVING if reserved else PLAIN
-    scorer = Scorer(network, vocab)
+    scorer = Scorer(network.reader(), vocab)
     parts = Scored.joined(scorer.feed(piece) for piece in pieces)
-    whole = Scorer(network, vocab).feed("".join(pieces))
+    whole = Scorer(network.reader(), vocab).feed("".join(pieces))
     np.testing.assert_allclose(parts.bits, whole.bits, atol=1e-5)
     assert parts.unknown == whole.unknown
 
@@ -60,7 +60,7 @@ def test_bits_are_those_of_the_distribution() -> None:
     """Each character costs -log2 of its probability after the one before, the first of its after a newline."""
     rows = np.array([[0.5, 0.25, 0.25], [0.125, 0.5, 0.375], [0.25, 0.25, 0.5]])
     network, vocab = chain(np.log(rows).astype(np.float32)), Vocab("\nab")
-    scored = score(network, vocab, "abb\n", escape=1e-12)
+    scored = Scorer(network.reader(), vocab, escape=1e-12).feed("abb\n")
     np.testing.assert_allclose(scored.bits, -np.log2([0.25, 0.375, 0.5, 0.25]), atol=1e-5)
     assert scored.characters == 4
     assert scored.total == pytest.approx(scored.bits.sum())
@@ -71,20 +71,19 @@ def test_bits_are_those_of_the_distribution() -> None:
 def test_an_unlisted_character_pays_the_escape_and_is_skipped() -> None:
     """Without a reserved id it costs the escape and its share of the code points, and the network never reads it."""
     network = random_network()
-    scored, clean = score(network, PLAIN, "abéc", escape=0.25), score(network, PLAIN, "abc", escape=0.25)
+    scored, clean = (Scorer(network.reader(), PLAIN, escape=0.25).feed(text) for text in ("abéc", "abc"))
     assert scored.bits[2] == pytest.approx(2 + math.log2(CODE_POINTS - 7))
     np.testing.assert_allclose(scored.bits[[0, 1, 3]], clean.bits, atol=1e-6)
     assert (scored.unknown, clean.unknown) == (1, 0)
-    listed = score(network, PLAIN, "abc", escape=1e-15).bits
+    listed = Scorer(network.reader(), PLAIN, escape=1e-15).feed("abc").bits
     np.testing.assert_allclose(clean.bits - listed, -math.log2(0.75), atol=1e-6)
 
 
 def test_with_a_reserved_id_an_unlisted_character_is_read() -> None:
     """It costs the reserved id's probability and its share of the code points, and acts on what follows."""
     network = random_network()
-    scored = score(network, RESERVING, "abéc")
-    state = network.initial_state()
-    logits = network.run(np.array([0, 1, 2, 6]), state).astype(np.float64)
+    scored = Scorer(network.reader(), RESERVING).feed("abéc")
+    logits = network.reader().run(np.array([0, 1, 2, 6])).astype(np.float64)
     bits = -np.log2(np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True))
     expected = [bits[0, 1], bits[1, 2], bits[2, 6] + math.log2(CODE_POINTS - 6), bits[3, 3]]
     np.testing.assert_allclose(scored.bits, expected, atol=1e-5)
@@ -94,35 +93,33 @@ def test_with_a_reserved_id_an_unlisted_character_is_read() -> None:
 def test_a_long_text_is_scored_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Blocks of logits change nothing."""
     network = random_network()
-    expected = score(network, PLAIN, "abcdefabcfed" * 3).bits
+    expected = Scorer(network.reader(), PLAIN).feed("abcdefabcfed" * 3).bits
     monkeypatch.setattr(module, "BLOCK", 5)
-    np.testing.assert_allclose(score(network, PLAIN, "abcdefabcfed" * 3).bits, expected, atol=1e-5)
+    np.testing.assert_allclose(Scorer(network.reader(), PLAIN).feed("abcdefabcfed" * 3).bits, expected, atol=1e-5)
 
 
 def test_a_text_is_scored_from_where_another_ended() -> None:
     """Started from a generated text's ending, the scorer goes on behind it."""
     network = random_network()
     (sample,) = collect(generate(network, PLAIN, PLAIN.encode("ab"), length=9, seed=0))
-    behind = score(network, PLAIN, "cab", state=sample.ending.state, last=sample.ending.last)
-    start = Scorer(network, PLAIN, last=PLAIN.id_of("a"))
+    behind = Scorer(network.reader(state=sample.ending.state), PLAIN, last=sample.ending.last).feed("cab")
+    start = Scorer(network.reader(), PLAIN, last=PLAIN.id_of("a"))
     start.feed("b" + sample.text)
     np.testing.assert_allclose(behind.bits, start.feed("cab").bits, atol=1e-5)
 
 
 def test_what_cannot_be_scored_is_an_error() -> None:
-    """An empty text, an escape outside (0, 1) and a damaged model are reported."""
+    """An escape outside (0, 1) and a damaged model are reported."""
     network = random_network()
-    with pytest.raises(TextError, match="no text"):
-        score(network, PLAIN, "")
     for escape in (0.0, 1.0, -1.0, math.nan):
         with pytest.raises(ConfigError, match="escape"):
-            Scorer(network, PLAIN, escape=escape)
+            Scorer(network.reader(), PLAIN, escape=escape)
     with pytest.raises(CheckpointError, match="not finite"):
-        score(chain(np.full((2, 2), np.nan, np.float32)), Vocab("ab"), "ab")
+        Scorer(chain(np.full((2, 2), np.nan, np.float32)).reader(), Vocab("ab")).feed("ab")
 
 
 def test_no_characters_have_no_mean() -> None:
     """A piece without characters has 0 bits, and nan bits per character."""
-    empty = Scorer(random_network(), PLAIN).feed("")
+    empty = Scorer(random_network().reader(), PLAIN).feed("")
     assert (empty.characters, empty.total, empty.unknown) == (0, 0, 0)
     assert math.isnan(empty.bpc)

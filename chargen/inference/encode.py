@@ -77,4 +77,4 @@ def state_from(network: Network, vector: NDArray[Any]) -> Floats:
         )
     state = np.zeros((network.config.state_parts, layers, 1, size), vector.dtype)
     state[0, layers - vector.size // size :, 0] = vector
-    return network.adopt_state(state)
+    return network.reader(state=state).state

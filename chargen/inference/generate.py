@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from chargen.config import SamplerConfig
 from chargen.errors import ConfigError
 from chargen.inference.numpy_cells import Floats
-from chargen.inference.numpy_network import Network
+from chargen.inference.numpy_network import Network, Reader
 from chargen.inference.sampler import Sampler
 from chargen.text.vocab import Vocab
 
@@ -132,8 +132,8 @@ def generate(
         forbidden=vocab.unknown_id,
         drawn=drawn,
     )
-    one = network.initial_state() if state is None else network.adopt_state(state)
-    return _stream(network, vocab, prompt, one, draws, seeds, length, stop, until_sentence)
+    reader = network.reader(state=state)
+    return _stream(vocab, prompt, reader, draws, seeds, length, stop, until_sentence)
 
 
 def collect(pieces: Iterable[Piece]) -> list[Sample]:
@@ -154,31 +154,27 @@ def _check(name: str, value: int | None, least: int) -> int:
 
 
 def _stream(
-    network: Network,
     vocab: Vocab,
     prompt: NDArray[np.int64],
-    one: Floats,
+    reader: Reader,
     sampler: Sampler,
     seeds: Sequence[int],
     length: int,
     stop: Sequence[str],
     until_sentence: bool,
 ) -> Iterator[Piece]:
-    network.prime(prompt[:-1], one)
-    state = network.initial_state(len(seeds))
-    state[:] = one
+    reader.prime(prompt[:-1])
+    reader = reader.select([0] * len(seeds))
     last = np.full(len(seeds), prompt[-1])
     running = list(range(len(seeds)))  # the text of each row
     watchers = [_Watcher(stop, until_sentence) for _ in seeds]
 
     def ending(reason: str, row: int) -> Ending:
-        own = state[:, :, row : row + 1].copy()
-        seed = seeds[running[row]]
-        return Ending(reason, own, int(last[row]), seed, sampler.drawn, sampler.recent(row), sampler.config)
+        state, seed = reader.state[:, :, row : row + 1].copy(), seeds[running[row]]
+        return Ending(reason, state, int(last[row]), seed, sampler.drawn, sampler.recent(row), sampler.config)
 
     for _ in range(length):
-        logits = network.step(last, state)
-        last = sampler(logits)
+        last = sampler(reader.step(last))
         going = []
         for row, (sample, at) in enumerate(zip(running, last.tolist(), strict=True)):
             text, reason = watchers[sample].add(vocab.characters[at])
@@ -193,9 +189,7 @@ def _stream(
                 return
             running, last = [running[row] for row in going], last[going]
             sampler.keep(going)
-            kept = network.initial_state(len(going))
-            kept[:] = state[:, :, going]
-            state = kept
+            reader = reader.select(going)
     for row, sample in enumerate(running):
         yield Piece(sample, watchers[sample].held, ending("length", row))
 

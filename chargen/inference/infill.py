@@ -21,7 +21,7 @@ from chargen.config import InfillConfig, ModelConfig
 from chargen.errors import CheckpointError, TextError
 from chargen.inference.generate import start_id
 from chargen.inference.numpy_cells import Floats
-from chargen.inference.numpy_network import Network
+from chargen.inference.numpy_network import Network, Reader
 from chargen.text.vocab import Vocab
 
 LONGEST: Final = 200
@@ -165,9 +165,8 @@ class Infiller:
 
     def _log2_probability(self, ids: Ids, first: int) -> float:
         """The forward half's log2 probability of the text from place ``first`` on, given what stands before."""
-        state = self.left.initial_state()
         before = np.concatenate([[start_id(self.vocab)], ids[:-1]])
-        probabilities = self._softmax(self.left.run(before, state))[first:]
+        probabilities = self._softmax(self.left.reader().run(before))[first:]
         return float(np.log2(probabilities[np.arange(len(ids) - first), ids[first:]]).sum())
 
     def _region(self, ids: Ids, missing: Sequence[int]) -> tuple[int, int]:
@@ -182,24 +181,24 @@ class Infiller:
 
     def _forward_fill(
         self, ids: Ids, missing: Sequence[int], first: int, stop: int, chains: int, random: np.random.Generator
-    ) -> tuple[Ids, tuple[Floats, Floats], Probabilities]:
+    ) -> tuple[Ids, tuple[Reader, Floats], Probabilities]:
         """Chains filled from left to right, (B, N), as the forward half would.
 
-        With them the forward state and features before ``first``, and the mean distribution at each missing place.
+        With them the forward half's reader and features before ``first``, and each missing place's mean distribution.
         """
         before = np.concatenate([[start_id(self.vocab)], ids[:first]])
-        one = self.left.initial_state()
-        features = self.left.features(before, one)[-1:]
+        reader = self.left.reader()
+        features = reader.features(before)[-1:]
         texts = np.tile(ids, (chains, 1))
-        state, now = self.left.adopt_state(one, chains), np.repeat(features, chains, axis=0)
+        chain_reader, now = reader.select([0] * chains), np.repeat(features, chains, axis=0)
         marginals = []
         for at in range(first, stop):
             if at in missing:
                 probabilities = self._softmax(self.left.readout(now))
                 marginals.append(probabilities.mean(axis=0))
                 texts[:, at] = _draw(probabilities, random)
-            now = self.left.features(texts[None, :, at], state)[0]
-        return texts, (one, features), np.array(marginals)
+            now = chain_reader.features(texts[None, :, at])[0]
+        return texts, (reader, features), np.array(marginals)
 
     def _gibbs(
         self, ids: Ids, missing: Sequence[int], chains: int, sweeps: int, seed: int
@@ -208,16 +207,16 @@ class Infiller:
         first, stop = self._region(ids, missing)
         random = np.random.default_rng(seed)
         texts, (before, features), _ = self._forward_fill(ids, missing, first, stop, chains, random)
-        after = self.right.initial_state()
+        after = self.right.reader()
         edge = np.zeros((1, features.shape[1]), np.float32)  # what the backward stack has read before it begins
         if stop < len(ids):
-            edge = self.right.features(ids[: stop - 1 : -1], after)[-1:]
+            edge = after.features(ids[: stop - 1 : -1])[-1:]
         places = set(missing)
         for _ in range(sweeps):
-            state = self.right.adopt_state(after, chains)
             rights = [np.repeat(edge, chains, axis=0)]
-            rights += list(self.right.features(texts[:, stop - 1 : first : -1].T, state)) if stop - 1 > first else []
-            state, now = self.left.adopt_state(before, chains), np.repeat(features, chains, axis=0)
+            if stop - 1 > first:
+                rights += list(after.select([0] * chains).features(texts[:, stop - 1 : first : -1].T))
+            left, now = before.select([0] * chains), np.repeat(features, chains, axis=0)
             conditionals = []
             for at in range(first, stop):
                 if at in places:
@@ -225,7 +224,7 @@ class Infiller:
                     conditionals.append(probabilities.mean(axis=0))
                     texts[:, at] = _draw(probabilities, random)
                 if at + 1 < stop:
-                    now = self.left.features(texts[None, :, at], state)[0]
+                    now = left.features(texts[None, :, at])[0]
             yield texts[:, list(missing)], np.array(conditionals)
 
     def _candidate(self, ids: Ids, missing: Sequence[int], fill: tuple[int, ...], probability: float) -> Candidate:

@@ -32,35 +32,23 @@ class Mixture:
     more, which differ from it in their seed alone, take it to 1.604; adapting to 1.540, and with the memory to 1.527.
 
     Args:
-        first: The predictor whose state the mixture is given.
-        others: More of them, each with the state that the text so far has left it; they serve a single text.
+        networks: At least one; all have read the same.
         memory: One more that is no network.
     """
 
-    def __init__(
-        self, first: Predictor, others: Sequence[tuple[Predictor, Floats]] = (), memory: Predictor | None = None
-    ) -> None:
-        networks = 1 + len(others)
-        self._first, self._others = first, list(others)
-        self._weights = np.full(networks, 1 / networks)
+    def __init__(self, networks: Sequence[Predictor], memory: Predictor | None = None) -> None:
+        self._predictors = list(networks)
+        self._weights = np.full(len(networks), 1 / len(networks))
         if memory is not None:
-            self._others.append((memory, memory.initial_state()))
+            self._predictors.append(memory)
             self._weights = np.append(self._weights * (1 - MEMORY), MEMORY)
         self._said: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None  # of the character to come
 
-    def initial_state(self) -> Floats:
-        """The first one's state that a text starts from."""
-        return self._first.initial_state()
-
-    def adopt_state(self, values: NDArray[Any]) -> Floats:
-        """A copy of a state from elsewhere, for the first one."""
-        return self._first.adopt_state(values)
-
-    def run(self, ids: NDArray[np.integer[Any]], state: Floats) -> Floats:
-        """Log-probabilities (T, V) after each of the characters ``ids`` (T,); ``state`` as for the first one."""
-        each = [self._first.run(ids, state), *(other.run(ids, own) for other, own in self._others)]
-        log_p = _log_softmax(np.stack(each, axis=1).astype(np.float64))  # (T, K, V)
-        rows = np.empty(each[0].shape, np.float32)
+    def run(self, ids: NDArray[np.integer[Any]]) -> Floats:
+        """Log-probabilities (T, V) after each of the characters ``ids`` (T,)."""
+        logits = np.stack([predictor.run(ids) for predictor in self._predictors], axis=1)  # (T, K, V)
+        log_p = _log_softmax(logits.astype(np.float64))
+        rows = np.empty((len(ids), logits.shape[2]), np.float32)
         for row, character, said in zip(rows, ids.tolist(), log_p, strict=True):
             if self._said is not None:
                 before, p = self._said

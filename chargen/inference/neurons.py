@@ -87,12 +87,12 @@ def named_units(network: Network, vocab: Vocab, text: str) -> list[NamedUnit]:
 def unit_values(network: Network, vocab: Vocab, ids: NDArray[np.integer[Any]]) -> Floats:
     """What each unit holds after each character of a text, shape (T, L, H); ``ids`` (T,) begin it."""
     config = network.config
-    state = network.initial_state()
-    network.step(np.array([start_id(vocab)]), state)
+    reader = network.reader()
+    reader.step(np.array([start_id(vocab)]))
     values = np.empty((len(ids), config.num_layers, config.hidden_size), np.float32)
     for at in range(len(ids)):
-        network.step(ids[at : at + 1], state)
-        values[at] = state[-1, :, 0]
+        reader.step(ids[at : at + 1])
+        values[at] = reader.state[-1, :, 0]
     return np.tanh(values, values) if config.state_parts > 1 else values
 
 

@@ -133,15 +133,7 @@ class Recollection:
         for character in ids[ids >= 0].tolist():
             self._memory.read(character)
 
-    def initial_state(self) -> Floats:
-        """Nothing, (0,): a memory is its own state."""
-        return np.empty(0, np.float32)
-
-    def adopt_state(self, values: NDArray[Any]) -> Floats:
-        """A copy of nothing."""
-        return values.astype(np.float32)
-
-    def run(self, ids: NDArray[np.integer[Any]], state: Floats) -> Floats:  # noqa: ARG002  # a predictor is given one
+    def run(self, ids: NDArray[np.integer[Any]]) -> Floats:
         """Log-probabilities (T, V) after each of the characters ``ids`` (T,), learnt on the way."""
         rows = np.empty((len(ids), self._memory.size), np.float32)
         for row, character in zip(rows, ids.tolist(), strict=True):

@@ -45,15 +45,14 @@ def side_by_side(network: Network, texts: Sequence[NDArray[np.integer[Any]]]) ->
     longest_first = sorted(range(len(texts)), key=lambda at: -len(texts[at]))
     for first in range(0, len(texts), BATCH):
         running = longest_first[first : first + BATCH]
-        state = network.initial_state(len(running))
+        reader = network.reader(len(running))
         start = 0
         while running:
             end = len(texts[running[-1]])
             columns = np.stack([texts[at][start:end] for at in running], axis=1)  # (T, b)
-            for hidden in network.hidden(columns, state):
+            for hidden in reader.hidden(columns):
                 yield Stretch(running, start, hidden)
                 start += len(hidden)
             running = [at for at in running if len(texts[at]) > end]
-            kept = network.initial_state(len(running))
-            kept[:] = state[:, :, : len(running)]
-            state = kept
+            if running:
+                reader = reader.select(range(len(running)))

@@ -14,7 +14,7 @@ from typing import Any, Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from chargen.errors import CheckpointError, ConfigError, TextError
+from chargen.errors import CheckpointError, ConfigError
 from chargen.inference.generate import start_id
 from chargen.inference.numpy_cells import Floats
 from chargen.text.vocab import CODE_POINTS, Vocab
@@ -62,16 +62,10 @@ class Scored:
 
 
 class Predictor(Protocol):
-    """What predicts characters: a network, or one that goes on learning from what it reads."""
+    """What predicts the characters of one text: a network's reader, or one that goes on learning from what it reads."""
 
-    def initial_state(self) -> Floats:
-        """The state that a text starts from."""
-
-    def adopt_state(self, values: NDArray[Any]) -> Floats:
-        """A copy of a state from elsewhere."""
-
-    def run(self, ids: NDArray[np.integer[Any]], state: Floats) -> Floats:
-        """The logits (T, V) after each of the characters ``ids`` (T,), ``state`` advanced in place.
+    def run(self, ids: NDArray[np.integer[Any]]) -> Floats:
+        """The logits (T, V) after each further character of the text, ``ids`` (T,).
 
         Each row rests on its character and those before it alone.
         """
@@ -81,37 +75,24 @@ class Scorer:
     """Scores a text piece by piece; pieces give what the whole would.
 
     Attributes:
-        predictor: What predicts; another that takes the same state may go on in its place.
-        state: Where the text read so far has left it.
-        last: The last id read.
+        predictor: What predicts; another that has read the same may go on in its place.
 
     Args:
-        network: The model.
+        predictor: The model at the beginning of the text.
         vocab: Its vocabulary.
-        state: Where to start from, shape (S, L, 1, H), zeros with None.
         last: The id before the text's first character, ``start_id`` with None.
         escape: Probability of an unlisted character, where the vocabulary reserves no id for such.
 
     Raises:
         ConfigError: ``escape`` is not between 0 and 1.
-        TextError: the state does not fit the network.
     """
 
-    def __init__(
-        self,
-        network: Predictor,
-        vocab: Vocab,
-        *,
-        state: NDArray[Any] | None = None,
-        last: int | None = None,
-        escape: float = ESCAPE,
-    ) -> None:
+    def __init__(self, predictor: Predictor, vocab: Vocab, *, last: int | None = None, escape: float = ESCAPE) -> None:
         if not 0 < escape < 1:
             raise ConfigError(f"escape must be a number above 0 and below 1, not {escape}")
-        self.predictor = network
+        self.predictor = predictor
         self._vocab = vocab
-        self.state = network.initial_state() if state is None else network.adopt_state(state)
-        self.last = start_id(vocab) if last is None else last
+        self._last = start_id(vocab) if last is None else last
         unlisted = np.log2(CODE_POINTS - len(vocab.characters))
         # Bits added to those of the id that the network predicts
         self._known_bits = 0.0 if vocab.unknown_id is not None else -np.log2(1 - escape)
@@ -134,12 +115,12 @@ class Scorer:
 
     def _bits_of(self, ids: NDArray[np.int64]) -> NDArray[np.float64]:
         bits = np.empty(len(ids))
-        inputs = np.concatenate([[self.last], ids])
+        inputs = np.concatenate([[self._last], ids])
         for start in range(0, len(ids), BLOCK):
             targets = ids[start : start + BLOCK]
-            logits = self.predictor.run(inputs[start : start + len(targets)], self.state)
+            logits = self.predictor.run(inputs[start : start + len(targets)])
             bits[start : start + len(targets)] = bits_of(logits, targets)
-        self.last = int(inputs[-1])
+        self._last = int(inputs[-1])
         return bits
 
 
@@ -156,14 +137,3 @@ def bits_of(logits: NDArray[np.float32], targets: NDArray[np.int64]) -> NDArray[
         raise CheckpointError("the model's logits are not finite: its weights are damaged; train it again")
     bits: NDArray[np.float64] = nats / np.log(2)
     return bits
-
-
-def score(network: Predictor, vocab: Vocab, text: str, **start: Any) -> Scored:
-    """The score of a whole text; the arguments after it are those of ``Scorer``.
-
-    Raises:
-        TextError: the text is empty, or the state does not fit the network.
-    """
-    if not text:
-        raise TextError("there is no text to score")
-    return Scorer(network, vocab, **start).feed(text)

@@ -16,7 +16,6 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from chargen.config import AdaptConfig, ModelConfig
-from chargen.errors import TextError
 from chargen.training import hardware
 from chargen.training.torch_network import StackedRNN
 
@@ -26,7 +25,7 @@ _FUTURE: Final = ("backward.", "joint.")  # the half of a bidirectional network 
 
 
 class Adapter:
-    """Dynamic evaluation with an RMS-normalised step and a decay towards the trained weights.
+    """Dynamic evaluation of one text, with an RMS-normalised step and a decay towards the trained weights.
 
     After every ``adapt_every`` predictions each weight w, which the training left at w_0, takes the step
 
@@ -55,37 +54,15 @@ class Adapter:
         self._trained = [weight.detach().clone() for weight in self._weights]
         self._squares = [torch.zeros_like(weight) for weight in self._weights]
         self._steps = 0
-        self._state: NDArray[np.float32] | None = None  # the caller's, which ``_hidden`` belongs to
-        self._hidden = self._network.initial_state(1)
+        self._state = self._network.initial_state(1)
         self._read: list[Tensor] = []  # the stretch's characters so far, (t,) each
         self._logits: list[Tensor] = []  # what was predicted after them, (t, V) each, with their graph
 
-    def initial_state(self) -> NDArray[np.float32]:
-        """The zero state that a text starts from, (S, L, 1, H)."""
-        zeros: NDArray[np.float32] = self._network.initial_state(1).numpy()
-        return zeros
+    def run(self, ids: NDArray[np.integer[Any]]) -> NDArray[np.float32]:
+        """The logits (T, V) after each further character of the text, ``ids`` (T,).
 
-    def adopt_state(self, values: NDArray[Any]) -> NDArray[np.float32]:
-        """A copy of a state from elsewhere, (S, L, 1, H).
-
-        Raises:
-            TextError: its shape does not fit this network.
+        Stretches are counted from the beginning of the text, so pieces give what the whole would.
         """
-        state = self.initial_state()
-        if values.shape != state.shape:
-            raise TextError(f"a state of shape {values.shape} does not fit this model, which needs {state.shape}")
-        state[:] = values
-        return state
-
-    def run(self, ids: NDArray[np.integer[Any]], state: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The logits (T, V) after each of the characters ``ids`` (T,), ``state`` (S, L, 1, H) advanced in place.
-
-        Stretches are counted from where ``state`` was first given, so pieces give what the whole would. Another state
-        begins another text, which goes on with the weights learnt so far.
-        """
-        if state is not self._state:
-            self._state, self._hidden = state, torch.from_numpy(state.copy())
-            self._read, self._logits = [], []
         rows, left = [torch.empty(0, self._network.config.vocab_size)], torch.from_numpy(ids.astype(np.int64))
         with hardware.settings(1):  # a step of one sequence is too small to share out
             while len(left):
@@ -93,12 +70,11 @@ class Adapter:
                 if not room:
                     self._learn(left[:1])
                     continue
-                logits, self._hidden = self._network(left[:room, None], self._hidden)
+                logits, self._state = self._network(left[:room, None], self._state)
                 self._read.append(left[:room])
                 self._logits.append(logits[:, 0])
                 rows.append(logits[:, 0].detach())
                 left = left[room:]
-        state[:] = self._hidden.detach().numpy()
         read: NDArray[np.float32] = torch.cat(rows).numpy()
         return read
 
@@ -111,7 +87,7 @@ class Adapter:
         targets = torch.cat([*self._read, last])[1:]
         loss = F.cross_entropy(torch.cat(self._logits), targets)
         gradients = torch.autograd.grad(loss, self._weights)
-        self._hidden = self._hidden.detach()
+        self._state = self._state.detach()
         self._read, self._logits = [], []
         self._steps += 1
         with torch.no_grad():
