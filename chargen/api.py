@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from chargen.inference.classify import Verdict
 from chargen.inference.classify import classify as classify_by
 from chargen.model import Model
-from chargen.store import runs
+from chargen.store import lookup
 
 if TYPE_CHECKING:
     from chargen.training.events import Event, Finished
@@ -72,8 +72,8 @@ def load(where: str | Path | None = None) -> "Model":
     Raises:
         CheckpointError: there is no such checkpoint, or it is damaged.
     """
-    path = runs.find(where)
-    return Model(runs.load(path), path)
+    path = lookup.find(where)
+    return Model(lookup.load(path), path)
 
 
 def classify(

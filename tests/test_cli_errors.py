@@ -65,6 +65,9 @@ TRAIN: list[tuple[list[str], int, str]] = [
     (["text.txt", "--encoding", "klingon"], 1, "unknown encoding 'klingon'"),
     (["text.txt", "--encoding", "rot13"], 1, "unknown encoding 'rot13'"),
     (["text.txt", "--min-count", "0"], 2, "min-count must be"),
+    (["--resume", ""], 1, "name is empty"),
+    (["text.txt", "--init-from", ""], 1, "name is empty"),
+    (["text.txt", "--preset", ""], 2, "preset must be one of"),
     (["text.txt", "--min-count", "100000"], 1, "min-count 100000 leaves 0"),
     (["x" * 5000], 1, "File name too long"),
     (["text.txt", "--hidden-size", "0"], 2, "hidden-size must be a whole number from 1 to 65,536, not 0"),
@@ -190,7 +193,7 @@ def test_bad_input_is_one_line(arguments: list[str], code: int, words: str, char
 def test_no_checkpoint_at_all_says_how_to_make_one(chargen: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a run and without the pretrained model, the command that makes one is named."""
     shutil.rmtree("checkpoints")
-    monkeypatch.setattr("chargen.store.runs.bundled", lambda: None)
+    monkeypatch.setattr("chargen.store.lookup.bundled", lambda: None)
     for command in ("sample", "inspect"):
         assert "make one with: chargen train" in chargen(command).error
 

@@ -7,7 +7,7 @@ import pytest
 from samples import arrays, checkpoint
 
 from chargen.store.checkpoint import save
-from chargen.store.diagnose import examine, folder
+from chargen.store.diagnose import examine
 from chargen.store.runs import Run
 
 
@@ -79,12 +79,3 @@ def test_leftovers_are_named(run: Run) -> None:
     """What a killed process left is harmless and told."""
     (run.folder / ".last.safetensors.abc.tmp").write_bytes(b"half")
     assert states(run)[".last.safetensors.abc.tmp"].startswith("leftover ")
-
-
-def test_a_runs_folder_is_found_by_path_or_name(run: Run, tmp_path: Path) -> None:
-    """A path or a run's name; a file, an empty folder or a folder of something else is no run."""
-    assert folder(run.folder) == run.folder
-    assert folder("a", root=tmp_path) == run.folder
-    (tmp_path / "empty").mkdir()
-    for where in (run.best, "empty", "nothing", "x" * 5000):
-        assert folder(where, root=tmp_path) is None

@@ -7,7 +7,7 @@ import pytest
 from conftest import Command
 
 from chargen.model import Model
-from chargen.store import runs
+from chargen.store import lookup
 from chargen.store.checkpoint import Checkpoint, load
 from chargen.store.heldout import held_out
 from chargen.text.sources import builtin
@@ -18,7 +18,7 @@ LARGEST = 8_000_000
 @pytest.fixture(scope="module")
 def file() -> Path:
     """Where it lies."""
-    found = runs.bundled()
+    found = lookup.bundled()
     assert found is not None
     return found
 

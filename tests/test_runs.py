@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from samples import assert_equal, checkpoint, evaluation
 
-from chargen.errors import CheckpointError, RunError
+from chargen.errors import RunError
 from chargen.store import runs
 from chargen.store.checkpoint import Checkpoint, load
-from chargen.store.runs import Run, find
+from chargen.store.runs import Run
 
 
 def lean(whole: Checkpoint) -> Checkpoint:
@@ -235,69 +235,3 @@ def test_leftovers_that_cannot_be_removed_do_no_harm(tmp_path: Path, monkeypatch
     run.tidy()
     write(run, 2, keep=1)
     assert load(run.last).history[-1].step == 2
-
-
-def test_a_checkpoint_is_found_by_file_folder_or_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A path comes first, then a run of that name; of a run its best, failing that its last."""
-    monkeypatch.chdir(tmp_path)
-    run = Run("a")
-    write(run)
-    for where in (run.best, run.folder, "a", Path("a")):
-        assert find(where) == run.best
-    assert find(run.last) == run.last
-    assert find("a/last.safetensors") == run.last
-    Path("a").mkdir()
-    assert find("a") == run.best
-    run.best.unlink()
-    assert find("a") == run.last
-
-
-def test_the_newest_run_is_taken_without_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The run whose best is newest; without any run the pretrained model, failing that advice what to do."""
-    for at, name in enumerate(("b", "c", "a")):
-        write(Run(name, tmp_path))
-        os.utime(tmp_path / name / "best.safetensors", (at, at))
-    assert find(root=tmp_path) == tmp_path / "a" / "best.safetensors"
-    nowhere = tmp_path / "nowhere"
-    monkeypatch.setattr(runs, "bundled", lambda: tmp_path / "alice.safetensors")
-    assert find(root=nowhere) == tmp_path / "alice.safetensors"
-    monkeypatch.setattr(runs, "bundled", lambda: None)
-    with pytest.raises(CheckpointError, match="make one with: chargen train"):
-        find(root=nowhere)
-
-
-def test_alice_is_the_pretrained_model_unless_a_run_has_that_name(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """So that what is told of the one can be tried with the other."""
-    monkeypatch.setattr(runs, "bundled", lambda: tmp_path / "pretrained")
-    assert find("alice", root=tmp_path) == find(Path("alice"), root=tmp_path) == tmp_path / "pretrained"
-    write(Run("alice", tmp_path))
-    assert find("alice", root=tmp_path) == tmp_path / "alice" / "best.safetensors"
-    monkeypatch.setattr(runs, "bundled", lambda: None)
-    with pytest.raises(CheckpointError, match="there is no checkpoint or run 'alice'"):
-        find("alice", root=tmp_path / "nowhere")
-
-
-def test_the_root_may_be_a_string(tmp_path: Path) -> None:
-    """A run is written and found in a folder given as a plain string."""
-    write(Run("a", str(tmp_path)))
-    for where in ("a", None):
-        assert find(where, root=str(tmp_path)) == tmp_path / "a" / "best.safetensors"
-
-
-@pytest.mark.parametrize(
-    ("where", "words"),
-    [
-        ("nothing", "there is no checkpoint or run 'nothing'"),
-        ("empty", "empty is a folder without best.safetensors or last.safetensors"),
-        ("x" * 5000, "File name too long"),
-        ("a\0b", "there is no checkpoint or run"),
-        ("", "name is empty"),
-    ],
-)
-def test_a_checkpoint_that_is_not_there_is_reported(where: str, words: str, tmp_path: Path) -> None:
-    """A name that is nothing, an empty folder, or no name at all."""
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(CheckpointError, match=words):
-        find(where, root=tmp_path)

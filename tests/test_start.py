@@ -134,6 +134,17 @@ def test_a_run_that_is_being_trained_is_left_alone(text_file: Path, tmp_path: Pa
     assert start.resume("run", root=tmp_path).learner.step == 6
 
 
+def test_the_best_of_another_run_is_refused(text_file: Path, text: str, tmp_path: Path) -> None:
+    """Its losses and weights are not this run's: of another text, another architecture, or another training."""
+    interrupted(text_file, tmp_path, eval_every=1)
+    best = tmp_path / "run" / "best.safetensors"
+    other = text_in(tmp_path, text.upper())
+    for at, (file, settings) in enumerate(((text_file, {"seed": 2}), (text_file, {"hidden_size": 9}), (other, {}))):
+        shutil.copy(tiny.train(file, tmp_path / str(at), **{"eval_every": 1, **settings}).best, best)
+        with pytest.raises(CheckpointError, match=r"best\.safetensors belongs to another run than .*last\.safetensors"):
+            start.resume("run", root=tmp_path)
+
+
 def test_both_directions_go_on_after_windows_of_one_step(text_file: Path, tmp_path: Path) -> None:
     """Nothing reaches the joint read-out in windows so short; the optimizer's state is whole all the same."""
     settings = {"bidirectional": True, "bptt": 1, "val_fraction": 0.0, "test_fraction": 0.0}

@@ -108,7 +108,7 @@ def _of_checkpoints(checkpoints: Sequence[str | None], text: str | None) -> "tup
     from chargen.experiments.gradflow import clipping
     from chargen.experiments.networks import names, of_checkpoint
     from chargen.store.checkpoint import load
-    from chargen.store.runs import find
+    from chargen.store.lookup import find
 
     subjects, clippings = [], {}
     paths = list(dict.fromkeys(map(find, checkpoints)))

@@ -20,12 +20,12 @@ def inspect(checkpoint: options.CheckpointPath = None, *, as_json: options.Json 
 
     Of a run's folder where something is damaged or missing, show which of its files are usable.
     """
-    from chargen.store import runs
+    from chargen.store import lookup
     from chargen.store.checkpoint import load
 
     if checkpoint:
         _survey(checkpoint, as_json)
-    path = runs.find(checkpoint)
+    path = lookup.find(checkpoint)
     found = load(path)
     if as_json:
         print_json({"path": str(path), **_everything(found)})
@@ -40,9 +40,10 @@ def _survey(where: str, as_json: bool) -> None:
         CheckpointError: a checkpoint among them is damaged.
     """
     from chargen.errors import CheckpointError
-    from chargen.store.diagnose import examine, folder
+    from chargen.store.diagnose import examine
+    from chargen.store.lookup import folder_of
 
-    run = folder(where)
+    run = folder_of(where)
     findings = examine(run) if run else []
     if not any(finding.state != "usable" or finding.remark for finding in findings):
         return

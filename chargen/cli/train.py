@@ -70,7 +70,7 @@ def train(
     with Stop() as stop, distributed.world() as world:
         display = TrainingDisplay(quiet=quiet or not world.leads)
         with encoding_bar(quiet=quiet or not world.leads) as progress:
-            if resume:
+            if resume is not None:
                 _refuse_with_resume(run=run, init_from=init_from, overwrite=overwrite or None, preset=preset)
                 if not corpus:
                     _refuse_with_resume(**how)
@@ -80,7 +80,7 @@ def train(
                 trainer = start.begin(
                     texts,
                     run=run,
-                    preset=preset or "default",
+                    preset="default" if preset is None else preset,
                     init_from=init_from,
                     overwrite=overwrite,
                     progress=progress,

@@ -1,6 +1,5 @@
 """What of a run's folder is usable: the answer after a crash, a full disk or a bad copy."""
 
-import contextlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,19 +27,6 @@ class Finding:
     def is_checkpoint(self) -> bool:
         """Whether it is a file that text can be written from."""
         return self.name.endswith(".safetensors")
-
-
-def folder(where: str | Path, *, root: Path = runs.ROOT) -> Path | None:
-    """The run's folder that ``where``, a path or a run's name, means; None where it means none."""
-    with contextlib.suppress(OSError):  # what cannot be read is no run; loading it tells why
-        for place in (Path(where), root / where):
-            if place.is_dir() and any(map(_of_a_run, place.iterdir())):
-                return place
-    return None
-
-
-def _of_a_run(path: Path) -> bool:
-    return path.suffix == ".safetensors" or path.name == runs.METRICS or path.match(runs.LEFTOVER)
 
 
 def examine(folder: Path) -> list[Finding]:

@@ -1,4 +1,4 @@
-"""Run folders: where a training writes, and where everything else finds what it wrote."""
+"""Run folders: what a training writes, and in which order, so that it can go on whatever happens."""
 
 import contextlib
 import dataclasses
@@ -11,8 +11,7 @@ import numpy as np
 
 from chargen.atomic import replacing
 from chargen.errors import CheckpointError, RunError
-from chargen.store.checkpoint import Checkpoint, save
-from chargen.store.checkpoint import load as load_checkpoint
+from chargen.store.checkpoint import Checkpoint, Resume, load, save
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
 ROOT: Final = Path("checkpoints")
 BEST: Final = "best.safetensors"
 LAST: Final = "last.safetensors"
-PRETRAINED: Final = "alice"
 METRICS: Final = "metrics.jsonl"
 LOCK: Final = ".lock"
 LEFTOVER: Final = ".*.tmp"
@@ -129,6 +127,32 @@ class Run:
             for leftover in self.folder.glob(LEFTOVER):
                 leftover.unlink(missing_ok=True)
 
+    def to_resume(self) -> tuple[Checkpoint, Resume]:
+        """The ``last`` checkpoint and what it keeps for going on.
+
+        Raises:
+            RunError: there is no such run.
+            CheckpointError: it has no ``last``, one that is damaged or holds no training's state, or a ``best`` that is
+                damaged, missing or another run's.
+        """
+        if not self.exists():
+            raise RunError(f"there is no run {self.name!r} in {self.folder.parent}/ to go on with")
+        if not self.last.exists():
+            raise CheckpointError(
+                f"run {self.name!r} has no {LAST}: it was stopped before its first one, or lost it; start it anew with "
+                "--overwrite"
+            )
+        last = load(self.last, with_state=True)
+        if last.resume is None:
+            raise CheckpointError(f"{self.last} holds no training state to resume from")
+        best = load(self.best)  # the test at the end needs it: better to know now that it is damaged
+        if not _of_one_run(best, last):
+            raise CheckpointError(
+                f"{self.best} belongs to another run than {self.last}; put back the one that was beside it, or start "
+                "the run anew with --overwrite"
+            )
+        return last, last.resume
+
     def write(self, last: Checkpoint, *, best: bool, keep: int = 0) -> None:
         """Write ``last``, with ``best`` also the best one, the metrics and, with ``keep``, a periodic checkpoint.
 
@@ -157,7 +181,7 @@ class Run:
         model, resume = for_use(last), last.resume
         if resume is None:  # nothing goes on from it
             return
-        if resume.best_step == resume.step and load_checkpoint(self.best).history != last.history:
+        if resume.best_step == resume.step and load(self.best).history != last.history:
             self.write_best(model)
         self._write_metrics(last)
         if last.history and last.history[-1].step == resume.step:
@@ -187,71 +211,19 @@ def for_use(last: Checkpoint) -> Checkpoint:
     return dataclasses.replace(last, weights=weights, resume=None)
 
 
-def find(where: str | Path | None = None, *, root: str | Path = ROOT) -> Path:
-    """The checkpoint file that ``where`` means.
+def _of_one_run(best: Checkpoint, last: Checkpoint) -> bool:
+    """Whether both may be of one training: the same text and architecture, and the same evaluations, with their times.
 
-    Args:
-        where: A file, a run's folder, a run's name, or None for the newest run. Without any, None is the pretrained
-            model that comes with chargen; so is ``alice`` where no run has that name.
-        root: The folder of all runs.
-
-    Raises:
-        CheckpointError: there is no such checkpoint.
+    A process killed between writing the two leaves a ``best`` that has one evaluation more.
     """
-    root = Path(root)
-    if where is None:
-        best = sorted(root.glob(f"*/{BEST}"), key=lambda path: path.stat().st_mtime)
-        if best:
-            return best[-1]
-        pretrained = bundled()
-        if pretrained is None:
-            raise CheckpointError(f"there is no checkpoint in {root}/ yet; make one with: chargen train")
-        return pretrained
-    if where == "":
-        raise CheckpointError("the checkpoint's name is empty; give a file, a run's folder or a run's name")
-    places = (Path(where), root / where)
-    try:
-        for place in places:
-            for file in (place, place / BEST, place / LAST):
-                if file.is_file():
-                    return file
-        folders = [place for place in places if place.is_dir()]
-    except OSError as error:
-        raise CheckpointError(f"cannot read {str(where)!r}: {error.strerror or error}") from error
-    if folders:
-        raise CheckpointError(f"{folders[-1]} is a folder without {BEST} or {LAST}")
-    if str(where) == PRETRAINED and (pretrained := bundled()):
-        return pretrained
-    raise CheckpointError(f"there is no checkpoint or run {str(where)!r}; chargen train makes one in {root}/")
+    evaluations = min(len(best.history), len(last.history))
+    return (
+        (best.model, best.vocab) == (last.model, last.vocab)
+        and best.corpus == dataclasses.replace(last.corpus, name=best.corpus.name)  # a text may have moved
+        and best.history[:evaluations] == last.history[:evaluations]
+    )
 
 
-def load(path: Path) -> Checkpoint:
-    """The checkpoint in a file that ``find`` gave.
-
-    Raises:
-        CheckpointError: it is damaged; of a run's best, the error also names its last, if that can be used.
-    """
-    try:
-        return load_checkpoint(path)
-    except CheckpointError as error:
-        last = path.with_name(LAST)
-        if path.name != BEST or not _usable(last):
-            raise
-        raise CheckpointError(f"{error}; {last} can be used") from error
-
-
-def _usable(path: Path) -> bool:
-    try:
-        load_checkpoint(path)
-    except CheckpointError:
-        return False
-    return True
-
-
-def bundled() -> Path | None:
-    """The pretrained Alice checkpoint that comes with chargen, in a wheel or a checkout; None where it is missing."""
-    here = Path(__file__).parent.parent
-    for folder in (here / "checkpoints", here.parent / "checkpoints"):
-        if (folder / f"{PRETRAINED}.safetensors").is_file():
-            return folder / f"{PRETRAINED}.safetensors"
-    return None
+def address(folder: Path) -> str:
+    """What means the run in ``folder`` to ``find`` and ``folder_of``: its name alone where that is enough."""
+    return folder.name if folder.parent == ROOT else str(folder)

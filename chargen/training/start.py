@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chargen import presets
-from chargen.errors import CheckpointError, ConfigError, CorpusError, RunError
-from chargen.store import runs
+from chargen.errors import ConfigError, CorpusError
+from chargen.store import lookup, runs
 from chargen.store.checkpoint import load
 from chargen.store.runs import Run
 from chargen.text.corpus import Corpus, Progress, Texts
@@ -56,7 +56,7 @@ def begin(
     world = world or World()
     if run is not None and not overwrite:
         world.led(Run(run, root).refuse_existing)
-    parent = None if init_from is None else load(runs.find(init_from, root=root))
+    parent = None if init_from is None else load(lookup.find(init_from, root=root))
     corpus = _read(texts, progress, world)
     if parent is not None:
         wanted = inherited_architecture(parent, wanted)
@@ -82,7 +82,7 @@ def begin(
 
 
 def resume(
-    run: str,
+    run: str | Path,
     moved: Mapping[str, Any] | None = None,
     *,
     root: Path = runs.ROOT,
@@ -94,7 +94,7 @@ def resume(
     """A trainer that goes on where ``run`` stopped, exactly.
 
     Args:
-        run: The run's name.
+        run: The run's name, its folder, or a checkpoint in that.
         moved: What is new of where the text is and how it is read, by the names in ``Texts``.
         root: The folder of all runs.
         progress: As in ``begin``.
@@ -105,33 +105,23 @@ def resume(
     Raises:
         ConfigError: a setting that cannot change was given.
         CorpusError: the text is not the one that the run was trained on.
-        CheckpointError: the run has no whole ``last`` checkpoint.
+        CheckpointError: the run has no whole ``last`` checkpoint, or a ``best`` that is another run's.
         RunError: there is no such run, or another process is training it.
     """
     fixed = sorted(set(wanted) - ON_RESUME)
     if fixed:
         names = ", ".join("--" + name.replace("_", "-") for name in fixed)
         raise ConfigError(f"{names} cannot change when a run goes on; start a new run, from this one with --init-from")
-    folder = Run(run.rstrip("/").removeprefix(f"{root}/"), root)
-    if not folder.exists():
-        raise RunError(f"there is no run {run!r} in {root}/ to go on with")
-    if not folder.last.exists():
-        raise CheckpointError(
-            f"run {run!r} has no {folder.last.name}: it was stopped before its first one, or lost it; start it anew "
-            "with --overwrite"
-        )
-    last = load(folder.last, with_state=True)
-    load(folder.best)  # the test at the end needs it: better to know now that it is damaged
-    if last.resume is None:
-        raise CheckpointError(f"{folder.last} holds no training state to resume from")
-    texts = dataclasses.replace(last.resume.origin, **(moved or {}))
+    folder = lookup.find_run(run, root=root)
+    last, resumed = folder.to_resume()
+    texts = dataclasses.replace(resumed.origin, **(moved or {}))
     if "sources" not in (moved or {}) and "-" in texts.sources:
         raise CorpusError(f"this run's text came through a pipe; pipe it in again: chargen train - --resume {run}")
     world = world or World()
     corpus = _read(texts, progress, world)
     if corpus.sha256 != last.corpus.sha256 or corpus.vocab != last.vocab:
         raise CorpusError(
-            f"{corpus.name} ({len(corpus):,} characters) is not the text that run {run!r} was trained on "
+            f"{corpus.name} ({len(corpus):,} characters) is not the text that run {folder.name!r} was trained on "
             f"({last.corpus.name}, {last.corpus.characters:,} characters); name that text, or start a new run"
         )
     train = dataclasses.replace(last.train, **wanted)

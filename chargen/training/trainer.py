@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from chargen.config import ModelConfig, TrainConfig
 from chargen.errors import CheckpointError, TrainingError
 from chargen.store.checkpoint import Checkpoint, CorpusInfo, Evaluation, Resume, load
-from chargen.store.runs import Run
+from chargen.store.runs import Run, address
 from chargen.text.corpus import Corpus, Texts
 from chargen.training import hardware
 from chargen.training.automatic import resolve
@@ -97,7 +97,7 @@ class Trainer:
                 stay as they were.
             RunError: a checkpoint cannot be written.
         """
-        advice = f"go on with: chargen train --resume {self.run.name}"
+        advice = f"go on with: chargen train --resume {address(self.run.folder)}"
         with contextlib.closing(self.run), hardware.settings(self.train.threads), self.world.watching(advice):
             yield self._started()
             if self.learner.step == 0:

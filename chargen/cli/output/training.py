@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from chargen.cli import options
 from chargen.cli.output.terminal import visible
+from chargen.store.runs import address
 from chargen.training.events import Evaluated, Event, Finished, Progress, Started
 
 
@@ -112,7 +113,7 @@ class TrainingDisplay:
         table = Table(show_header=False, box=None, pad_edge=False)
         if event.reason == "interrupted":
             table.add_row("stopped", f"at step {event.step:,} of {event.total_steps:,}, everything saved")
-            table.add_row("go on", Text(visible(f"chargen train --resume {shlex.quote(event.run)}")))
+            table.add_row("go on", Text(visible(f"chargen train --resume {shlex.quote(address(event.best.parent))}")))
         elif event.reason:
             table.add_row("early stop", event.reason)
         table.add_row(

@@ -1,0 +1,126 @@
+"""What a name means: a checkpoint's file, or the run to go on with."""
+
+from pathlib import Path
+from typing import Final
+
+from chargen.errors import CheckpointError, RunError
+from chargen.store.checkpoint import Checkpoint
+from chargen.store.checkpoint import load as load_checkpoint
+from chargen.store.runs import BEST, LAST, LEFTOVER, METRICS, ROOT, Run
+
+PRETRAINED: Final = "alice"
+
+
+def find(where: str | Path | None = None, *, root: str | Path = ROOT) -> Path:
+    """The checkpoint file that ``where`` means.
+
+    Args:
+        where: A file, a run's folder, a run's name, or None for the newest run. Without any, None is the pretrained
+            model that comes with chargen; so is ``alice`` where no run has that name.
+        root: The folder of all runs.
+
+    Raises:
+        CheckpointError: there is no such checkpoint.
+    """
+    root = Path(root)
+    if where is None:
+        best = sorted(root.glob(f"*/{BEST}"), key=lambda path: path.stat().st_mtime)
+        if best:
+            return best[-1]
+        pretrained = bundled()
+        if pretrained is None:
+            raise CheckpointError(f"there is no checkpoint in {root}/ yet; make one with: chargen train")
+        return pretrained
+    places = _places(where, root)
+    try:
+        for place in places:
+            for file in (place, place / BEST, place / LAST):
+                if file.is_file():
+                    return file
+        folders = [place for place in places if place.is_dir()]
+    except OSError as error:
+        raise CheckpointError(f"cannot read {str(where)!r}: {error.strerror or error}") from error
+    if folders:
+        raise CheckpointError(f"{folders[-1]} is a folder without {BEST} or {LAST}")
+    if str(where) == PRETRAINED and (pretrained := bundled()):
+        return pretrained
+    raise CheckpointError(f"there is no checkpoint or run {str(where)!r}; chargen train makes one in {root}/")
+
+
+def load(path: Path) -> Checkpoint:
+    """The checkpoint in a file that ``find`` gave.
+
+    Raises:
+        CheckpointError: it is damaged; of a run's best, the error also names its last, if that can be used.
+    """
+    try:
+        return load_checkpoint(path)
+    except CheckpointError as error:
+        last = path.with_name(LAST)
+        if path.name != BEST or not _usable(last):
+            raise
+        raise CheckpointError(f"{error}; {last} can be used") from error
+
+
+def _usable(path: Path) -> bool:
+    try:
+        load_checkpoint(path)
+    except CheckpointError:
+        return False
+    return True
+
+
+def find_run(where: str | Path, *, root: str | Path = ROOT) -> Run:
+    """The run that ``where`` means: a run's name, its folder, or a checkpoint in that.
+
+    Raises:
+        CheckpointError: ``where`` is empty, or cannot be read.
+        RunError: there is no such run.
+    """
+    folder = folder_of(where, root=root)
+    if folder is None:
+        folder = next((place.parent for place in _places(where, root) if place.is_file()), None)
+    if folder is None:
+        raise RunError(f"there is no run {str(where)!r} in {root}/ to go on with")
+    if folder.name in ("", ".."):
+        folder = folder.resolve()
+    return Run(folder.name, folder.parent)
+
+
+def folder_of(where: str | Path, *, root: str | Path = ROOT) -> Path | None:
+    """The folder of the run that ``where``, its path or name, means; None where it means none.
+
+    Raises:
+        CheckpointError: ``where`` is empty, or cannot be read.
+    """
+    try:
+        for place in _places(where, root):
+            if place.is_dir() and any(map(_of_a_run, place.iterdir())):
+                return place
+    except OSError as error:
+        raise CheckpointError(f"cannot read {str(where)!r}: {error.strerror or error}") from error
+    return None
+
+
+def _of_a_run(path: Path) -> bool:
+    return path.suffix == ".safetensors" or path.name == METRICS or path.match(LEFTOVER)
+
+
+def _places(where: str | Path, root: str | Path) -> tuple[Path, Path]:
+    """What a file's or folder's path or a run's name may mean, in the order in which it is looked for.
+
+    Raises:
+        CheckpointError: it is empty, as a variable of a shell that is not set.
+    """
+    if where == "":
+        raise CheckpointError("the checkpoint's name is empty; give a file, a run's folder or a run's name")
+    return Path(where), Path(root) / where
+
+
+def bundled() -> Path | None:
+    """The pretrained Alice checkpoint that comes with chargen, in a wheel or a checkout; None where it is missing."""
+    here = Path(__file__).parent.parent
+    for folder in (here / "checkpoints", here.parent / "checkpoints"):
+        if (folder / f"{PRETRAINED}.safetensors").is_file():
+            return folder / f"{PRETRAINED}.safetensors"
+    return None
