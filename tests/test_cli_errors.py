@@ -102,7 +102,7 @@ TRAIN: list[tuple[list[str], int, str]] = [
     (["text.txt", "--init-from", "cut.safetensors"], 1, "cut.safetensors"),
     (["text.txt", "--init-from", "tiny", "--hidden-size", "9"], 1, "--hidden-size 9 differs from the 16"),
     (["--resume", "nothing"], 1, "there is no run 'nothing'"),
-    (["--resume", "a/b"], 1, "not a plain folder name"),
+    (["--resume", "a/b"], 1, "there is no run 'a/b'"),
     (["--resume", "tiny", "--bptt", "5"], 2, "--bptt cannot change when a run goes on"),
     (["--resume", "tiny", "--run", "b"], 2, "--run has no meaning with --resume"),
     (["--resume", "tiny", "--overwrite"], 2, "--overwrite has no meaning with --resume"),
