@@ -11,6 +11,7 @@ import hashlib
 import io
 import json
 import struct
+import tokenize
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -57,6 +58,7 @@ _UNREADABLE: Final = (
     SyntaxError,
     TypeError,
     struct.error,
+    tokenize.TokenError,
     zipfile.BadZipFile,
     zlib.error,
 )

@@ -142,11 +142,14 @@ class MappedIds:
 
     def _check(self, block: int) -> None:
         if not self._is_whole(block):
+            before = self.header
             self._remake()
             try:
                 self._open()
             except (OSError, ValueError) as error:
                 raise CorpusError(f"{self._path} vanished while it was written anew; start again") from error
+            if (self.header.vocab, len(self)) != (before.vocab, before.length):
+                raise CorpusError(f"{self._path} was damaged and has been written anew; start again")
             if not self._is_whole(block):
                 raise CorpusError(f"{self._path} is damaged, also after it was written anew; is its disk in order?")
         self._checked[block] = 1
