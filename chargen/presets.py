@@ -38,7 +38,7 @@ _TRAIN: Final = frozenset(field.name for field in dataclasses.fields(TrainConfig
 
 
 def settings(
-    characters: int, vocab_size: int, *, preset: str = "default", speed: Speed | None = None, **wanted: Any
+    characters: int, vocab_size: int, *, preset: str = "default", speed: Speed | None = None, **given: Any
 ) -> tuple[ModelConfig, TrainConfig]:
     """The settings to train with.
 
@@ -46,38 +46,38 @@ def settings(
         characters: Length of the whole text.
         vocab_size: Distinct ids.
         preset: One of ``PRESETS``.
-        speed: How to measure the speed here; called only where ``minutes`` are wanted, which then rule over the preset.
-        wanted: The user's own settings, by their names in ``ModelConfig`` and ``TrainConfig``.
+        speed: How to measure the speed here; called only where ``minutes`` are given, which then rule over the preset.
+        given: The user's own settings, by their names in ``ModelConfig`` and ``TrainConfig``.
 
     Raises:
         ConfigError: a preset or a setting is unknown, or a value is out of its range.
     """
     if preset not in PRESETS:
         raise ConfigError(f"preset must be one of {', '.join(PRESETS)}, not {preset!r}")
-    unknown = sorted(set(wanted) - _MODEL - _TRAIN)
+    unknown = sorted(set(given) - _MODEL - _TRAIN)
     if unknown:
         raise ConfigError(f"unknown setting {', '.join(map(repr, unknown))}")
 
-    lengths = [name for name in ("minutes", "steps", "epochs") if wanted.get(name)]
+    lengths = [name for name in ("minutes", "steps", "epochs") if given.get(name)]
     if len(lengths) > 1:
         raise ConfigError(f"{' and '.join(lengths)} each set how long to train; give one")
 
     def settled(effort: float) -> tuple[ModelConfig, TrainConfig]:
-        chosen = _law(characters, effort, wanted) | wanted
+        chosen = _law(characters, effort, given) | given
         model = {name: value for name, value in chosen.items() if name in _MODEL}
         train = {name: value for name, value in chosen.items() if name in _TRAIN}
         return ModelConfig(vocab_size=vocab_size, **model), TrainConfig(**train)
 
     model, train = settled(PRESETS[preset])
     if train.minutes and speed is not None:
-        widths = ((math.inf, model.hidden_size),) if "hidden_size" in wanted else WIDTHS
+        widths = ((math.inf, model.hidden_size),) if "hidden_size" in given else WIDTHS
         return settled(_affordable(characters, model, train, speed(model, train), widths))
     return model, train
 
 
-def _law(characters: int, effort: float, wanted: Mapping[str, Any]) -> dict[str, Any]:
+def _law(characters: int, effort: float, given: Mapping[str, Any]) -> dict[str, Any]:
     share = min(TrainConfig.val_fraction, LARGE_SPLIT / max(1, characters))
-    splits = {name: wanted.get(name, share) for name in ("val_fraction", "test_fraction")}
+    splits = {name: given.get(name, share) for name in ("val_fraction", "test_fraction")}
     TrainConfig(**splits)  # refuses shares that leave no text to reckon with
     trained = max(1.0, characters * (1 - sum(splits.values())))
     length = max(1.0, trained / ALICE)  # in Alices, for what grows with the text
@@ -85,15 +85,15 @@ def _law(characters: int, effort: float, wanted: Mapping[str, Any]) -> dict[str,
     window = {
         "batch_size": max(4, 2 ** round(math.log2(32 * math.sqrt(short)))),
         # both sides of a character need room within a window
-        "bptt": 96 if wanted.get("bidirectional") else TrainConfig.bptt,
+        "bptt": 96 if given.get("bidirectional") else TrainConfig.bptt,
     }
     passes = _passes(characters) * effort
     width = next(width for limit, width in WIDTHS if effort <= limit)
     model = ModelConfig(
-        vocab_size=2, hidden_size=wanted.get("hidden_size", width), cell=wanted.get("cell", ModelConfig.cell)
+        vocab_size=2, hidden_size=given.get("hidden_size", width), cell=given.get("cell", ModelConfig.cell)
     )
     rate = min(RATES[width], CELLS[model.cell].most_learning_rate)
-    asked_passes = _passes_asked({**window, **wanted}, trained) or passes
+    asked_passes = _passes_asked({**window, **given}, trained) or passes
     more = math.log2(asked_passes / TrainConfig.epochs)  # doublings of the default's passes
     return {
         **splits,
@@ -128,9 +128,9 @@ def _within(most: float, rate: float) -> float:
     return round(min(most, max(0.0, rate)), 3)
 
 
-def _passes_asked(wanted: Mapping[str, Any], trained: float) -> float:
+def _passes_asked(given: Mapping[str, Any], trained: float) -> float:
     """How many passes the user's own ``epochs`` or ``steps`` are; 0 without either."""
-    lengths = {name: wanted[name] for name in ("batch_size", "bptt", "steps", "epochs") if name in wanted}
+    lengths = {name: given[name] for name in ("batch_size", "bptt", "steps", "epochs") if name in given}
     asked = TrainConfig(**lengths)
     if asked.steps:
         return asked.steps * asked.batch_size * asked.bptt / trained

@@ -103,6 +103,16 @@ def test_no_module_is_too_long(name: str) -> None:
     assert len(MODULES[name].read_text(encoding="utf-8").splitlines()) <= 300
 
 
+@pytest.mark.parametrize("name", sorted(name for name in MODULES if package(plain(name)) == "chargen.cli"))
+def test_no_function_of_the_command_line_is_too_long(name: str) -> None:
+    """A command hands over to the library: the body of a function has sixty lines at most."""
+    for node in ast.walk(ast.parse(MODULES[name].read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef):
+            last = node.body[-1].end_lineno
+            assert last is not None
+            assert last - node.body[0].lineno < 60, node.name
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -54,19 +54,19 @@ def classify(
     from chargen import api
 
     named = text_arguments.gather(text, literal, lines=lines, encoding=encoding)
-    verdicts = api.classify([each.text for each in named], names, prior=prior)
+    verdicts = api.classify([passage.text for passage in named], names, prior=prior)
     count = top if top is not None else 5 if len(named) == 1 else 0
     if as_json:
-        results = [_as_json(each, verdict, names, count) for each, verdict in zip(named, verdicts, strict=True)]
+        results = [_as_json(passage, verdict, names, count) for passage, verdict in zip(named, verdicts, strict=True)]
         print_json({"models": names, "prior": prior, "texts": results})
     elif len(named) > 1 and not count:
         tables.show(
-            [_summary(each, verdict, names) for each, verdict in zip(named, verdicts, strict=True)],
+            [_summary(passage, verdict, names) for passage, verdict in zip(named, verdicts, strict=True)],
             right=("posterior", "margin in bits"),
         )
     else:
-        for each, verdict in zip(named, verdicts, strict=True):
-            _show(each, verdict, names, count)
+        for passage, verdict in zip(named, verdicts, strict=True):
+            _show(passage, verdict, names, count)
 
 
 def _summary(named: text_arguments.Named, verdict: "Verdict", names: list[str]) -> dict[str, str]:

@@ -126,16 +126,16 @@ def _show(results: "list[Result]", *, by_time: bool, as_json: bool) -> None:
     rows = summarise(results)
     if as_json:
         cells = [dataclasses.asdict(row) for row in rows]
-        print_json({"cells": cells, "trainings": [_plain(each) for each in results]})
+        print_json({"cells": cells, "trainings": [_plain(result) for result in results]})
         return
     tables.show([_columns(row) for row in rows], right=[*_columns(rows[0])][1:])
     from chargen.cli.output.plot import Curve, draw
 
     curves = []
     for result in results:
-        history = [each for each in result.history if each.val_bpc is not None]
-        x = [each.seconds if by_time else result.characters_at(each) / 1e6 for each in history]
-        curves.append(Curve(result.cell, x, [each.val_bpc or 0 for each in history]))
+        history = [evaluation for evaluation in result.history if evaluation.val_bpc is not None]
+        x = [evaluation.seconds if by_time else result.characters_at(evaluation) / 1e6 for evaluation in history]
+        curves.append(Curve(result.cell, x, [evaluation.val_bpc or 0 for evaluation in history]))
     x_label = "seconds of training" if by_time else "million characters read"
     plot = draw(curves, title="validation", x_label=x_label, y_label="bits per character")
     console = options.stdout()
@@ -146,13 +146,13 @@ def _show(results: "list[Result]", *, by_time: bool, as_json: bool) -> None:
 def _plain(result: "Result") -> dict[str, Any]:
     history = [
         {
-            "step": each.step,
-            "characters": result.characters_at(each),
-            "seconds": each.seconds,
-            "train_bpc": each.train_bpc,
-            "val_bpc": each.val_bpc,
+            "step": evaluation.step,
+            "characters": result.characters_at(evaluation),
+            "seconds": evaluation.seconds,
+            "train_bpc": evaluation.train_bpc,
+            "val_bpc": evaluation.val_bpc,
         }
-        for each in result.history
+        for evaluation in result.history
     ]
     return dataclasses.asdict(result) | {"checkpoint": str(result.checkpoint), "history": history}
 

@@ -33,7 +33,7 @@ def corpora(
 def _builtin(as_json: bool) -> None:
     from chargen.text.corpus import builtin, load
 
-    texts = [load([each.name]) for each in builtin()]
+    texts = [load([corpus.name]) for corpus in builtin()]
     rows = [
         {"name": text.name, "characters": len(text), "distinct": len(text.vocab), "sha256": text.sha256}
         for text in texts
@@ -49,9 +49,9 @@ def _cached(as_json: bool) -> None:
 
     from chargen.text.cache import entries, folder
 
-    found = entries()
+    cached = entries()
     if as_json:
-        rows = [entry._asdict() | {"path": str(entry.path)} for entry in found]
+        rows = [entry._asdict() | {"path": str(entry.path)} for entry in cached]
         print_json({"folder": str(folder()), "entries": rows})
         return
     tables.show(
@@ -62,11 +62,11 @@ def _cached(as_json: bool) -> None:
                 "size": _size(entry.size),
                 "written": f"{datetime.fromtimestamp(entry.modified).astimezone():%Y-%m-%d %H:%M}",
             }
-            for entry in found
+            for entry in cached
         ],
         right=_NUMBERS,
     )
-    options.note(f"cached in {folder()}: {len(found)}, {_size(sum(entry.size for entry in found))} in all")
+    options.note(f"cached in {folder()}: {len(cached)}, {_size(sum(entry.size for entry in cached))} in all")
 
 
 def _clear(as_json: bool) -> None:

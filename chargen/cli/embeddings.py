@@ -35,30 +35,30 @@ def embeddings(
     model = api.load(checkpoint)
     vectors = model.embeddings()
     known = model.vocab.characters
-    ids = [_id(each, model.vocab) for each in character] if character else list(range(len(known)))
+    ids = [_id(name, model.vocab) for name in character] if character else list(range(len(known)))
     near, cosines = nearest(vectors[: len(known)], ids, neighbours)
     if output is not None:
         statefile.save_vectors(output, vectors)
-    found = [
-        (known[at], [(known[other], cosine) for other, cosine in zip(others, own, strict=True)])
-        for at, others, own in zip(ids, near.tolist(), cosines.tolist(), strict=True)
+    neighbourhoods = [
+        (known[at], [(known[other], cosine) for other, cosine in zip(others, similarities, strict=True)])
+        for at, others, similarities in zip(ids, near.tolist(), cosines.tolist(), strict=True)
     ]
     if as_json:
         rows = [
             {
-                "character": each,
-                "neighbours": [{"character": other, "cosine": cosine} for other, cosine in own],
+                "character": centre,
+                "neighbours": [{"character": other, "cosine": cosine} for other, cosine in others],
                 "vector": vectors[at].tolist(),
             }
-            for at, (each, own) in zip(ids, found, strict=True)
+            for at, (centre, others) in zip(ids, neighbourhoods, strict=True)
         ]
         print_json({"checkpoint": str(model.path), "shape": vectors.shape, "characters": rows})
     elif output is None:
         tables.show(
             [
-                {"character": glyph(each)}
-                | {f"{at}": f"{glyph(other)} {cosine:.2f}" for at, (other, cosine) in enumerate(own, 1)}
-                for each, own in found
+                {"character": glyph(centre)}
+                | {f"{rank}": f"{glyph(other)} {cosine:.2f}" for rank, (other, cosine) in enumerate(others, 1)}
+                for centre, others in neighbourhoods
             ]
         )
 

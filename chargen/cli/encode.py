@@ -44,16 +44,16 @@ def encode(
     which = -1 if layer is None else _layer(layer)
     model = api.load(checkpoint)
     named = text_arguments.gather(text, literal, lines=lines, encoding=encoding)
-    fitted = [prompts.fit(each.text, model.vocab, strict=strict) for each in named]
+    fitted = [prompts.fit(passage.text, model.vocab, strict=strict) for passage in named]
     if not quiet:
-        for each, fit in zip(named, fitted, strict=True):
+        for passage, fit in zip(named, fitted, strict=True):
             for note in fit.notes:
-                options.note(f"{each.name}: {note}")
+                options.note(f"{passage.name}: {note}")
     vectors = model.encode([fit.text for fit in fitted], mean=mean, layer=which)
     if output is not None:
         statefile.save_vectors(output, vectors)
     if as_json or output is None:
-        rows = [{"text": each.name, "vector": row.tolist()} for each, row in zip(named, vectors, strict=True)]
+        rows = [{"text": passage.name, "vector": row.tolist()} for passage, row in zip(named, vectors, strict=True)]
         print_json({"checkpoint": str(model.path), "shape": vectors.shape, "texts": rows})
 
 

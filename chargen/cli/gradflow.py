@@ -59,7 +59,7 @@ def gradflow(
     A checkpoint is measured twice: with the weights that its seed gives, and with those it was trained to.
     See Hochreiter 1991; Bengio, Simard and Frasconi 1994; Pascanu, Mikolov and Bengio 2013.
     """
-    cells = [name.strip() for each in cell or () for name in each.lower().split(",") if name.strip()]
+    cells = [name.strip() for names in cell or () for name in names.lower().split(",") if name.strip()]
     measuring = options.taken(settings, GradflowConfig)
     _refuse_without_effect(cells, settings, measuring)
     config, is_trained = GradflowConfig(**measuring), "recurrent_scale" in measuring
@@ -80,8 +80,8 @@ def gradflow(
             flows.append((subject, measure(subject.network, subject.ids, lags=config.lags, positions=config.positions)))
             bar.update()
     if not quiet:
-        told = [note for each in subjects for note in each.notes]
-        told += [f"{flow.positions} predictions on {len(each.ids):,} characters of text" for each, flow in flows]
+        told = [note for subject in subjects for note in subject.notes]
+        told += [f"{flow.positions} predictions on {len(subject.ids):,} characters of text" for subject, flow in flows]
         for note in dict.fromkeys(told):
             options.note(note)
     report = Report(flows, clippings, trials)
@@ -113,9 +113,9 @@ def _of_checkpoints(checkpoints: Sequence[str | None], text: str | None) -> "tup
     subjects, clippings = [], {}
     paths = list(dict.fromkeys(map(find, checkpoints)))
     for path, name in zip(paths, names(paths), strict=True):
-        found = load(path)
-        subjects += of_checkpoint(path, found, name, text)
-        acted = clipping(found)
+        loaded = load(path)
+        subjects += of_checkpoint(path, loaded, name, text)
+        acted = clipping(loaded)
         if acted is not None:
             clippings[name] = acted
     return subjects, clippings

@@ -54,16 +54,18 @@ def infill(
     parts = _known(text.split(blank or BLANK), model.vocab)
     most = InfillConfig(**settings).candidates
     if sizes is None:
-        found = infiller.between(parts, [1] * (len(parts) - 1), **settings)
+        fillings = infiller.between(parts, [1] * (len(parts) - 1), **settings)
     elif len(parts) == 2:
-        found = infiller.of_lengths(parts[0], parts[1], sizes, **settings)[:most]
+        fillings = infiller.of_lengths(parts[0], parts[1], sizes, **settings)[:most]
     else:
         raise ConfigError(f"--length takes a text with a single blank, not {len(parts) - 1}")
     if as_json:
-        rows = [{"fill": each.fill, "text": each.text, "probability": each.probability} for each in found]
+        rows = [
+            {"fill": filling.fill, "text": filling.text, "probability": filling.probability} for filling in fillings
+        ]
         print_json({"checkpoint": str(model.path), "candidates": rows})
         return
-    _show(found)
+    _show(fillings)
 
 
 def _known(parts: list[str], vocab: Any) -> list[str]:
@@ -88,9 +90,9 @@ def _lengths(length: str) -> range:
     return range(shortest, longest + 1)
 
 
-def _show(found: "list[Candidate]") -> None:
+def _show(fillings: "list[Candidate]") -> None:
     from chargen.cli.output.terminal import Writer
 
     write = Writer(raw=False)
-    for each in found:
-        write(f"{each.probability:6.1%}  {each.text}\n")
+    for filling in fillings:
+        write(f"{filling.probability:6.1%}  {filling.text}\n")

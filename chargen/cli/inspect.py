@@ -26,11 +26,11 @@ def inspect(checkpoint: options.CheckpointPath = None, *, as_json: options.Json 
     if checkpoint:
         _survey(checkpoint, as_json)
     path = lookup.find(checkpoint)
-    found = load(path)
+    loaded = load(path)
     if as_json:
-        print_json({"path": str(path), **_everything(found)})
+        print_json({"path": str(path), **_everything(loaded)})
         return
-    _show(str(path), found)
+    _show(str(path), loaded)
 
 
 def _survey(where: str, as_json: bool) -> None:
@@ -50,8 +50,8 @@ def _survey(where: str, as_json: bool) -> None:
     checkpoints = [finding for finding in findings if finding.is_checkpoint]
     damaged = [finding.name for finding in checkpoints if finding.state == "damaged"]
     if not as_json:
-        for each in findings:
-            typer.echo(visible(f"{each.name:24}  {each.state}{f': {each.remark}' if each.remark else ''}"))
+        for finding in findings:
+            typer.echo(visible(f"{finding.name:24}  {finding.state}{f': {finding.remark}' if finding.remark else ''}"))
     elif damaged:
         print_json({"folder": str(run), "files": [asdict(finding) for finding in findings]})
     if damaged:
@@ -61,40 +61,40 @@ def _survey(where: str, as_json: bool) -> None:
         )
 
 
-def _everything(found: "Checkpoint") -> dict[str, Any]:
+def _everything(checkpoint: "Checkpoint") -> dict[str, Any]:
     return {
-        "parameters": found.model.parameters,
-        "model": asdict(found.model),
-        "train": asdict(found.train),
-        "corpus": asdict(found.corpus),
-        "val_bpc": found.val_bpc,
-        "test_bpc": found.test_bpc,
-        "history": [asdict(evaluation) for evaluation in found.history],
-        "vocab": {"characters": found.vocab.characters, "unknown": found.vocab.unknown_id is not None},
+        "parameters": checkpoint.model.parameters,
+        "model": asdict(checkpoint.model),
+        "train": asdict(checkpoint.train),
+        "corpus": asdict(checkpoint.corpus),
+        "val_bpc": checkpoint.val_bpc,
+        "test_bpc": checkpoint.test_bpc,
+        "history": [asdict(evaluation) for evaluation in checkpoint.history],
+        "vocab": {"characters": checkpoint.vocab.characters, "unknown": checkpoint.vocab.unknown_id is not None},
     }
 
 
-def _show(path: str, found: "Checkpoint") -> None:
+def _show(path: str, checkpoint: "Checkpoint") -> None:
     def settings(values: dict[str, Any]) -> str:
         return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in values.items())
 
-    corpus = found.corpus
+    corpus = checkpoint.corpus
     spans = {"train": corpus.train, "validation": corpus.val, "test": corpus.test}
-    unknown = ", and one id for all others" if found.vocab.unknown_id is not None else ""
+    unknown = ", and one id for all others" if checkpoint.vocab.unknown_id is not None else ""
     facts = {
         "checkpoint": path,
-        "model": settings(asdict(found.model)),
-        "parameters": f"{found.model.parameters:,}",
-        "training": settings(asdict(found.train)),
+        "model": settings(asdict(checkpoint.model)),
+        "parameters": f"{checkpoint.model.parameters:,}",
+        "training": settings(asdict(checkpoint.train)),
         "corpus": f"{corpus.name}, {corpus.characters:,} characters, sha256 {corpus.sha256}",
         "splits": ", ".join(f"{name} {start:,} to {stop:,}" for name, (start, stop) in spans.items()),
-        "validation": _loss(found.val_bpc),
-        "test": _loss(found.test_bpc),
-        "vocabulary": f"{len(found.vocab.characters)} characters{unknown}: {_some(found.vocab.characters)}",
+        "validation": _loss(checkpoint.val_bpc),
+        "test": _loss(checkpoint.test_bpc),
+        "vocabulary": f"{len(checkpoint.vocab.characters)} characters{unknown}: {_some(checkpoint.vocab.characters)}",
     }
     _list(facts)
-    history = [_row(each) for each in found.history]
-    if not any(each.joint_bpc is not None for each in found.history):
+    history = [_row(evaluation) for evaluation in checkpoint.history]
+    if not any(evaluation.joint_bpc is not None for evaluation in checkpoint.history):
         for row in history:
             del row[_BOTH]
     tables.show(history, right=history[0] if history else ())
@@ -120,20 +120,20 @@ def _loss(bpc: float | None) -> str:
     return "not measured" if bpc is None else f"{bpc:.4f} bits per character"
 
 
-def _row(each: "Evaluation") -> dict[str, str]:
+def _row(evaluation: "Evaluation") -> dict[str, str]:
     def bits(value: float | None) -> str:
         return "" if value is None else f"{value:.3f}"
 
     return {
-        "step": f"{each.step:,}",
-        "epoch": f"{each.epoch:.1f}",
-        "train bpc": bits(each.train_bpc),
-        "val bpc": bits(each.val_bpc),
-        _BOTH: bits(each.joint_bpc),
-        "learning rate": f"{each.learning_rate:.2g}",
-        "gradient norm": f"{each.grad_norm:.2f}",
-        "clipped": f"{each.clipped:.0%}",
-        "seconds": f"{each.seconds:,.0f}",
+        "step": f"{evaluation.step:,}",
+        "epoch": f"{evaluation.epoch:.1f}",
+        "train bpc": bits(evaluation.train_bpc),
+        "val bpc": bits(evaluation.val_bpc),
+        _BOTH: bits(evaluation.joint_bpc),
+        "learning rate": f"{evaluation.learning_rate:.2g}",
+        "gradient norm": f"{evaluation.grad_norm:.2f}",
+        "clipped": f"{evaluation.clipped:.0%}",
+        "seconds": f"{evaluation.seconds:,.0f}",
     }
 
 

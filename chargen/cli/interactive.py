@@ -39,7 +39,7 @@ def converse(
     raw: bool,
     strict: bool,
     quiet: bool,
-    **how: Any,
+    **ending: Any,
 ) -> None:
     """Continue ``text``, if there is any, then read lines from stdin until it ends.
 
@@ -53,7 +53,7 @@ def converse(
     if isinstance(sys.stdin, io.TextIOWrapper):
         # a byte that does not decode becomes an unknown character
         sys.stdin.reconfigure(encoding=None if sys.stdin.isatty() else "utf-8", errors="surrogateescape")
-    session = _Session(model, settings, seed, length, Writer(raw=raw), strict, quiet, how)
+    session = _Session(model, settings, seed, length, Writer(raw=raw), strict, quiet, ending)
     session.tell(HELP)
     if text:
         _guard(partial(session.go_on, text, shown=text))
@@ -81,7 +81,7 @@ class _Session:
     """A text that grows turn by turn.
 
     Attributes:
-        how: What else ``Model.pieces`` takes.
+        ending: What ends a continuation before its length, as ``Model.pieces`` takes it.
         text: The whole text so far.
         before: The text without its last continuation.
         turns: Continuations written since the seed was set; each has the seed after the one before.
@@ -94,7 +94,7 @@ class _Session:
     write: Writer
     strict: bool
     quiet: bool
-    how: dict[str, Any]
+    ending: dict[str, Any]
     text: str = ""
     before: str = ""
     turns: int = 0
@@ -132,7 +132,7 @@ class _Session:
         from chargen.model import random_seed
 
         seed = random_seed() if self.seed is None else self.seed + self.turns
-        pieces = self.model.pieces(text, length=self.length, seed=seed, sampler=self.settings, **self.how)
+        pieces = self.model.pieces(text, length=self.length, seed=seed, sampler=self.settings, **self.ending)
         first = next(pieces)
         self.text = self.before = text
         self.turns += 1

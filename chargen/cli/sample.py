@@ -101,21 +101,21 @@ def sample(
         if model.checkpoint.model.bidirectional:
             options.note("this model is bidirectional; its forward half writes")
         options.notes(fitted.notes)
-    how: dict[str, Any] = {"length": length, "stop": tuple(stop or ()), "until_sentence": until_sentence}
+    arguments: dict[str, Any] = {"length": length, "stop": tuple(stop or ()), "until_sentence": until_sentence}
     if interactive:
         from chargen.cli.interactive import converse
 
-        converse(model, fitted.text, sampler, seed=seed, raw=raw, strict=strict, quiet=quiet, **how)
+        converse(model, fitted.text, sampler, seed=seed, raw=raw, strict=strict, quiet=quiet, **arguments)
         return
     if seed is None and before is None:
         seed = random_seed()
         if not (quiet or as_json):
             options.note(f"seed {seed}")
-    how |= {"seed": seed, "num_samples": num_samples, "sampler": sampler, "state": start}
+    arguments |= {"seed": seed, "num_samples": num_samples, "sampler": sampler, "state": start}
     if as_json:
-        ending = _as_json(model, fitted, how, state)
+        ending = _as_json(model, fitted, arguments, state)
     else:
-        ending = _stream(model, fitted, how, echo=not no_echo, raw=raw, quiet=quiet)
+        ending = _stream(model, fitted, arguments, echo=not no_echo, raw=raw, quiet=quiet)
     if save_state is not None:
         model.save_state(save_state, ending)
 
@@ -146,25 +146,27 @@ def _adapted(model: "Model", file: str, settings: dict[str, Any], *, quiet: bool
         return model.adapted(text, progress=bar.update, **settings)
 
 
-def _as_json(model: "Model", fitted: "Fitted", how: dict[str, Any], state: Path | None) -> "Ending":
+def _as_json(model: "Model", fitted: "Fitted", arguments: dict[str, Any], state: Path | None) -> "Ending":
     """Print all texts; gives the first one's ending."""
     from chargen.inference.generate import collect
 
-    texts = collect(model.pieces(fitted, **how))
-    settings = dataclasses.asdict(how["sampler"]) | {
-        name: how[name] for name in how if name not in ("sampler", "state")
+    texts = collect(model.pieces(fitted, **arguments))
+    settings = dataclasses.asdict(arguments["sampler"]) | {
+        name: arguments[name] for name in arguments if name not in ("sampler", "state")
     }
     shown = {"seed": texts[0].ending.seed, "checkpoint": str(model.path), "state": state and str(state)}
     samples = [
-        {"prompt": fitted.text, "text": each.text, "seed": each.ending.seed, "ended": each.ending.reason}
-        for each in texts
+        {"prompt": fitted.text, "text": sample.text, "seed": sample.ending.seed, "ended": sample.ending.reason}
+        for sample in texts
     ]
     notes = [str(note) for note in fitted.notes]
     print_json({"settings": settings | shown, "samples": samples, "notes": notes})
     return texts[0].ending
 
 
-def _stream(model: "Model", fitted: "Fitted", how: dict[str, Any], *, echo: bool, raw: bool, quiet: bool) -> "Ending":
+def _stream(
+    model: "Model", fitted: "Fitted", arguments: dict[str, Any], *, echo: bool, raw: bool, quiet: bool
+) -> "Ending":
     """Write the first text as it comes, and the others, which grow in the same batch, after it.
 
     Returns:
@@ -172,7 +174,7 @@ def _stream(model: "Model", fitted: "Fitted", how: dict[str, Any], *, echo: bool
     """
     from chargen.cli.output.terminal import Writer
 
-    pieces = model.pieces(fitted, **how)  # which checks its arguments before anything is written
+    pieces = model.pieces(fitted, **arguments)  # which checks its arguments before anything is written
     write = Writer(raw=raw)
     head = fitted.text if echo else ""
     later: dict[int, list[str]] = {}

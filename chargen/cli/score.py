@@ -107,24 +107,24 @@ def score(
         raise typer.BadParameter("it needs --split", param_hint="--context")
     from chargen.api import load
 
-    how = AdaptConfig.from_dict(settings)
+    adaptation = AdaptConfig.from_dict(settings)
     model = load(checkpoint)
-    others = [load(each) for each in together or ()]
+    others = [load(path) for path in together or ()]
     if split is None:
-        wanted = _read(text or ["-"], encoding or "utf-8", quiet=quiet)
+        texts = _read(text or ["-"], encoding or "utf-8", quiet=quiet)
     else:
         first = HELDOUT_CONTEXT if context is None else context
-        wanted = [
+        texts = [
             _held_out([model, *others], split, text or [], encoding, context=first, reach=REMEMBERED if remember else 0)
         ]
         if not quiet:
-            note = f"{len(wanted[0].before):,} characters before it were read first" + ", and learnt from" * adapt
+            note = f"{len(texts[0].before):,} characters before it were read first" + ", and learnt from" * adapt
             if remember:
-                note += f", and {len(wanted[0].earlier):,} before those remembered"
+                note += f", and {len(texts[0].earlier):,} before those remembered"
             options.note(note)
 
-    how_to_read = {"adapt": adapt, "remember": remember, "others": others, **settings}
-    scored = [_score(model, each, quiet=quiet, **how_to_read) for each in wanted]
+    reading = {"adapt": adapt, "remember": remember, "others": others, **settings}
+    scored = [_score(model, passage, quiet=quiet, **reading) for passage in texts]
     total = scored[0].joined(scored)
     if split is not None and total.unknown and not quiet:
         options.note("the training's own figure does not charge which unknown character each of them was")
@@ -133,24 +133,24 @@ def score(
             "checkpoint": str(model.path),
             "with": [str(other.path) for other in others],
             "split": split,
-            "context": len(wanted[0].before),
-            "adapt": dataclasses.asdict(how) if adapt else None,
-            "remembered": len(wanted[0].earlier) if remember else None,
+            "context": len(texts[0].before),
+            "adapt": dataclasses.asdict(adaptation) if adapt else None,
+            "remembered": len(texts[0].earlier) if remember else None,
         }
-        files = [_as_json(*each, per_char=per_char) for each in zip(wanted, scored, strict=True)]
+        files = [_as_json(passage, result, per_char=per_char) for passage, result in zip(texts, scored, strict=True)]
         print_json({**about, **_figures(total), "files": files})
         return
-    for each, found in zip(wanted, scored, strict=True):
+    for passage, result in zip(texts, scored, strict=True):
         if per_char:
-            surprisal.show(each.text, found.bits.tolist())
-    rows = [_row(each.name, found) for each, found in zip(wanted, scored, strict=True)]
+            surprisal.show(passage.text, result.bits.tolist())
+    rows = [_row(passage.name, result) for passage, result in zip(texts, scored, strict=True)]
     tables.show(rows + [_row("total", total)] * (len(rows) > 1), right=tuple(rows[0])[1:])
 
 
 def _read(files: list[str], encoding: str, *, quiet: bool) -> list[_Text]:
     if "-" in files and sys.stdin and sys.stdin.isatty() and not quiet:
         options.note("reading the text from the terminal; Ctrl-D ends it")
-    return [_Text(*each) for each in text_arguments.gather(files, (), lines=False, encoding=encoding)]
+    return [_Text(*named) for named in text_arguments.gather(files, (), lines=False, encoding=encoding)]
 
 
 def _held_out(
@@ -161,26 +161,25 @@ def _held_out(
 
     model, *others = models
     for other in others:
-        ours, theirs = (dataclasses.replace(each.checkpoint.corpus, name="") for each in (model, other))
+        ours, theirs = (dataclasses.replace(one.checkpoint.corpus, name="") for one in (model, other))
         if ours != theirs:
             raise CorpusError(f"{other.path} was trained on another text than {model.path}, or on more or less of it")
-    found = held_out(
-        model.checkpoint, model.path, split, sources=sources, encoding=encoding, context=context, reach=reach
+    return _Text(
+        *held_out(model.checkpoint, model.path, split, sources=sources, encoding=encoding, context=context, reach=reach)
     )
-    return _Text(*found)
 
 
-def _score(model: "Model", wanted: _Text, *, quiet: bool, **how: Any) -> "Scored":
+def _score(model: "Model", passage: _Text, *, quiet: bool, **reading: Any) -> "Scored":
     from chargen.inference.score import Scored
 
-    reading = len(wanted.before) * (1 + len(how["others"]))
-    with options.bar(wanted.name, reading + len(wanted.text), quiet=quiet) as bar:
-        scorer = model.scorer(before=wanted.before, earlier=wanted.earlier, progress=bar.update, **how)
+    unscored = len(passage.before) * (1 + len(reading["others"]))
+    with options.bar(passage.name, unscored + len(passage.text), quiet=quiet) as bar:
+        scorer = model.scorer(before=passage.before, earlier=passage.earlier, progress=bar.update, **reading)
 
         def pieces() -> Iterator["Scored"]:
-            for first in range(0, len(wanted.text), PIECE):
-                yield scorer.feed(wanted.text[first : first + PIECE])
-                bar.update(min(PIECE, len(wanted.text) - first))
+            for first in range(0, len(passage.text), PIECE):
+                yield scorer.feed(passage.text[first : first + PIECE])
+                bar.update(min(PIECE, len(passage.text) - first))
 
         return Scored.joined(pieces())
 
@@ -194,11 +193,11 @@ def _figures(scored: "Scored") -> dict[str, float]:
     }
 
 
-def _as_json(wanted: _Text, scored: "Scored", *, per_char: bool) -> dict[str, Any]:
-    found: dict[str, Any] = {"file": wanted.name, **_figures(scored)}
+def _as_json(passage: _Text, scored: "Scored", *, per_char: bool) -> dict[str, Any]:
+    document: dict[str, Any] = {"file": passage.name, **_figures(scored)}
     if per_char:
-        found |= {"text": wanted.text, "bits": scored.bits.round(4).tolist()}
-    return found
+        document |= {"text": passage.text, "bits": scored.bits.round(4).tolist()}
+    return document
 
 
 def _row(name: str, scored: "Scored") -> dict[str, str]:

@@ -33,20 +33,20 @@ def gather(files: Sequence[str] | None, literals: Sequence[str] | None, *, lines
 
     if not (files or literals):
         raise typer.BadParameter("give a file, - for stdin, or a text itself with --text", param_hint="TEXT")
-    found = [*_whole(files or (), encoding), *(Named(_beginning(text), text) for text in literals or ())]
+    named = [*_whole(files or (), encoding), *(Named(_beginning(text), text) for text in literals or ())]
     if lines:
-        found = [
+        named = [
             Named(f"{name}:{number}", line)
-            for name, text in found
+            for name, text in named
             for number, line in enumerate(text.split("\n"), 1)
             if line.strip()
         ]
-        if not found:
+        if not named:
             raise TextError("there is no line that is not blank")
-    for name, text in found:
+    for name, text in named:
         if not text:
             raise TextError(f"{name or 'a --text'} is empty")
-    return found
+    return named
 
 
 def _whole(files: Sequence[str], encoding: str) -> Iterator[Named]:

@@ -54,7 +54,8 @@ def train(
     **settings: Any,
 ) -> None:
     """Train a network on a text. Settings not given take the values that suit the text's size and the preset."""
-    reading: dict[str, Any] = {"encoding": encoding, "glob": glob, "min_count": min_count}
+    choices = {"encoding": encoding, "glob": glob, "min_count": min_count}
+    reading: dict[str, Any] = {name: value for name, value in choices.items() if value is not None}
     if export is not None:
         _refuse_unwritable(export)
     if nproc != 1 and "RANK" not in os.environ:  # which the processes that it starts have
@@ -65,16 +66,15 @@ def train(
     from chargen.text.corpus import Texts
     from chargen.training import distributed, start
 
-    how = {name: value for name, value in reading.items() if value is not None}
-    texts = Texts(sources=tuple(corpus or ()), **how)
+    texts = Texts(sources=tuple(corpus or ()), **reading)
     with Stop() as stop, distributed.world() as world:
         display = TrainingDisplay(quiet=quiet or not world.leads)
         with encoding_bar(quiet=quiet or not world.leads) as progress:
             if resume is not None:
                 _refuse_with_resume(run=run, init_from=init_from, overwrite=overwrite or None, preset=preset)
                 if not corpus:
-                    _refuse_with_resume(**how)
-                moved = {"sources": texts.sources, **how} if corpus else None
+                    _refuse_with_resume(**reading)
+                moved = {"sources": texts.sources, **reading} if corpus else None
                 trainer = start.resume(resume, moved, progress=progress, stop=stop, world=world, **settings)
             else:
                 trainer = start.begin(

@@ -34,7 +34,7 @@ def begin(
     progress: Progress | None = None,
     stop: Callable[[], bool] = lambda: False,
     world: World | None = None,
-    **wanted: Any,
+    **settings: Any,
 ) -> Trainer:
     """A trainer for a new run.
 
@@ -48,7 +48,7 @@ def begin(
         progress: Told of bytes done and bytes in all while a text is encoded.
         stop: Asked before each step; True ends the training with everything saved.
         world: The processes that share the work; this one alone without it.
-        wanted: Settings by their names in ``ModelConfig`` and ``TrainConfig``.
+        settings: Settings by their names in ``ModelConfig`` and ``TrainConfig``.
 
     Raises:
         ChargenError: anything about the texts, the settings or the run that prevents a start; nothing is written.
@@ -59,14 +59,14 @@ def begin(
     parent = None if init_from is None else load(lookup.find(init_from, root=root))
     corpus = _read(texts, progress, world)
     if parent is not None:
-        wanted = inherited_architecture(parent, wanted)
+        settings = inherited_architecture(parent, settings)
     model, train = world.led(
         lambda: presets.settings(
             len(corpus),
             len(corpus.vocab),
             preset=preset,
             speed=lambda model, train: world.size * measured_speed(model, train),
-            **wanted,
+            **settings,
         )
     )
     weights: dict[str, NDArray[np.float32]] | None = None
@@ -89,7 +89,7 @@ def resume(
     progress: Progress | None = None,
     stop: Callable[[], bool] = lambda: False,
     world: World | None = None,
-    **wanted: Any,
+    **settings: Any,
 ) -> Trainer:
     """A trainer that goes on where ``run`` stopped, exactly.
 
@@ -100,7 +100,7 @@ def resume(
         progress: As in ``begin``.
         stop: As in ``begin``.
         world: As in ``begin``; it need not be of the size that the run had.
-        wanted: New values for settings in ``ON_RESUME``.
+        settings: New values for settings in ``ON_RESUME``.
 
     Raises:
         ConfigError: a setting that cannot change was given.
@@ -108,7 +108,7 @@ def resume(
         CheckpointError: the run has no whole ``last`` checkpoint, or a ``best`` that is another run's.
         RunError: there is no such run, or another process is training it.
     """
-    fixed = sorted(set(wanted) - ON_RESUME)
+    fixed = sorted(set(settings) - ON_RESUME)
     if fixed:
         names = ", ".join("--" + name.replace("_", "-") for name in fixed)
         raise ConfigError(f"{names} cannot change when a run goes on; start a new run, from this one with --init-from")
@@ -124,7 +124,7 @@ def resume(
             f"{corpus.name} ({len(corpus):,} characters) is not the text that run {folder.name!r} was trained on "
             f"({last.corpus.name}, {last.corpus.characters:,} characters); name that text, or start a new run"
         )
-    train = dataclasses.replace(last.train, **wanted)
+    train = dataclasses.replace(last.train, **settings)
     trainer = Trainer(corpus, last.model, train, folder, resume=last, origin=texts, stop=stop, world=world)
     world.led(folder.claim)
     world.led(folder.tidy)

@@ -45,7 +45,7 @@ class Report(NamedTuple):
                 y_label="norm of d loss(t) / d state(t-k), relative to lag 0",
             )
         if self.clippings:
-            _table([_clipping_columns(name, each) for name, each in self.clippings.items()])
+            _table([_clipping_columns(name, acted) for name, acted in self.clippings.items()])
         if self.trials:
             show_trials(self.trials)
 
@@ -86,7 +86,7 @@ def show_trials(trials: Sequence[Trial]) -> None:
     limit = max(trial.limit for trial in trials)
     _table([_trial_columns(trial, limit) for trial in trials])
     _plot(
-        [(f"{each.name}, clipping {_limit(each.limit)}", each.descent.norms) for each in trials],
+        [(f"{trial.name}, clipping {_limit(trial.limit)}", trial.descent.norms) for trial in trials],
         title="training",
         x_label="step",
         y_label="gradient norm, before clipping",

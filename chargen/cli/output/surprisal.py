@@ -27,7 +27,7 @@ def show(text: str, bits: Sequence[float]) -> None:
         from rich.text import Text
 
         coloured = Text()
-        for style, run in groupby(zip(text, bits, strict=True), key=lambda each: _style(each[1])):
+        for style, run in groupby(zip(text, bits, strict=True), key=lambda pair: _style(pair[1])):
             coloured.append("".join(_cell(character) + "\n" * (character == "\n") for character, _ in run), style)
         legend = Text("bits of a character: ")
         for _, name, style in STEPS:
