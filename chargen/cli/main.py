@@ -15,11 +15,13 @@ from chargen.cli.compare import compare
 from chargen.cli.corpora import corpora
 from chargen.cli.embeddings import embeddings
 from chargen.cli.encode import encode
+from chargen.cli.export import export
 from chargen.cli.gradflow import gradflow
 from chargen.cli.infill import infill
 from chargen.cli.inspect import inspect
 from chargen.cli.neurons import neurons
 from chargen.cli.output.terminal import visible
+from chargen.cli.play import play
 from chargen.cli.sample import sample
 from chargen.cli.score import score
 from chargen.cli.train import train
@@ -48,6 +50,8 @@ for command in (
     embeddings,
     neurons,
     inspect,
+    play,
+    export,
     compare,
     gradflow,
     corpora,

@@ -1,7 +1,6 @@
 """``chargen sample``."""
 
 import dataclasses
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -9,6 +8,7 @@ import typer
 
 from chargen.cli import options
 from chargen.cli.output.terminal import print_json
+from chargen.cli.processes import use_one_thread
 from chargen.config import LENGTH, AdaptConfig, SamplerConfig
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def sample(
 ) -> None:
     """Write new text from a checkpoint, continuing a prompt."""
     if length * num_samples <= _SHORT:
-        _use_one_thread()
+        use_one_thread()
     from chargen.api import load
     from chargen.errors import ConfigError
     from chargen.inference.generate import Ending
@@ -118,16 +118,6 @@ def sample(
         ending = _stream(model, fitted, arguments, echo=not no_echo, raw=raw, quiet=quiet)
     if save_state is not None:
         model.save_state(save_state, ending)
-
-
-def _use_one_thread() -> None:
-    """Have NumPy, not yet imported, start no threads, unless the person has chosen their number.
-
-    They add a third to the processor time of the start; and beside a training that keeps the cores busy they wait for
-    each other, so that a text takes many times as long.
-    """
-    if not {"OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"} & os.environ.keys():
-        os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 
 def _read(prompt_file: str) -> str:

@@ -12,7 +12,7 @@ from chargen.text.vocab import Vocab
 
 # What reads alike though Unicode's compatibility mappings keep it apart, in the typewriter's spelling. A character
 # that stands twice has two readings, the better one first.
-_ALIKE: Final = (
+ALIKE: Final = (
     ("'", "‘’‚‛′‵‹›`´ʹʻʼʽ"),
     ('"', "“”„‟″‶«»〝〞"),
     ("'", '"'),
@@ -124,7 +124,7 @@ def _read(character: str, vocab: Vocab, tried: frozenset[str]) -> str | None:
 
 
 def _alternatives(character: str) -> Iterator[str]:
-    for reading, characters in _ALIKE:
+    for reading, characters in ALIKE:
         if character in characters:
             yield reading
     yield unicodedata.normalize("NFKC", character)

@@ -1,0 +1,67 @@
+"""A checkpoint as a page that any browser opens: with its neurons by name, and a text to begin with."""
+
+import contextlib
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from chargen.errors import TextError
+from chargen.inference.neurons import MOST_CHARACTERS, NamedUnit, named_units
+from chargen.inference.numpy_network import Network
+from chargen.store import runs
+from chargen.store.checkpoint import Checkpoint
+from chargen.store.heldout import unseen
+from chargen.text import prompt as prompts
+from chargen.web.page import check_size, page
+
+EXAMPLE: Final = 2000
+"""Characters of the text that a page begins with, at most."""
+_BEGINNING: Final = 500
+"""Characters within which the example looks for a paragraph to begin with."""
+
+
+class Exported(NamedTuple):
+    """A page, and how many characters of which text it shows as an example."""
+
+    data: bytes
+    example: int
+    source: str
+
+
+def html(checkpoint: Checkpoint, path: Path, *, int8: bool = False, example: bool = True) -> Exported:
+    """The page of a model, with the units that follow something in a text that it did not learn from.
+
+    Args:
+        checkpoint: The model.
+        path: Its file, by which the page is called.
+        int8: A byte for each weight of a matrix instead of two.
+        example: Whether the page begins with a piece of that text.
+
+    Raises:
+        ConfigError: the page would be too large for a browser.
+        CheckpointError: a weight is too large for float16.
+    """
+    check_size(checkpoint, int8=int8)
+    source, text = unseen(checkpoint, path)
+    shown = _from_paragraph(text)[:EXAMPLE] if example else ""
+    data = page(checkpoint, name=_name(path), int8=int8, units=_units(checkpoint, text), example=shown)
+    return Exported(data, len(shown), source)
+
+
+def _name(path: Path) -> str:
+    """What people call the model: its run, or its file."""
+    path = path.absolute()
+    return path.parent.name if path.name in (runs.BEST, runs.LAST) else path.stem
+
+
+def _units(checkpoint: Checkpoint, text: str) -> list[NamedUnit]:
+    """What ``chargen neurons`` finds; nothing in a text that is too short for it."""
+    fitted = prompts.fit(text[:MOST_CHARACTERS], checkpoint.vocab).text
+    with contextlib.suppress(TextError):
+        return named_units(Network(checkpoint.model, checkpoint.weights), checkpoint.vocab, fitted)
+    return []
+
+
+def _from_paragraph(text: str) -> str:
+    """The text from where a paragraph begins, if one does soon."""
+    blank = text.find("\n\n", 0, _BEGINNING)
+    return text[blank + 2 :] if blank >= 0 else text

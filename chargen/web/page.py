@@ -1,0 +1,171 @@
+"""A model as one HTML page: weights, vocabulary and an engine of its own, with nothing to load from anywhere.
+
+The page is ``page.html`` with everything put in: the style, the scripts, a JSON header with all that is not a weight,
+and the weights in base64. Its policy lets nothing run but these scripts, known by their hashes, and lets nothing load.
+"""
+
+import base64
+import dataclasses
+import hashlib
+import html
+import json
+import math
+import re
+from collections.abc import Sequence
+from importlib.resources import files
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chargen.config import SamplerConfig
+from chargen.errors import CheckpointError, ConfigError
+from chargen.inference.neurons import NamedUnit
+from chargen.inference.score import ESCAPE
+from chargen.store.checkpoint import Checkpoint
+from chargen.text.prompt import ALIKE
+from chargen.text.vocab import CODE_POINTS
+from chargen.web.wasm import assemble
+
+MAX_BYTES: Final = 200_000_000
+"""Of a page: what a browser on a phone still opens."""
+_SCRIPTS: Final = (
+    "network.js",
+    "sampler.js",
+    "vocab.js",
+    "model.js",
+    "view.js",
+    "write.js",
+    "read.js",
+    "neurons.js",
+    "page.js",
+)
+
+
+class Packed(NamedTuple):
+    """Weights as bytes, and where each tensor lies in them: its name, shape, format and first byte."""
+
+    tensors: list[dict[str, Any]]
+    data: bytes
+
+
+def page(
+    checkpoint: Checkpoint, *, name: str, int8: bool = False, units: Sequence[NamedUnit] = (), example: str = ""
+) -> bytes:
+    """The page of a model; the same arguments give the same bytes.
+
+    Args:
+        checkpoint: The model; of a bidirectional one the page has the forward half.
+        name: What the page calls it.
+        int8: A byte for each weight of a matrix instead of two.
+        units: What the tour through the neurons shows, in this order.
+        example: The text that there is to read at first.
+
+    Raises:
+        ConfigError: the page would be too large for a browser.
+        CheckpointError: a weight is too large for float16.
+    """
+    check_size(checkpoint, int8=int8)
+    packed = pack(_forward(checkpoint), int8=int8)
+    header = {
+        "name": name,
+        "model": dataclasses.asdict(checkpoint.model),
+        "parameters": checkpoint.model.parameters,
+        "val_bpc": checkpoint.val_bpc,
+        "test_bpc": checkpoint.test_bpc,
+        "vocab": {"characters": checkpoint.vocab.characters, "unknown": checkpoint.vocab.unknown_id is not None},
+        "alike": ALIKE,
+        "code_points": CODE_POINTS,
+        "escape": ESCAPE,
+        "sampler": dataclasses.asdict(SamplerConfig()),
+        "kernel": base64.b64encode(assemble(_file("kernel.wat"))).decode(),
+        "tensors": packed.tensors,
+        "units": [_unit(unit) for unit in units],
+        "example": example,
+    }
+    scripts = {name: _file(name) for name in _SCRIPTS}
+    style = _file("page.css")
+    policy = {
+        "default-src": ["'none'"],
+        "script-src": [*map(_source, scripts.values()), "'wasm-unsafe-eval'"],
+        "style-src": [_source(style)],
+    }
+    parts = {
+        "policy": "; ".join(" ".join([directive, *sources]) for directive, sources in policy.items()),
+        "title": html.escape(f"chargen: {name}"),
+        "style": style,
+        "header": json.dumps(header, allow_nan=False).replace("<", "\\u003c"),
+        "weights": base64.b64encode(packed.data).decode(),
+        "scripts": "\n".join(f"<script>{script}</script>" for script in scripts.values()),
+    }
+    text = re.sub(r"\{\{(\w+)\}\}", lambda place: parts[place[1]], _file("page.html"))
+    return text.encode("utf-8", "replace")
+
+
+def check_size(checkpoint: Checkpoint, *, int8: bool) -> None:
+    """Raise a ConfigError, with what to do, if a model's page would be too large for a browser."""
+    shapes = dataclasses.replace(checkpoint.model, bidirectional=False).weight_shapes()
+    half, quarter = (sum(math.prod(shape) for shape in shapes.values()) * size * 4 // 3 for size in (2, 1))
+    size = quarter if int8 else half
+    if size <= MAX_BYTES:
+        return
+    advice = (
+        f"--int8 makes it {quarter / 1e6:,.0f} MB" if not int8 and quarter <= MAX_BYTES else "train a smaller model"
+    )
+    raise ConfigError(
+        f"the page would take {size / 1e6:,.0f} MB, more than the {MAX_BYTES / 1e6:,.0f} MB that a browser opens; "
+        f"{advice}"
+    )
+
+
+def pack(weights: dict[str, NDArray[np.float32]], *, int8: bool = False) -> Packed:
+    """Weights as float16, little-endian; with ``int8`` matrices as bytes behind one float32 scale for each row.
+
+    Raises:
+        CheckpointError: a weight is too large for float16.
+    """
+    tensors, parts, start = [], [], 0
+    for name, weight in weights.items():
+        as_bytes = int8 and weight.ndim == 2
+        data = _rows_of_bytes(weight) if as_bytes else _halves(name, weight)
+        shape = list(weight.shape)
+        tensors.append({"name": name, "shape": shape, "format": "int8" if as_bytes else "float16", "start": start})
+        parts.append(data)
+        start += len(data)
+    return Packed(tensors, b"".join(parts))
+
+
+def _rows_of_bytes(weight: NDArray[np.float32]) -> bytes:
+    """Each row as whole multiples of a 127th of its largest value, with that 127th; all scales stand first."""
+    scales = np.abs(weight).max(axis=1, keepdims=True) / np.float32(127)
+    steps = np.rint(weight / np.where(scales > 0, scales, 1)).astype(np.int8)
+    data: bytes = scales.astype("<f4").tobytes() + steps.tobytes()
+    return data
+
+
+def _halves(name: str, weight: NDArray[np.float32]) -> bytes:
+    with np.errstate(over="ignore"):
+        halves = weight.astype("<f2")
+    if not np.isfinite(halves).all():
+        raise CheckpointError(f"{name} holds {np.abs(weight).max():.3g}, which a page's float16 weights cannot")
+    data: bytes = halves.tobytes()
+    return data
+
+
+def _forward(checkpoint: Checkpoint) -> dict[str, NDArray[np.float32]]:
+    """The weights that predict a character from those before it."""
+    names = dataclasses.replace(checkpoint.model, bidirectional=False).weight_shapes()
+    return {name: checkpoint.weights[name] for name in names}
+
+
+def _unit(unit: NamedUnit) -> dict[str, Any]:
+    auc = None if math.isnan(unit.auc) else unit.auc  # JSON has no nan
+    return {**dataclasses.asdict(unit), "auc": auc}
+
+
+def _source(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def _file(name: str) -> str:
+    return (files("chargen.web") / "assets" / name).read_text(encoding="utf-8")
