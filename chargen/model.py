@@ -97,7 +97,7 @@ class Model:
         return generate(
             self.network,
             self.vocab,
-            self.vocab.encode(fitted.text),
+            self.vocab.ids_of(fitted.text),
             length=length,
             seed=random_seed() if seed is None and before is None else seed,
             num_samples=num_samples,
@@ -173,7 +173,7 @@ class Model:
             TextError: the text is too short for a single step.
         """
         how = AdaptConfig.from_dict({**settings, "adapt_decay": adapt_decay})
-        ids = self.vocab.encode(prompts.fit(text, self.vocab).text)
+        ids = self.vocab.ids_of(prompts.fit(text, self.vocab).text)
         if len(ids) < how.adapt_every:
             raise TextError(f"{len(ids)} characters are too few to learn from with adapt-every {how.adapt_every}")
         adapter = self._adapter(how)
@@ -204,7 +204,7 @@ class Model:
             TextError: a text has no character that the model can read.
         """
         texts = [text] if isinstance(text, str) else text
-        ids = [self.vocab.encode(prompts.fit(each, self.vocab).text) for each in texts]
+        ids = [self.vocab.ids_of(prompts.fit(each, self.vocab).text) for each in texts]
         vectors = encode(self.network, ids, mean=mean, layer=layer)
         return vectors[0] if isinstance(text, str) else vectors
 

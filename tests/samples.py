@@ -20,6 +20,11 @@ from chargen.text.vocab import Vocab
 Tensors = dict[str, NDArray[Any]]
 
 
+def vocab_of(text: str) -> Vocab:
+    """The vocabulary of every distinct character of a text."""
+    return Vocab("".join(sorted(set(text))))
+
+
 def evaluation(step: int = 10, **changes: Any) -> Evaluation:
     """An evaluation, all of its numbers there."""
     numbers: dict[str, Any] = {field.name: 0.5 for field in dataclasses.fields(Evaluation)}

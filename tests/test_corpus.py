@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from samples import vocab_of
 
 from chargen.errors import ConfigError, CorpusError
 from chargen.text import cache, corpus, decode
@@ -44,7 +45,7 @@ def write(tmp_path: Path) -> Callable[..., str]:
 
 def text_of(loaded: corpus.Corpus) -> str:
     """The text that the ids stand for."""
-    return loaded.vocab.decode(loaded.ids[:])
+    return loaded.vocab.text_of(loaded.ids[:])
 
 
 def of_length(length: int) -> corpus.Corpus:
@@ -135,7 +136,7 @@ def test_ids_decode_to_the_text(text: str, chunk: int, mapped: bool, encoding: s
         loaded = corpus.load([Path(folder) / "tale.txt"], encoding=encoding)
         normal = text.replace("\r\n", "\n").replace("\r", "\n").removeprefix("\ufeff")
         assert text_of(loaded) == normal
-        assert loaded.vocab == Vocab.from_text(normal)
+        assert loaded.vocab == vocab_of(normal)
         assert loaded.sha256 == hashlib.sha256(normal.encode()).hexdigest()
         assert (len(cache.entries()) == 1) is mapped
         assert not loaded.ids[:].flags.writeable

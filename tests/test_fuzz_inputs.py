@@ -161,7 +161,7 @@ def test_no_damage_to_the_cache_goes_unnoticed(text: Path) -> None:
             path.write_bytes(damaged(source, whole[path]))
         for _ in range(2):
             loaded = corpus.load([text])
-            assert loaded.vocab.decode(loaded.ids[:]) == TEXT
+            assert loaded.vocab.text_of(loaded.ids[:]) == TEXT
         cache.entries()
 
 
@@ -189,4 +189,4 @@ def test_no_forged_entry_breaks_a_training(text: Path) -> None:
             assert loaded.ids[:].max() < len(loaded.vocab)
         except CorpusError:
             continue
-        assert len(loaded.vocab.decode(loaded.ids[:])) == len(TEXT)
+        assert len(loaded.vocab.text_of(loaded.ids[:])) == len(TEXT)

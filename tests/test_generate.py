@@ -25,7 +25,7 @@ def ending_of(pieces: list[Piece]) -> Ending:
 def recite(characters: str, prompt: str, length: int, **settings: object) -> list[Piece]:
     """The pieces of a network that writes ``characters`` in a circle."""
     vocab = Vocab(characters)
-    return list(generate(reciter(characters), vocab, vocab.encode(prompt), length=length, seed=0, **settings))  # type: ignore[arg-type]  # settings are checked at run time
+    return list(generate(reciter(characters), vocab, vocab.ids_of(prompt), length=length, seed=0, **settings))  # type: ignore[arg-type]  # settings are checked at run time
 
 
 def text_of(pieces: list[Piece]) -> str:
@@ -44,9 +44,9 @@ def test_each_character_is_streamed_as_it_is_written() -> None:
 def test_the_whole_prompt_is_read() -> None:
     """Every character of the prompt acts on the state that the text starts from."""
     network, vocab = random_network(), Vocab("abcdefg")
-    (sample,) = collect(generate(network, vocab, vocab.encode("abcab"), length=1, seed=0))
+    (sample,) = collect(generate(network, vocab, vocab.ids_of("abcab"), length=1, seed=0))
     reader = network.reader()
-    reader.prime(vocab.encode("abcab"))
+    reader.prime(vocab.ids_of("abcab"))
     np.testing.assert_allclose(sample.ending.state, reader.state, atol=1e-6)
 
 
@@ -173,7 +173,7 @@ def test_a_prompt_after_an_ending_goes_on_behind_it() -> None:
     config = SamplerConfig(temperature=0, repetition_penalty=1.3, penalty_window=9)
     (head,) = collect(generate(network, vocab, [1, 2], length=5, seed=0, sampler=config))
     (tail,) = collect(generate(network, vocab, [3, 4], length=6, state=head.ending))
-    prompt = [1, 2, *vocab.encode(head.text), 3, 4]
+    prompt = [1, 2, *vocab.ids_of(head.text), 3, 4]
     (whole,) = collect(generate(network, vocab, prompt, length=6, seed=0, sampler=config))
     assert tail.text == whole.text
     np.testing.assert_allclose(tail.ending.state, whole.ending.state, atol=1e-6)

@@ -92,7 +92,7 @@ def test_gibbs_samples_follow_the_exact_chain(places: list[int]) -> None:
     wanted = stationary(fill, ids, places)
     found = fill.fill(ids, places, chains=400, sweeps=30, candidates=25)
     for each in found[:5]:
-        a, b = fill.vocab.encode(each.fill)
+        a, b = fill.vocab.ids_of(each.fill)
         assert each.probability == pytest.approx(wanted[a, b], abs=0.03)
     marginals = fill.marginals(ids, places, chains=400, sweeps=30)
     np.testing.assert_allclose(marginals, [wanted.sum(axis=1), wanted.sum(axis=0)], atol=0.02)

@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+from samples import vocab_of
 
 from chargen.config import ModelConfig
 from chargen.errors import TextError
@@ -37,8 +38,8 @@ def with_planted_unit(vocab: Vocab) -> Network:
     for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
         weights[f"layers.1.{name}"][5] = 0
     weights["layers.1.weight_hh"][5, 5] = 3
-    weights["layers.1.weight_ih"][5, 12 + vocab.encode("(")] = -9
-    weights["layers.1.weight_ih"][5, 12 + vocab.encode(")")] = 9
+    weights["layers.1.weight_ih"][5, 12 + vocab.ids_of("(")] = -9
+    weights["layers.1.weight_ih"][5, 12 + vocab.ids_of(")")] = 9
     return Network(config, weights)
 
 
@@ -50,7 +51,7 @@ def memories(units: list[NamedUnit], text: str) -> list[NamedUnit]:
 
 def test_a_planted_unit_is_found(bracketed: str) -> None:
     """With its place, its sign, and figures near 1; it stands first."""
-    vocab = Vocab.from_text(bracketed)
+    vocab = vocab_of(bracketed)
     first = named_units(with_planted_unit(vocab), vocab, bracketed)[0]
     assert (first.name, first.layer, first.unit, first.sign) == ("inside (brackets)", 1, 5, -1)
     assert first.correlation > 0.99
@@ -60,7 +61,7 @@ def test_a_planted_unit_is_found(bracketed: str) -> None:
 @pytest.mark.parametrize("cell", ["lstm", "gru", "rnn", "peephole"])
 def test_an_untrained_network_names_no_memory(cell: str, text: str) -> None:
     """Whatever the cell: the echo of what was read last is not mistaken for one."""
-    vocab = Vocab.from_text(text)
+    vocab = vocab_of(text)
     for seed in range(3):
         config = ModelConfig(vocab_size=len(vocab), cell=cell, num_layers=2, hidden_size=64)
         network = Network(config, StackedRNN(config, seed=seed).export())
@@ -71,13 +72,13 @@ def test_what_the_last_character_tells_is_no_memory() -> None:
     """A unit that only knows a letter from a space is not said to count letters, though words are short."""
     words = np.random.default_rng(0).choice(["a", "b", "ab"], size=800)
     text = " ".join(words)
-    vocab = Vocab.from_text(text)
+    vocab = vocab_of(text)
     config = ModelConfig(vocab_size=3, cell="rnn", num_layers=1, hidden_size=1, one_hot=True)
     weights = {name: np.zeros(shape, np.float32) for name, shape in config.weight_shapes().items()}
-    weights["layers.0.weight_ih"][0, vocab.encode("ab")] = 1
+    weights["layers.0.weight_ih"][0, vocab.ids_of("ab")] = 1
     network = Network(config, weights)
     letters = next(feature.values for feature in features(text) if feature.name == "letters since the word began")
-    values = unit_values(network, vocab, vocab.encode(text))[:, 0]
+    values = unit_values(network, vocab, vocab.ids_of(text))[:, 0]
     assert correlations(values, letters[:, None])[0, 0] > 0.8
     units = named_units(network, vocab, text)
     assert "just read: a space" in {unit.name for unit in units}
@@ -86,13 +87,13 @@ def test_what_the_last_character_tells_is_no_memory() -> None:
 
 def test_a_text_begins_as_the_generator_begins(text: str) -> None:
     """After the line break that stands before a text; cells are read as tanh(c), others as h."""
-    vocab = Vocab.from_text(text[:300])
-    ids = vocab.encode(text[:20])
+    vocab = vocab_of(text[:300])
+    ids = vocab.ids_of(text[:20])
     for cell in ("lstm", "gru"):
         config = ModelConfig(vocab_size=len(vocab), cell=cell, num_layers=2, hidden_size=5)
         network = Network(config, StackedRNN(config).export())
         reader = network.reader()
-        reader.prime(np.append(vocab.encode("\n"), ids))
+        reader.prime(np.append(vocab.ids_of("\n"), ids))
         expected = np.tanh(reader.state[1]) if cell == "lstm" else reader.state[0]
         np.testing.assert_allclose(unit_values(network, vocab, ids)[-1], expected[:, 0], atol=1e-6)
 
@@ -112,7 +113,7 @@ def test_correlation_and_area_are_the_textbooks() -> None:
 
 def test_a_short_text_is_refused(text: str) -> None:
     """It says how much is needed; and every figure is a plain number, as JSON wants it."""
-    vocab = Vocab.from_text(text)
+    vocab = vocab_of(text)
     config = ModelConfig(vocab_size=len(vocab), cell="rnn", num_layers=1, hidden_size=8)
     network = Network(config, StackedRNN(config).export())
     with pytest.raises(TextError, match="999 characters are too few"):

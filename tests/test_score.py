@@ -101,7 +101,7 @@ def test_a_long_text_is_scored_in_blocks(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_a_text_is_scored_from_where_another_ended() -> None:
     """Started from a generated text's ending, the scorer goes on behind it."""
     network = random_network()
-    (sample,) = collect(generate(network, PLAIN, PLAIN.encode("ab"), length=9, seed=0))
+    (sample,) = collect(generate(network, PLAIN, PLAIN.ids_of("ab"), length=9, seed=0))
     behind = Scorer(network.reader(state=sample.ending.state), PLAIN, last=sample.ending.last).feed("cab")
     start = Scorer(network.reader(), PLAIN, last=PLAIN.id_of("a"))
     start.feed("b" + sample.text)

@@ -23,7 +23,7 @@ from chargen.store.runs import LOCK
 from chargen.training import start, trainer
 from chargen.training.bptt import Windows
 from chargen.training.evaluate import calibrate, evaluate
-from chargen.training.events import Evaluated, Finished, Progress, Started
+from chargen.training.events import Evaluated, Finished, Started, Stepped
 from chargen.training.schedule import Schedule
 from chargen.training.step import Learner
 from chargen.training.torch_network import StackedRNN
@@ -55,13 +55,13 @@ def test_a_training_tells_of_itself_in_order(text_file: Path, tmp_path: Path) ->
     """Started, progress every ten steps, an evaluation where it was asked for and at the end, and finished."""
     events = list(tiny.begin(text_file, tmp_path, steps=25, eval_every=10).events())
     assert [type(event) for event in events] == [
-        Started, Progress, Evaluated, Progress, Evaluated, Evaluated, Finished,
+        Started, Stepped, Evaluated, Stepped, Evaluated, Evaluated, Finished,
     ]  # fmt: skip
     started = events[0]
     assert isinstance(started, Started)
     assert (started.step, started.total_steps, started.train.device) == (0, 25, "cpu")
     assert [event.evaluation.step for event in events if isinstance(event, Evaluated)] == [10, 20, 25]
-    assert [event.step for event in events if isinstance(event, Progress)] == [10, 20]
+    assert [event.step for event in events if isinstance(event, Stepped)] == [10, 20]
 
 
 def test_without_eval_every_each_epoch_is_evaluated(text_file: Path, tmp_path: Path) -> None:
@@ -226,7 +226,7 @@ def test_a_training_that_never_evaluates_is_saved_now_and_then(
     monkeypatch.setattr(trainer, "SAVE_SECONDS", 0.0)
     made = tiny.begin(text_file, tmp_path, steps=40, eval_every=40)
     saved = [
-        resume_of(tmp_path / "run" / "last.safetensors").step for event in made.events() if isinstance(event, Progress)
+        resume_of(tmp_path / "run" / "last.safetensors").step for event in made.events() if isinstance(event, Stepped)
     ]
     assert saved == [0, 10, 20, 30]
 

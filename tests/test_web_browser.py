@@ -176,7 +176,7 @@ def test_a_seed_writes_what_sample_writes(alice: tuple[Browser, Checkpoint]) -> 
     network = Network(model.model, model.weights)
     others = [("Alice ", SamplerConfig(temperature=0.5, top_p=0.8)), ("", SamplerConfig(temperature=0))]
     for prompt, sampler in [("", SamplerConfig()), *others]:
-        ids = model.vocab.encode(prompt)
+        ids = model.vocab.ids_of(prompt)
         (expected,) = collect(generate(network, model.vocab, ids, length=200, seed=3, sampler=sampler))
         chosen = json.dumps({"temperature": sampler.temperature, "topP": sampler.top_p})
         found = tab.evaluate(f"""(() => {{

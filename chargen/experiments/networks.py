@@ -60,11 +60,11 @@ def of_checkpoint(path: Path, checkpoint: Checkpoint, name: str, text: str | Non
     model = checkpoint.model
     notes: tuple[str, ...] = ()
     if text is None:
-        ids: Ids = checkpoint.vocab.encode(_own_text(path, checkpoint))
+        ids: Ids = checkpoint.vocab.ids_of(_own_text(path, checkpoint))
     else:
         corpus = Texts(sources=(text,)).load()
-        fitted = prompt.fit(corpus.vocab.decode(corpus.ids[:LONGEST]), checkpoint.vocab)
-        ids, notes = checkpoint.vocab.encode(fitted.text), tuple(map(str, fitted.notes))
+        fitted = prompt.fit(corpus.vocab.text_of(corpus.ids[:LONGEST]), checkpoint.vocab)
+        ids, notes = checkpoint.vocab.ids_of(fitted.text), tuple(map(str, fitted.notes))
     if model.bidirectional:
         notes = (*notes, f"{name} reads both ways; its forward stack is measured")
     initial, trained = (StackedRNN(model, seed=checkpoint.train.seed) for _ in range(2))

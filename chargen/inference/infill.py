@@ -116,7 +116,7 @@ class Infiller:
         for part, gap in zip(parts, [*gaps, 0], strict=True):
             at = sum(map(len, pieces)) + len(part)
             missing += range(at, at + gap)
-            pieces += [self.vocab.encode(part), np.zeros(gap, np.int64)]
+            pieces += [self.vocab.ids_of(part), np.zeros(gap, np.int64)]
         return self.fill(np.concatenate(pieces), missing, **how)
 
     def of_lengths(self, before: str, after: str, lengths: Iterable[int], **how: Any) -> list[Candidate]:
@@ -126,7 +126,7 @@ class Infiller:
         their probabilities are shares among the candidates found.
         """
         found = [each for length in lengths for each in self.between([before, after], [length], **how)]
-        bits = np.array([self._log2_probability(self.vocab.encode(each.text), len(before)) for each in found])
+        bits = np.array([self._log2_probability(self.vocab.ids_of(each.text), len(before)) for each in found])
         shares = np.exp2(bits - bits.max())
         shares /= shares.sum()
         best = np.argsort(-shares, kind="stable")
@@ -230,7 +230,7 @@ class Infiller:
     def _candidate(self, ids: Ids, missing: Sequence[int], fill: tuple[int, ...], probability: float) -> Candidate:
         whole = ids.copy()
         whole[list(missing)] = fill
-        return Candidate(self.vocab.decode(np.array(fill)), self.vocab.decode(whole), probability)
+        return Candidate(self.vocab.text_of(np.array(fill)), self.vocab.text_of(whole), probability)
 
     def _softmax(self, logits: Floats) -> Probabilities:
         scores = logits.astype(np.float64)

@@ -73,7 +73,7 @@ def named_units(network: Network, vocab: Vocab, text: str) -> list[NamedUnit]:
     if len(text) < LEAST_CHARACTERS:
         raise TextError(f"{len(text):,} characters are too few to name units by; give at least {LEAST_CHARACTERS:,}")
     text = text[:MOST_CHARACTERS]
-    ids = vocab.encode(text)
+    ids = vocab.ids_of(text)
     values = unit_values(network, vocab, ids)
     followed = features(text)
     named: list[NamedUnit] = []

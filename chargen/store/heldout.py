@@ -66,7 +66,7 @@ def held_out(
         )
     first = max(0, start - max(reach, context))
     border = max(0, start - context)
-    text = found.vocab.decode(found.ids[first:stop])
+    text = found.vocab.text_of(found.ids[first:stop])
     before, text = text[: start - first], text[start - first :]
     return HeldOut(f"{info.name} {split}", text, before[border - first :], before[: border - first])
 
@@ -83,7 +83,7 @@ def unseen(checkpoint: Checkpoint, path: Path) -> tuple[str, str]:
     if splits:
         return " and ".join(split.name for split in splits), "".join(split.text for split in splits)
     default = Texts(sources=()).load()
-    return default.name, default.vocab.decode(default.ids[:])
+    return default.name, default.vocab.text_of(default.ids[:])
 
 
 def _load(checkpoint: Checkpoint, path: Path, sources: Sequence[str], encoding: str | None) -> Corpus:

@@ -31,11 +31,6 @@ class Vocab:
         self.characters = characters
         self.unknown_id = len(characters) if unknown else None
 
-    @classmethod
-    def from_text(cls, text: str) -> "Vocab":
-        """The vocabulary of every distinct character of ``text``."""
-        return cls("".join(sorted(set(text))))
-
     def __len__(self) -> int:
         """Number of ids, the reserved one included."""
         return len(self.characters) + (self.unknown_id is not None)
@@ -66,7 +61,7 @@ class Vocab:
         ids[inside] = self._table[codes[inside]]
         return ids
 
-    def encode(self, text: str) -> NDArray[np.int64]:
+    def ids_of(self, text: str) -> NDArray[np.int64]:
         """The id of each character, shape (T,); the reserved id, where there is one, for those not listed.
 
         Raises:
@@ -83,7 +78,7 @@ class Vocab:
             ids[missing] = self.unknown_id
         return ids
 
-    def decode(self, ids: NDArray[np.integer]) -> str:
+    def text_of(self, ids: NDArray[np.integer]) -> str:
         """The text of ``ids``, shape (T,); the reserved id shows as U+FFFD."""
         return "".join(map(self._shown.__getitem__, ids.tolist()))
 

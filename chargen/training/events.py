@@ -22,7 +22,7 @@ class Started:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Progress:
+class Stepped:
     """A few steps on; means since the last evaluation."""
 
     step: int
@@ -59,4 +59,4 @@ class Finished:
     reason: str | None = None
 
 
-Event = Started | Progress | Evaluated | Finished
+Event = Started | Stepped | Evaluated | Finished

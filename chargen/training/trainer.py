@@ -25,7 +25,7 @@ from chargen.training.automatic import resolve
 from chargen.training.bptt import Windows
 from chargen.training.distributed import World
 from chargen.training.evaluate import calibrate, evaluate
-from chargen.training.events import Evaluated, Event, Finished, Progress, Started
+from chargen.training.events import Evaluated, Event, Finished, Started, Stepped
 from chargen.training.running_means import RunningMeans
 from chargen.training.schedule import Schedule
 from chargen.training.step import Learner
@@ -114,7 +114,7 @@ class Trainer:
                     break
                 self._train_step()
                 if self.learner.step % REPORT_STEPS == 0:
-                    yield self._progress()
+                    yield self._stepped()
                     self.schedule.total_steps = self.world.led(self._plan)
                     overdue = self.world.any(time.perf_counter() - saved > SAVE_SECONDS)
                 if self.learner.step % every == 0 or self.learner.step >= self.schedule.total_steps:
@@ -159,10 +159,10 @@ class Trainer:
     def _seconds(self) -> float:
         return self.seconds_before + time.perf_counter() - self.began
 
-    def _progress(self) -> Progress:
+    def _stepped(self) -> Stepped:
         self._check_finite()
         self.corpus.release()
-        return Progress(
+        return Stepped(
             step=self.learner.step,
             total_steps=self.schedule.total_steps,
             epoch=self.learner.step / self.windows.per_epoch,

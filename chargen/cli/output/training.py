@@ -13,7 +13,7 @@ from tqdm import tqdm
 from chargen.cli import options
 from chargen.cli.output.terminal import visible
 from chargen.store.runs import address
-from chargen.training.events import Evaluated, Event, Finished, Progress, Started
+from chargen.training.events import Evaluated, Event, Finished, Started, Stepped
 
 
 class TrainingDisplay:
@@ -45,12 +45,12 @@ class TrainingDisplay:
             self._close()
         raise AssertionError("a training ends with Finished")
 
-    def _draw(self, event: Started | Progress | Evaluated) -> None:
+    def _draw(self, event: Started | Stepped | Evaluated) -> None:
         match event:
             case Started():
                 self._begin(event)
-            case Progress():
-                self._progress(event)
+            case Stepped():
+                self._stepped(event)
             case Evaluated():
                 self._evaluated(event)
 
@@ -78,7 +78,7 @@ class TrainingDisplay:
         if sys.stderr.isatty():
             self.bar = tqdm(total=event.total_steps, initial=event.step, unit="step", dynamic_ncols=True, leave=False)
 
-    def _progress(self, event: Progress) -> None:
+    def _stepped(self, event: Stepped) -> None:
         if self.bar is None:
             return
         self.bar.total = event.total_steps
