@@ -29,6 +29,8 @@ RATES: Final = {192: 0.015, 256: 0.012, 384: 0.012, 512: 0.009}
 """Learning rate of the trainings that choose each of these widths."""
 SPENT: Final = 0.9
 """Share of a time budget that goes into steps; starting and evaluating take the rest."""
+RESERVE_SECONDS: Final = 4.0
+"""What the schedule keeps of a time budget for the start of the program and the final test."""
 
 Speed = Callable[[ModelConfig, TrainConfig], float]
 """Measures how many characters a second such a network trains on here."""

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chargen.config import TrainConfig
-from chargen.training.schedule import RESERVE_SECONDS, Schedule
+from chargen.presets import RESERVE_SECONDS
+from chargen.training.schedule import Schedule
 
 
 def test_warm_up_then_cosine_decay() -> None:

@@ -15,7 +15,9 @@ from chargen.errors import ConfigError, MismatchError, RunError
 from chargen.store import runs
 from chargen.store.checkpoint import Evaluation, load
 from chargen.store.runs import Run
-from chargen.text.corpus import Corpus, Texts
+from chargen.text.corpus import Corpus, Split, Texts
+from chargen.training.automatic import resolve
+from chargen.training.distributed import World
 from chargen.training.events import Finished
 from chargen.training.start import plain_name
 from chargen.training.trainer import Trainer
@@ -63,22 +65,28 @@ class Contest:
     Attributes:
         texts: Where the text comes from.
         corpus: The text.
+        split: Its parts for training, validation and test.
         model: Architecture, of the size that the parameter budget allows.
-        train: Settings, which differ from the other contests' by the seed alone.
+        train: Settings, resolved; they differ from the other contests' by the seed, and by threads where sizes do.
+        notes: What was lowered for a small text.
         run: Where to write.
         overwrite: Replace a run that is there by then.
     """
 
     texts: Texts
     corpus: Corpus
+    split: Split
     model: ModelConfig
     train: TrainConfig
+    notes: tuple[str, ...]
     run: Run
     overwrite: bool
 
     def trainer(self, stop: Callable[[], bool] = lambda: False) -> Trainer:
         """The trainer of this contest; a time budget begins to run here."""
-        trainer = Trainer(self.corpus, self.model, self.train, self.run, origin=self.texts, stop=stop)
+        trainer = Trainer(
+            self.corpus, self.split, self.model, self.train, self.run, origin=self.texts, notes=self.notes, stop=stop
+        )
         self.run.prepare(overwrite=self.overwrite)
         return trainer
 
@@ -112,7 +120,7 @@ def plan(
     overwrite: bool = False,
     root: Path = runs.ROOT,
     speed: presets.Speed | None = None,
-    **wanted: Any,
+    **settings: Any,
 ) -> list[Contest]:
     """The trainings to hold, every cell with the first seed first, then every cell with the next one.
 
@@ -123,13 +131,13 @@ def plan(
         corpus: The text.
         cells: Which cells.
         parameters: The budget: each hidden size is the one that comes nearest to it.
-        seeds: How many seeds, from ``wanted``'s ``seed`` on.
+        seeds: How many seeds, from ``settings``' ``seed`` on.
         name: What the runs' names begin with; without one, ``compare-`` and the corpus's name, numbered where such runs
             exist.
         overwrite: Replace runs of the same names.
         root: The folder of all runs.
         speed: How to measure the speed here, from which a time budget's dropout follows, for all cells the same.
-        wanted: Settings by their names in ``ModelConfig`` and ``TrainConfig``.
+        settings: Settings by their names in ``ModelConfig`` and ``TrainConfig``.
 
     Raises:
         ConfigError: a setting is out of its range, or the budget is too small for a network.
@@ -141,29 +149,32 @@ def plan(
     if twice:
         raise ConfigError(f"cell {twice[0]} is named twice; several seeds of a cell come with --seeds")
     CompareConfig(parameters=parameters, seeds=seeds)  # refuses numbers that make no sense
-    wanted = {
-        "learning_rate": min(cell.most_learning_rate for cell in CELLS.values()),
-        **wanted,
-    }  # one that every cell can bear
-    model, train = presets.settings(len(corpus), len(corpus.vocab), speed=speed, cell=cells[0], **wanted)
+    bearable = min(cell.most_learning_rate for cell in CELLS.values())  # a rate that every cell can bear
+    model, train = presets.settings(
+        len(corpus), len(corpus.vocab), speed=speed, cell=cells[0], **{"learning_rate": bearable, **settings}
+    )
     models = [sized(dataclasses.replace(model, cell=cell), parameters) for cell in cells]
     if train.steps and not train.eval_every:
         train = dataclasses.replace(train, eval_every=max(1, train.steps // POINTS))
     # the budget alone ends a training, and no sample text takes of its time
     train = dataclasses.replace(train, patience=0, preview=0)
-    contests = [(model, seed) for seed in range(train.seed, train.seed + seeds) for model in models]
-    names = [model.cell if seeds == 1 else f"{model.cell}-{seed}" for model, seed in contests]
+    split = corpus.split(train.val_fraction, train.test_fraction)
+    resolved = [(model, *resolve(train, model, len(split.train), World())) for model in models]
+    contests = [(seed, *settled) for seed in range(train.seed, train.seed + seeds) for settled in resolved]
+    names = [model.cell if seeds == 1 else f"{model.cell}-{seed}" for seed, model, _, _ in contests]
     folders = _runs(name, corpus.name, names, root, overwrite=overwrite)
     return [
         Contest(
             texts=texts,
             corpus=corpus,
+            split=split,
             model=model,
             train=dataclasses.replace(train, seed=seed),
+            notes=notes,
             run=run,
             overwrite=overwrite and name is not None,
         )
-        for (model, seed), run in zip(contests, folders, strict=True)
+        for (seed, model, train, notes), run in zip(contests, folders, strict=True)
     ]
 
 

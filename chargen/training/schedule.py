@@ -1,10 +1,9 @@
-"""How many steps, and how fast to learn at each."""
+"""The schedule of a training: how many steps, and the learning rate at each."""
 
 import math
 
 from chargen.config import TrainConfig
-
-RESERVE_SECONDS = 4.0  # of a time budget, for the start of the program and the final test
+from chargen.presets import RESERVE_SECONDS
 
 
 class Schedule:

@@ -14,7 +14,7 @@ from chargen.store import lookup, runs
 from chargen.store.checkpoint import load
 from chargen.store.runs import Run
 from chargen.text.corpus import Corpus, Progress, Texts
-from chargen.training.automatic import measured_speed
+from chargen.training.automatic import measured_speed, resolve
 from chargen.training.distributed import World
 from chargen.training.finetune import carried_weights, inherited_architecture
 from chargen.training.trainer import Trainer
@@ -76,7 +76,20 @@ def begin(
     if run is None and overwrite:
         run = plain_name(corpus.name)
     folder = Run(run, root) if run is not None else world.led(lambda: _free_run(corpus.name, root))
-    trainer = Trainer(corpus, model, train, folder, weights=weights, origin=texts, notes=notes, stop=stop, world=world)
+    split = corpus.split(train.val_fraction, train.test_fraction)
+    train, lowered = resolve(train, model, len(split.train), world)
+    trainer = Trainer(
+        corpus,
+        split,
+        model,
+        train,
+        folder,
+        weights=weights,
+        origin=texts,
+        notes=(*notes, *lowered),
+        stop=stop,
+        world=world,
+    )
     world.led(lambda: folder.prepare(overwrite=overwrite))
     return trainer
 
@@ -125,7 +138,11 @@ def resume(
             f"({last.corpus.name}, {last.corpus.characters:,} characters); name that text, or start a new run"
         )
     train = dataclasses.replace(last.train, **settings)
-    trainer = Trainer(corpus, last.model, train, folder, resume=last, origin=texts, stop=stop, world=world)
+    split = corpus.split(train.val_fraction, train.test_fraction)
+    train, notes = resolve(train, last.model, len(split.train), world)
+    trainer = Trainer(
+        corpus, split, last.model, train, folder, resume=last, origin=texts, notes=notes, stop=stop, world=world
+    )
     world.led(folder.claim)
     world.led(folder.tidy)
     return trainer

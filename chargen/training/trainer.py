@@ -19,9 +19,8 @@ from chargen.config import ModelConfig, TrainConfig
 from chargen.errors import CheckpointError, TrainingError
 from chargen.store.checkpoint import Checkpoint, CorpusInfo, Evaluation, Resume, load
 from chargen.store.runs import Run, address
-from chargen.text.corpus import Corpus, Texts
+from chargen.text.corpus import Corpus, Split, Texts
 from chargen.training import hardware
-from chargen.training.automatic import resolve
 from chargen.training.bptt import Windows
 from chargen.training.distributed import World
 from chargen.training.evaluate import calibrate, evaluate
@@ -44,13 +43,14 @@ class Trainer:
 
     Args:
         corpus: The text.
+        split: Its parts for training, validation and test.
         model: Architecture.
-        train: Settings; automatic ones are resolved here, and what was resolved is what the checkpoint records.
+        train: Settings, with every automatic one resolved; what the checkpoint records.
         run: Where to write, prepared.
         origin: Where the text came from, kept in ``last`` so that resuming finds it.
         resume: The run's ``last`` checkpoint, with its tensors, to go on from.
         weights: Initial weights to start from instead of random ones, named as in ``model.weight_shapes()``.
-        notes: What the first event tells beside its own notes.
+        notes: What the first event tells.
         world: The processes that share the work.
         stop: Asked before each step; True ends the training with everything saved.
     """
@@ -58,6 +58,7 @@ class Trainer:
     def __init__(
         self,
         corpus: Corpus,
+        split: Split,
         model: ModelConfig,
         train: TrainConfig,
         run: Run,
@@ -71,16 +72,15 @@ class Trainer:
     ) -> None:
         self.began = time.perf_counter()
         self.corpus, self.model, self.run, self.stop = corpus, model, run, stop
-        self.split = corpus.split(train.val_fraction, train.test_fraction)
+        self.split, self.train = split, train
         self.world = world or World()
-        self.train, lowered = resolve(train, model, len(self.split.train), self.world)
-        self.origin, self.notes = origin, (*notes, *lowered)
-        self.windows = Windows(corpus.ids, self.split.train, self.train.batch_size, self.train.bptt, self.train.seed)
-        self.learner = Learner(model, self.train, self.world)
+        self.origin, self.notes = origin, notes
+        self.windows = Windows(corpus.ids, split.train, train.batch_size, train.bptt, train.seed)
+        self.learner = Learner(model, train, self.world)
         if weights is not None:
             self.learner.network.load(weights)
             self.learner.average.load(weights)
-        self.schedule = Schedule(self.train, self.windows.per_epoch)
+        self.schedule = Schedule(train, self.windows.per_epoch)
         self.means = RunningMeans(self.learner.device)
         self.history: tuple[Evaluation, ...] = ()
         self.best_step = 0
