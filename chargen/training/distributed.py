@@ -16,7 +16,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from chargen.errors import ChargenError, ConfigError, TrainingError, is_out_of_memory
+from chargen.errors import ChargenError, MismatchError, TrainingError, is_out_of_memory
 
 T = TypeVar("T")
 
@@ -44,10 +44,10 @@ class World:
         """This process's columns of a batch.
 
         Raises:
-            ConfigError: the batch cannot be divided evenly.
+            MismatchError: the batch cannot be divided evenly.
         """
         if batch_size % self.size:
-            raise ConfigError(
+            raise MismatchError(
                 f"batch-size {batch_size} cannot be divided among {self.size} processes; make it a multiple of "
                 f"{self.size}"
             )
