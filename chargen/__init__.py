@@ -6,6 +6,10 @@
     model = chargen.load(result.best)
     print(model.sample("Alice was", length=200, temperature=0.7, seed=1))
 
+Threads may share a model. Where several use one, or other work keeps the machine busy, set ``OPENBLAS_NUM_THREADS=1``
+before NumPy is imported and ``GOMP_SPINCOUNT=30000`` before torch is: threads of theirs that wait for each other would
+otherwise wait for everything else too. The command line does so by itself (``chargen.threads``).
+
 Names are imported when they are first used, so that ``import chargen`` costs nothing and only training loads torch.
 """
 

@@ -11,6 +11,7 @@ import pytest
 from conftest import Command
 from samples import checkpoint
 
+from chargen import threads
 from chargen.store.checkpoint import save
 
 HOSTILE = "\x1b[]2;\x07\u202e\u009b ab\n"
@@ -210,7 +211,7 @@ def test_any_character_can_be_written(
     ("chosen", "length", "expected"),
     [
         ({}, "500", "1"),
-        ({}, "501", None),
+        ({}, "501", "7"),
         ({"OPENBLAS_NUM_THREADS": "3"}, "1", "3"),
         ({"OMP_NUM_THREADS": "3"}, "1", None),
     ],
@@ -218,7 +219,8 @@ def test_any_character_can_be_written(
 def test_a_short_text_takes_one_thread(
     chargen: Command, monkeypatch: pytest.MonkeyPatch, chosen: dict[str, str], length: str, expected: str | None
 ) -> None:
-    """NumPy is kept from starting threads for a short text, unless their number was chosen."""
+    """NumPy is kept from starting threads for a short text, unless their number was chosen; else it gets idle cores."""
+    monkeypatch.setattr(threads, "idle_cores", lambda: 7)
     kept = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
     monkeypatch.setattr(os, "environ", kept | chosen)
     assert chargen("sample", "model.safetensors", "--seed", "3", "-n", length).code == 0

@@ -8,6 +8,7 @@ import pytest
 
 from chargen.bench import interleaved
 from chargen.errors import ChargenError, ConfigError
+from chargen.threads import THREAD_COUNTS
 
 # The contestants of these tests; another process imports them from here.
 
@@ -19,7 +20,7 @@ def steady(characters: int) -> Iterator[int]:
 
 def threads() -> Iterator[int]:
     """One that complains of the threads it was given."""
-    raise ConfigError(" ".join(os.environ[name] for name in interleaved.THREAD_COUNTS))
+    raise ConfigError(" ".join(os.environ[name] for name in THREAD_COUNTS))
 
 
 def lost() -> Iterator[int]:
@@ -67,12 +68,12 @@ def test_each_contestant_runs_in_each_round() -> None:
 
 def test_a_contestants_error_comes_through_with_its_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a contestant raises is raised here; its process was told its threads, and this one's are as before."""
-    for name in interleaved.THREAD_COUNTS:
+    for name in THREAD_COUNTS:
         monkeypatch.setenv(name, "1")
-    monkeypatch.delenv(interleaved.THREAD_COUNTS[-1])
+    monkeypatch.delenv(THREAD_COUNTS[-1])
     with pytest.raises(ConfigError, match=r"^3 3 3 3$"):
         interleaved.race([interleaved.Contestant(threads, (), 3)], rounds=1, seconds=1e-3)
-    assert [os.environ.get(name) for name in interleaved.THREAD_COUNTS] == ["1", "1", "1", None]
+    assert [os.environ.get(name) for name in THREAD_COUNTS] == ["1", "1", "1", None]
 
 
 def test_a_lost_process_is_an_error() -> None:

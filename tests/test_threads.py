@@ -1,136 +1,92 @@
-"""One model used by many threads at once, as a web server does: each gets what it would get alone."""
+"""Threads of the libraries below: as many as suit the moment, and asleep soon, unless the person has chosen."""
 
+import os
+import subprocess
 import sys
-from collections.abc import Callable, Hashable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from threading import Barrier
-from typing import Final
 
 import pytest
-from samples import checkpoint
+from conftest import Command
 
-import chargen
-from chargen.config import CELLS
-from chargen.inference.infill import Infiller
-from chargen.model import Model
+from chargen import threads
 
-THREADS: Final = 8
-SEEDS: Final = 20
-"""Seeds of each thread; no two threads share one."""
-SLOW_SEEDS: Final = 3
-"""As many where each use trains a network of its own."""
-
-Use = Callable[[Model, str, int], Hashable]
-"""What a thread does with a model, a text and a seed, and what it gets, to the bit."""
+CHOICES = (*threads.THREAD_COUNTS, *threads.WAITING, "OMP_WAIT_POLICY")
 
 
 @pytest.fixture(autouse=True)
-def _eager_switching() -> Iterator[None]:
-    """Threads take turns after a few instructions, so that each meets the others within every step."""
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    yield
-    sys.setswitchinterval(before)
+def _nothing_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The environment of someone who has set nothing, put back at the end."""
+    for name in CHOICES:
+        monkeypatch.setenv(name, "")  # remembered by the fixture, also where it was not set
+        monkeypatch.delenv(name)
 
 
-def sample(model: Model, text: str, seed: int) -> Hashable:
-    """A text by its seed."""
-    return model.sample(text, length=8, seed=seed)
+def test_waiting_threads_sleep_soon() -> None:
+    """Whatever OpenMP torch brings: GNU's, LLVM's or Intel's."""
+    threads.bound_waiting()
+    assert {name: os.environ[name] for name in threads.WAITING} == threads.WAITING
 
 
-def stream(model: Model, text: str, seed: int) -> Hashable:
-    """The same, character by character."""
-    return tuple(model.stream(text, length=8, seed=seed))
+@pytest.mark.parametrize("name", ["GOMP_SPINCOUNT", "KMP_BLOCKTIME"])
+def test_how_threads_wait_is_the_persons_choice(name: str) -> None:
+    """What is set stays."""
+    os.environ[name] = "7"
+    threads.bound_waiting()
+    assert os.environ[name] == "7"
 
 
-def pieces(model: Model, text: str, seed: int) -> Hashable:
-    """Three texts side by side, and the states that they end in."""
-    written = list(model.pieces(text, length=4, seed=seed, num_samples=3))
-    return tuple((piece.sample, piece.text, piece.ending and piece.ending.state.tobytes()) for piece in written)
+def test_a_policy_for_all_is_not_overruled() -> None:
+    """OpenMP's own variable decides where it is set."""
+    os.environ["OMP_WAIT_POLICY"] = "passive"
+    threads.bound_waiting()
+    assert not os.environ.keys() & threads.WAITING.keys()
 
 
-def score(model: Model, text: str, _seed: int) -> Hashable:
-    """The bits of each character."""
-    return model.score(text).bits.tobytes()
+def test_the_command_line_bounds_waiting(chargen: Command) -> None:
+    """Before any command, so before torch is loaded."""
+    chargen("--version")
+    assert os.environ["GOMP_SPINCOUNT"] == threads.WAITING["GOMP_SPINCOUNT"]
 
 
-def score_together(model: Model, text: str, _seed: int) -> Hashable:
-    """The same where the model predicts together with itself and a memory."""
-    return model.score(text, before=text, remember=True, others=[model]).bits.tobytes()
+def test_the_modules_that_decide_load_neither_numpy_nor_torch() -> None:
+    """Once these are loaded it is too late."""
+    code = "import sys, chargen.cli.main; sys.exit(bool({'numpy', 'torch'} & sys.modules.keys()))"
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def encode(model: Model, text: str, _seed: int) -> Hashable:
-    """The vectors of one text and of several."""
-    return model.encode(text).tobytes(), model.encode([text, text[::-1], text[:3]], layer=None).tobytes()
+@pytest.mark.parametrize(
+    ("number", "little_work", "expected"), [(0, False, "3"), (0, True, "1"), (5, False, "5"), (5, True, "5")]
+)
+def test_the_number_of_threads(number: int, little_work: bool, expected: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one given, else one for little work, else as many as there are idle cores."""
+    monkeypatch.setattr(threads, "idle_cores", lambda: 3)
+    threads.use_threads(number, little_work=little_work)
+    assert os.environ["OPENBLAS_NUM_THREADS"] == expected
 
 
-def classify(model: Model, text: str, _seed: int) -> Hashable:
-    """The bits of a few texts."""
-    return tuple(verdict.bits.tobytes() for verdict in chargen.classify([text, text[1:]], [model, model]))
+def test_a_number_in_the_environment_stays() -> None:
+    """Unless another is given."""
+    os.environ["OMP_NUM_THREADS"] = "6"
+    threads.use_threads(0)
+    assert "OPENBLAS_NUM_THREADS" not in os.environ
+    threads.use_threads(2)
+    assert {os.environ[name] for name in threads.THREAD_COUNTS} == {"2"}
 
 
-def infill(model: Model, text: str, seed: int) -> Hashable:
-    """Candidates for a gap of two characters."""
-    infiller = Infiller(model.checkpoint.model, model.checkpoint.weights, model.vocab)
-    return tuple(infiller.between([text[:2], text[2:]], [2], chains=4, sweeps=3, seed=seed))
+@pytest.mark.parametrize(("running", "expected"), [("1/90", 4), ("3/90", 2), ("40/90", 1), ("?", 3)])
+def test_idle_cores_are_those_that_nothing_runs_on(
+    running: str, expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """This process apart; where the system does not tell, by the load of the last minute; never none."""
+    monkeypatch.setattr(threads, "cores", lambda: 4)
+    monkeypatch.setattr(os, "getloadavg", lambda: (1.2, 0.0, 0.0), raising=False)
+    monkeypatch.setattr(Path, "read_text", lambda *_, **__: f"0.00 0.00 0.00 {running} 1234")
+    assert threads.idle_cores() == expected
 
 
-def adapt(model: Model, text: str, seed: int) -> Hashable:
-    """The bits of a text that is learnt from, and a text of the model that has learnt."""
-    bits = model.score(text, adapt=True, adapt_every=4).bits.tobytes()
-    return bits, model.adapted(text, adapt_every=4).sample(length=4, seed=seed)
-
-
-def seeds_of(use: Use) -> int:
-    """How many seeds each thread has."""
-    return SLOW_SEEDS if use is adapt else SEEDS
-
-
-def at_once(model: Model, texts: list[str], use: Use) -> list[Hashable]:
-    """What each seed gets where eight threads begin at the same moment."""
-    barrier, seeds = Barrier(THREADS), seeds_of(use)
-
-    def thread(first: int) -> list[Hashable]:
-        barrier.wait()
-        return [use(model, texts[seed % len(texts)], seed) for seed in range(first, first + seeds)]
-
-    with ThreadPoolExecutor(THREADS) as pool:
-        results = list(pool.map(thread, range(0, THREADS * seeds, seeds)))
-    return [result for thread_results in results for result in thread_results]
-
-
-def in_a_row(model: Model, texts: list[str], use: Use) -> list[Hashable]:
-    """What each seed gets, one after the other."""
-    return [use(model, texts[seed % len(texts)], seed) for seed in range(THREADS * seeds_of(use))]
-
-
-@pytest.mark.parametrize("use", [sample, stream, pieces, score, score_together, encode, classify, infill, adapt])
-@pytest.mark.parametrize("cell", CELLS)
-def test_threads_that_share_a_model_get_what_each_gets_alone(cell: str, use: Use) -> None:
-    """Whatever the cell and whatever is asked, also of a model that no one has used before."""
-    content = checkpoint("\n abcdefgh", cell=cell, bidirectional=True, hidden_size=12)
-    texts = ["abcde", "bad\ncab", "hag fed a", "ccccc", "fgh\na"]
-    expected = in_a_row(Model(content, Path("model")), texts, use)
-    assert at_once(Model(content, Path("model")), texts, use) == expected
-
-
-@pytest.mark.parametrize("use", [sample, pieces, score, encode])
-def test_threads_that_share_the_pretrained_model_get_what_each_gets_alone(use: Use) -> None:
-    """At its size the products let other threads run in the middle of a step."""
-    texts = ["Alice", "Queen", "said"]
-    expected = in_a_row(chargen.load("alice"), texts, use)
-    assert at_once(chargen.load("alice"), texts, use) == expected
-
-
-def test_one_batch_and_many_begin_at_once() -> None:
-    """Threads that write one text and threads that write several may be the first users of a model, together."""
-
-    def mixed(model: Model, text: str, seed: int) -> Hashable:
-        return pieces(model, text, seed) if seed % 2 else sample(model, text, seed)
-
-    content = checkpoint("\n abcdefgh", hidden_size=12)
-    for _ in range(3):
-        assert at_once(Model(content, Path("model")), ["abc"], mixed) == in_a_row(
-            Model(content, Path("model")), ["abc"], mixed
-        )
+@pytest.mark.parametrize("command", ["sample", "score", "classify", "encode", "infill", "neurons"])
+def test_what_runs_numpy_for_long_takes_a_number_of_threads(command: str, chargen: Command) -> None:
+    """By the same option, with the same range."""
+    assert "--threads" in chargen(command, "--help").out
+    refused = chargen(command, "--threads", "-1")
+    assert (refused.code, "--threads" in refused.error) == (2, True)

@@ -12,15 +12,13 @@ from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import Connection
 from time import perf_counter
 from types import TracebackType
-from typing import Any, Final, NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chargen.errors import ChargenError
-
-THREAD_COUNTS: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
-"""The environment variables in which torch's and NumPy's libraries look for the number of threads."""
+from chargen.threads import THREAD_COUNTS
 
 
 class Contestant(NamedTuple):

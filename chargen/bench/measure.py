@@ -21,6 +21,7 @@ from chargen.errors import ConfigError
 from chargen.inference.generate import generate
 from chargen.inference.numpy_network import Network
 from chargen.text import corpus
+from chargen.threads import cores
 
 BATCHES: Final = (1, 64)
 """Texts written at once in the two measurements of sampling."""
@@ -100,9 +101,8 @@ def training(sizes: Sequence[str], settings: BenchConfig) -> Iterator[TrainingRo
         CorpusError: Alice is too short for the batch.
     """
     from chargen.bench import plain_torch
-    from chargen.training import hardware
 
-    threads = settings.threads or hardware.cores()
+    threads = settings.threads or cores()
     plans = [(size, model, regimen(model, settings)) for size in sizes for model in (architecture(size),)]
 
     def row(size: str, model: ModelConfig, train: TrainConfig) -> TrainingRow:
@@ -134,9 +134,8 @@ def sampling(sizes: Sequence[str], settings: BenchConfig) -> Iterator[SamplingRo
         ConfigError: a size is out of its range.
     """
     from chargen.bench import plain_torch
-    from chargen.training import hardware
 
-    threads = settings.threads or hardware.cores()
+    threads = settings.threads or cores()
     characters = corpus.load().vocab.characters
     plans = [(size, architecture(size), batch) for size in sizes for batch in BATCHES]
 
@@ -257,8 +256,8 @@ def machine(settings: BenchConfig) -> dict[str, Any]:
 
     return {
         "processor": hardware.processor(),
-        "cores": hardware.cores(),
-        "threads": settings.threads or hardware.cores(),
+        "cores": cores(),
+        "threads": settings.threads or cores(),
         "python": platform.python_version(),
         "numpy": np.__version__,
         "torch": metadata.version("torch"),

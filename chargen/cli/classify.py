@@ -7,6 +7,7 @@ import typer
 from chargen.cli import options, text_arguments
 from chargen.cli.output import tables
 from chargen.cli.output.terminal import glyph, print_json, printable, visible
+from chargen.threads import use_threads
 
 if TYPE_CHECKING:
     from chargen.inference.classify import Verdict
@@ -41,6 +42,7 @@ def classify(
             show_default=False,
         ),
     ] = None,
+    threads: options.Threads = 0,
     as_json: options.Json = False,
 ) -> None:
     """Whose text is this? Tell which model a text is likeliest from, by how many bits, and what decided it.
@@ -51,6 +53,7 @@ def classify(
     names = model or []
     if len(set(names)) < 2:
         raise typer.BadParameter("give two different models or more to choose from", param_hint="--model")
+    use_threads(threads)
     from chargen import api
 
     named = text_arguments.gather(text, literal, lines=lines, encoding=encoding)

@@ -8,6 +8,7 @@ import typer
 
 from chargen.cli import options, text_arguments
 from chargen.cli.output.terminal import print_json
+from chargen.threads import use_threads
 
 
 def encode(
@@ -28,6 +29,7 @@ def encode(
     ] = None,
     output: options.Output = None,
     strict: Annotated[bool, typer.Option("--strict", help="Refuse a text with unknown characters.")] = False,
+    threads: options.Threads = 0,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
@@ -37,6 +39,7 @@ def encode(
     size). They go to the --output file, else as JSON to stdout. A file of one text also begins a new one: chargen
     sample --state.
     """
+    use_threads(threads)
     from chargen import api
     from chargen.inference import statefile
     from chargen.text import prompt as prompts

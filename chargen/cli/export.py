@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from chargen.cli import options
-from chargen.cli.processes import use_one_thread
+from chargen.threads import use_threads
 
 Int8 = Annotated[
     bool, typer.Option("--int8", help="A byte for each weight, half the size for about 0.0002 bits a character.")
@@ -33,7 +33,7 @@ def export(
     """Write a model as one HTML page that writes, reads and shows its neurons, offline and without a server."""
     if html is None:
         raise typer.BadParameter("say what to make: --html and a file", param_hint="--html")
-    use_one_thread()
+    use_threads(0, little_work=True)
     from chargen.store import lookup
 
     write_page(lookup.find(checkpoint), html, int8=int8, example=example, quiet=quiet)

@@ -8,6 +8,7 @@ import typer
 from chargen.cli import options
 from chargen.cli.output.terminal import print_json
 from chargen.config import InfillConfig
+from chargen.threads import use_threads
 
 if TYPE_CHECKING:
     from chargen.inference.infill import Candidate
@@ -29,6 +30,7 @@ def infill(
             help="Size of the gap that a single blank stands for: 4, or a range as in 2-6.", show_default=False
         ),
     ] = None,
+    threads: options.Threads = 0,
     as_json: options.Json = False,
     **settings: Any,
 ) -> None:
@@ -38,6 +40,7 @@ def infill(
     With a range of lengths, fillings are compared by the forward half's probability of the filling and what follows
     it, and the shares are among the fillings shown.
     """
+    use_threads(threads)
     from chargen.api import load
     from chargen.errors import ConfigError, MismatchError
     from chargen.inference.infill import Infiller

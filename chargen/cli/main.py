@@ -26,6 +26,7 @@ from chargen.cli.sample import sample
 from chargen.cli.score import score
 from chargen.cli.train import train
 from chargen.errors import ChargenError, ConfigError, MismatchError, TrainingError, is_out_of_memory
+from chargen.threads import bound_waiting
 
 _UsageError: Final[Any] = typer.BadParameter.__mro__[1]
 """What typer raises on wrong usage; it does not export the class."""
@@ -74,6 +75,7 @@ def _options(
 
 def main() -> None:
     """Run the command line and exit: 0 when all went well, 1 on an error, 2 on wrong usage, 130 on Ctrl-C."""
+    bound_waiting()
     try:
         _run()
     except SystemExit as end:

@@ -8,6 +8,7 @@ import typer
 from chargen.cli import options
 from chargen.cli.output import tables
 from chargen.cli.output.terminal import print_json
+from chargen.threads import use_threads
 
 
 def neurons(
@@ -22,6 +23,7 @@ def neurons(
     ] = None,
     *,
     encoding: Annotated[str, typer.Option(help="Of the file.")] = "utf-8",
+    threads: options.Threads = 0,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
@@ -32,6 +34,7 @@ def neurons(
     first, then what comes next, then what the characters just read give away. Layers and units count from 1, in JSON
     from 0.
     """
+    use_threads(threads)
     from chargen import api
     from chargen.inference.neurons import MOST_CHARACTERS, named_units
     from chargen.store.heldout import unseen

@@ -20,6 +20,10 @@ NOTES: Final = 10
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
+Threads = Annotated[
+    int,
+    typer.Option(min=0, max=4096, help="CPU threads; 0 for as many as there are idle cores.", show_default=False),
+]
 CheckpointPath = Annotated[
     str | None,
     typer.Argument(

@@ -5,7 +5,7 @@ import sys
 
 from chargen.cli import options
 from chargen.cli.export import Example, Int8, write_page
-from chargen.cli.processes import use_one_thread
+from chargen.threads import use_threads
 
 
 def play(
@@ -19,7 +19,7 @@ def play(
 
     The page's path is printed, also where there is no browser to open it.
     """
-    use_one_thread()
+    use_threads(0, little_work=True)
     import webbrowser
 
     from chargen.store import lookup

@@ -14,16 +14,6 @@ GRACE_SECONDS: Final = 60.0
 """How long the others have to end by themselves after one was lost."""
 
 
-def use_one_thread() -> None:
-    """Have NumPy, not yet imported, start no threads, unless the person has chosen their number.
-
-    They add a third to the processor time of the start; and beside a training that keeps the cores busy they wait for
-    each other, so that a text takes many times as long.
-    """
-    if not {"OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"} & os.environ.keys():
-        os.environ["OPENBLAS_NUM_THREADS"] = "1"
-
-
 def stopping() -> tuple[signal.Signals, ...]:
     """The signals that ask a training to save and end: Ctrl-C, SIGTERM and, but under ``nohup``, a lost terminal's."""
     asking = (signal.SIGINT, signal.SIGTERM)

@@ -8,8 +8,8 @@ import typer
 
 from chargen.cli import options
 from chargen.cli.output.terminal import print_json
-from chargen.cli.processes import use_one_thread
 from chargen.config import LENGTH, AdaptConfig, SamplerConfig
+from chargen.threads import use_threads
 
 if TYPE_CHECKING:
     from chargen.inference.generate import Ending
@@ -63,13 +63,13 @@ def sample(
     strict: Annotated[bool, typer.Option("--strict", help="Refuse a prompt with unknown characters.")] = False,
     raw: Annotated[bool, typer.Option("--raw", help="Let control characters reach the terminal.")] = False,
     interactive: Annotated[bool, typer.Option("--interactive", "-i", help="Write together, turn by turn.")] = False,
+    threads: options.Threads = 0,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
     **settings: Any,
 ) -> None:
     """Write new text from a checkpoint, continuing a prompt."""
-    if length * num_samples <= _SHORT:
-        use_one_thread()
+    use_threads(threads, little_work=length * num_samples <= _SHORT)
     from chargen.api import load
     from chargen.errors import ConfigError
     from chargen.inference.generate import Ending

@@ -11,6 +11,7 @@ from chargen.cli import options, text_arguments
 from chargen.cli.output import surprisal, tables
 from chargen.cli.output.terminal import print_json
 from chargen.config import HELDOUT_CONTEXT, AdaptConfig
+from chargen.threads import use_threads
 
 if TYPE_CHECKING:
     from chargen.inference.score import Scored
@@ -89,6 +90,7 @@ def score(
             show_default=False,
         ),
     ] = None,
+    threads: options.Threads = 0,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
     **settings: Any,
@@ -105,6 +107,7 @@ def score(
         options.refuse_without("--adapt", settings)
     if context is not None and split is None:
         raise typer.BadParameter("it needs --split", param_hint="--context")
+    use_threads(threads)
     from chargen.api import load
 
     adaptation = AdaptConfig.from_dict(settings)

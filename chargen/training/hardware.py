@@ -13,6 +13,7 @@ import torch
 
 from chargen.config import ModelConfig
 from chargen.errors import MismatchError
+from chargen.threads import cores
 from chargen.training.distributed import local_size
 
 BYTES: Final = 20  # of a parameter in training: weight, gradient, two moments and the average, in float32
@@ -72,12 +73,6 @@ def choose_threads(wanted: int, model: ModelConfig, precision: str = "fp32") -> 
         return wanted
     too_small = 128 if precision == "bf16" else 64
     return 1 if model.hidden_size <= too_small else max(1, cores() // local_size())
-
-
-def cores() -> int:
-    """How many cores this process may use."""
-    affinity = getattr(os, "sched_getaffinity", None)  # not on macOS and Windows
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 def processor() -> str:
