@@ -1,4 +1,4 @@
-"""What a setting is: a default, what it may be, and what a person is told of it, all in the line that declares it.
+"""Settings: a default, a range and what a person is told of it, all in the line that declares it.
 
     dropout: float = setting(0.0, "Locked dropout between layers.", 0, 0.95)
 

@@ -1,4 +1,4 @@
-"""``chargen bench``."""
+"""``chargen bench``: the speed of training and of sampling on this machine."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict

@@ -1,4 +1,4 @@
-"""``chargen classify``."""
+"""``chargen classify``: which of several models a text is likeliest from."""
 
 from typing import TYPE_CHECKING, Annotated, Any, Final
 

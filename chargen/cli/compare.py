@@ -1,4 +1,4 @@
-"""``chargen compare``."""
+"""``chargen compare``: several cells trained alike, side by side."""
 
 import dataclasses
 from typing import TYPE_CHECKING, Annotated, Any, Final

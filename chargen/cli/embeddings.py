@@ -1,4 +1,4 @@
-"""``chargen embeddings``."""
+"""``chargen embeddings``: characters that a model treats alike."""
 
 from typing import TYPE_CHECKING, Annotated
 

@@ -1,4 +1,4 @@
-"""``chargen encode``."""
+"""``chargen encode``: texts as vectors."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""``chargen gradflow``."""
+"""``chargen gradflow``: how far back gradients reach."""
 
 import sys
 from collections.abc import Collection, Mapping, Sequence

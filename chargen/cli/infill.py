@@ -1,4 +1,4 @@
-"""``chargen infill``."""
+"""``chargen infill``: gaps in a text, filled in from both sides."""
 
 import re
 from typing import TYPE_CHECKING, Annotated, Any

@@ -1,4 +1,4 @@
-"""``chargen inspect``."""
+"""``chargen inspect``: what a checkpoint or a run's folder holds."""
 
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final

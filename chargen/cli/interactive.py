@@ -18,9 +18,11 @@ from chargen.text import prompt as prompts
 if TYPE_CHECKING:
     from chargen.model import Model
 
-HELP: Final = """\
+_NUMBERS: Final = (*SamplerConfig.settings(), "length", "seed")
+"""What may be set in place."""
+HELP: Final = f"""\
 Type a beginning and press Enter to read its continuation; type more to go on from there, or just Enter.
-  /temperature 0.7   set any of: temperature, top_k, top_p, min_p, repetition_penalty, penalty_window, length, seed
+  /temperature 0.7   set any of: {", ".join(_NUMBERS)}
   /again             drop the last continuation and write another
   /text              show the whole text so far
   /new               begin a new text
@@ -147,17 +149,17 @@ class _Session:
     def _set(self, name: str, value: str) -> None:
         """Change one setting in place."""
         name = name.replace("-", "_")
-        fields = {field.name: field.type for field in dataclasses.fields(SamplerConfig)}
-        whole = name in ("length", "seed") or fields.get(name) is int
-        if name not in fields and name not in ("length", "seed"):
+        sampling = SamplerConfig.settings()
+        if name not in _NUMBERS:
             raise ConfigError(f"there is no command or setting /{visible(name)}; /help lists them")
+        whole = name not in sampling or sampling[name].kind is int
         number: Any
         try:
             number = int(value) if whole else float(value)
         except ValueError:
             kind = "a whole number" if whole else "a number"
             raise ConfigError(f"/{name} needs {kind}, not {visible(value)!r}") from None
-        if name in fields:
+        if name in sampling:
             self.settings = dataclasses.replace(self.settings, **{name: number})
         elif number < 0:
             raise ConfigError(f"{name} must be a whole number of at least 0, not {number}")

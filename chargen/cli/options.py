@@ -1,4 +1,4 @@
-"""What the commands share: option types and how they talk to a person."""
+"""Options that several commands have, those that follow from the settings, and notes to the person."""
 
 import functools
 import inspect

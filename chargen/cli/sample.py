@@ -1,4 +1,4 @@
-"""``chargen sample``."""
+"""``chargen sample``: new text from a model."""
 
 import dataclasses
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""``chargen score``."""
+"""``chargen score``: how well a model predicts a text."""
 
 import dataclasses
 import sys

@@ -1,4 +1,4 @@
-"""Texts that a command takes several of: files, standard input, literals, or the lines of any of these."""
+"""Arguments that name several texts: files, standard input, literals, or the lines of any of these."""
 
 from collections.abc import Iterator, Sequence
 from typing import Annotated, NamedTuple

@@ -1,4 +1,4 @@
-"""``chargen train``."""
+"""``chargen train``: a training, begun or gone on with."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Automatic settings, and those that a text or a machine cannot have, made definite."""
+"""Automatic settings made definite: device, precision, threads, and a window that fits the text."""
 
 import dataclasses
 import time

@@ -11,10 +11,11 @@ from typing import Final
 
 import torch
 
-from chargen.config import ModelConfig
+from chargen.config import CELLS, ModelConfig
 from chargen.errors import MismatchError
 from chargen.threads import cores
 from chargen.training.distributed import local_size
+from chargen.training.torch_cells import Layer
 
 BYTES: Final = 20  # of a parameter in training: weight, gradient, two moments and the average, in float32
 
@@ -52,12 +53,12 @@ def choose_precision(wanted: str, device: str) -> str:
 
 
 def runs_bf16() -> bool:
-    """Whether the LSTM runs in bfloat16 here at all: where oneDNN computes it, only with AVX-512."""
-    inputs, weights, bias = torch.zeros(1, 1, 1), torch.zeros(4, 1), torch.zeros(4)
-    state = (inputs, inputs)
+    """Whether a recurrent layer runs in bfloat16 here at all: where oneDNN computes it, only with AVX-512."""
+    layer = Layer(ModelConfig.cell, 1, 1)
+    state = torch.zeros(CELLS[ModelConfig.cell].state_parts, 1, 1)
     try:
         with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
-            torch.lstm(inputs, state, [weights, weights, bias, bias], True, 1, 0.0, True, False, False)
+            layer(torch.zeros(1, 1, 1), state, layer.weight_hh)
     except RuntimeError:
         return False
     return True

@@ -1,4 +1,4 @@
-"""Where a training begins: a new run, a run that goes on, or a fine-tuning of an older model."""
+"""The start of a training: a trainer for a new run, for one that goes on, or for a fine-tuning of an older model."""
 
 import dataclasses
 from collections.abc import Callable, Mapping

@@ -51,7 +51,7 @@ class StackedRNN(nn.Module):
                 nn.init.normal_(weight, generator=generator)
             elif name in ("readout.weight", "joint.weight"):
                 nn.init.normal_(weight, std=0.02, generator=generator)
-            elif weight.dim() == 2 and not name.endswith("peephole"):
+            elif name.endswith("weight_ih"):
                 bound = 1 / math.sqrt(weight.shape[1])
                 nn.init.uniform_(weight, -bound, bound, generator=generator)
             else:
