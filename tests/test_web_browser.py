@@ -237,7 +237,7 @@ def test_a_held_unit_keeps_its_value_while_it_writes(opened: Opened) -> None:
     """Off is the side away from what a named unit follows; other units go on by themselves; released, it is free."""
     tab = opened()
     tab.evaluate("element('neurons-tab').click(); document.querySelector('[name=hold][value=off]').click()")
-    assert tab.evaluate("element('neurons-status').textContent") == "Held while it writes: layer 2, unit 3 off."
+    assert tab.evaluate("element('held').textContent") == "Held while it writes: layer 2, unit 3 off."
     start = len(EXAMPLE)
     tab.evaluate("element('speed').value = 8; element('neurons-write').click()")
     tab.wait(f"memories.length > {start + 20}")

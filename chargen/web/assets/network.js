@@ -5,7 +5,8 @@
 // V vocab, L layers, H hidden, E embedding, G gates x hidden. All float32 numbers that a product touches lie in one
 // buffer, which WebAssembly shares; a "place" is an index into it.
 
-const BLOCK = 16; // rows of a matrix that the kernel takes at once
+const BLOCK = 16; // rows of a matrix that the kernel of kernel.wat takes at once; everything is padded to as many
+const SCRIPT_BLOCK = 4; // the same for the kernel in JavaScript
 
 const padded = (count) => Math.ceil(count / BLOCK) * BLOCK;
 
@@ -37,7 +38,8 @@ function unpacked(tensor, bytes) {
 
 /** Hands out places before the buffer is made, and remembers what has to be copied there from which tensor. */
 class Layout {
-  constructor(tensors) {
+  constructor(tensors, block) {
+    this.block = block;
     this.tensors = new Map(tensors.map((tensor) => [tensor.name, tensor]));
     this.copies = new Map(tensors.map((tensor) => [tensor.name, []]));
     this.size = 0;
@@ -49,15 +51,15 @@ class Layout {
     return place;
   }
 
-  /** The rows and columns from `top` and `left` of a tensor as the kernel wants them: see kernel.wat. */
+  /** The rows and columns from `top` and `left` of a tensor, in blocks of rows as the kernel wants them: see kernel.wat. */
   matrix(name, top, rows, left, columns) {
     const width = this.tensors.get(name).shape[1];
     const place = this.room(padded(rows) * columns);
     this.copies.get(name).push((values, floats) => {
       for (let row = 0; row < rows; row++) {
-        const to = place + (row - (row % BLOCK)) * columns + (row % BLOCK);
+        const to = place + (row - (row % this.block)) * columns + (row % this.block);
         const from = (top + row) * width + left;
-        for (let column = 0; column < columns; column++) floats[to + column * BLOCK] = values[from + column];
+        for (let column = 0; column < columns; column++) floats[to + column * this.block] = values[from + column];
       }
     });
     return { place, rows: padded(rows), columns };
@@ -93,9 +95,11 @@ class Layout {
   }
 }
 
-/** The kernel of kernel.wat, on memory that it makes; null where the browser has no WebAssembly with SIMD. */
+/** Whether the browser has WebAssembly with the instructions of a kernel. */
+const runs = (code) => typeof WebAssembly === "object" && WebAssembly.validate(code);
+
+/** The kernel of kernel.wat, on memory that it makes. */
 function wasmKernel(code, size) {
-  if (typeof WebAssembly !== "object" || !WebAssembly.validate(code)) return null;
   const memory = new WebAssembly.Memory({ initial: Math.ceil((4 * size) / 65536) });
   const { multiply } = new WebAssembly.Instance(new WebAssembly.Module(code), { page: { memory } }).exports;
   return {
@@ -106,17 +110,17 @@ function wasmKernel(code, size) {
   };
 }
 
-/** The same product in JavaScript: four rows at once, sums in float64. */
+/** The same product in JavaScript, with sums in float64. */
 function scriptKernel(size) {
   const floats = new Float32Array(size);
   const multiply = (sums, { place, rows, columns }, inputs) => {
-    for (let row = 0; row < rows; row += 4) {
-      let at = place + (row - (row % BLOCK)) * columns + (row % BLOCK);
+    let at = place;
+    for (let row = 0; row < rows; row += SCRIPT_BLOCK) {
       let a = floats[sums + row];
       let b = floats[sums + row + 1];
       let c = floats[sums + row + 2];
       let d = floats[sums + row + 3];
-      for (let column = 0; column < columns; column++, at += BLOCK) {
+      for (let column = 0; column < columns; column++, at += SCRIPT_BLOCK) {
         const x = floats[inputs + column];
         a += floats[at] * x;
         b += floats[at + 1] * x;
@@ -188,7 +192,8 @@ const CELLS = {
 class Network {
   constructor(header, bytes, code = null) {
     const config = header.model;
-    const layout = new Layout(header.tensors);
+    const wasm = code !== null && runs(code);
+    const layout = new Layout(header.tensors, wasm ? BLOCK : SCRIPT_BLOCK);
     this.config = config;
     this.hasCell = config.cell === "lstm" || config.cell === "peephole";
     // Both halves of the state, layer by layer, each layer's from a multiple of BLOCK: copied in and out at each step
@@ -204,7 +209,7 @@ class Network {
     }));
     this.readoutBias = layout.vector("readout.bias");
     this.logits = layout.room(config.vocab_size);
-    this.kernel = (code && wasmKernel(code, layout.size)) || scriptKernel(layout.size);
+    this.kernel = wasm ? wasmKernel(code, layout.size) : scriptKernel(layout.size);
     this.floats = this.kernel.floats;
     layout.fill(this.floats, bytes);
     for (const layer of this.layers) layer.views = this.#views(layer);

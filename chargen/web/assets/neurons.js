@@ -68,9 +68,9 @@ function unitInFields() {
 }
 
 function tellHolds() {
-  element("release").hidden = holds.size === 0;
+  for (const id of ["release", "held"]) element(id).hidden = holds.size === 0;
   const list = Array.from(holds.values(), (hold) => `${described({ ...hold, name: "" })} ${hold.word}`);
-  neurons.say(holds.size ? `Held while it writes: ${list.join("; ")}.` : "No unit is held.");
+  element("held").textContent = `Held while it writes: ${list.join("; ")}.`;
 }
 
 /** Reads a text into the box; tells whether it came to the end. */

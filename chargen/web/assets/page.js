@@ -16,14 +16,18 @@ function about() {
   ].join("");
 }
 
+const unopened = new Set(header.example ? ["read", "neurons"] : []);
 const tabs = Array.from(document.querySelectorAll('[role="tab"]'));
 
+/** Shows a part; one that begins with an example does its work on it when it is first opened. */
 function openTab(tab) {
   for (const other of tabs) {
     other.setAttribute("aria-selected", other === tab);
     other.tabIndex = other === tab ? 0 : -1;
     element(other.getAttribute("aria-controls")).hidden = other !== tab;
   }
+  const part = tab.getAttribute("aria-controls");
+  if (unopened.delete(part)) element(`${part}-start`).click();
 }
 
 tabs.forEach((tab, place) => {
