@@ -30,7 +30,7 @@ types: $(INSTALLED)
 unit: $(INSTALLED)
 	$(BIN)/pytest
 
-# The built wheel, alone in a clean venv, must have its corpora and its model, and be able to train, sample and inspect.
+# The built wheel, alone in a clean venv, must have its corpora and its model, and be able to train, sample, inspect and export.
 wheel: $(INSTALLED)
 	rm -rf build dist .venv/wheel
 	$(BIN)/python -m build --wheel --outdir dist .
@@ -42,6 +42,7 @@ wheel: $(INSTALLED)
 	&& bin/chargen train --steps 20 --hidden-size 32 --run smoke --threads 1 \
 	&& bin/chargen sample smoke -p "Alice was" -n 40 --seed 1 \
 	&& bin/chargen inspect smoke > inspected.txt \
+	&& bin/chargen export smoke --html page.html \
 	&& bin/python -m chargen --help > help.txt
 
 clean:

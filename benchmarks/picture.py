@@ -1,6 +1,6 @@
 """The README's picture of the page: the pretrained model's unit that follows quotations.
 
-    python benchmarks/picture.py docs/pictures/page.png
+python benchmarks/picture.py docs/pictures/page.png
 """
 
 import argparse
