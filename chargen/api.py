@@ -1,6 +1,6 @@
 """The library: train a model, load one, and tell texts apart with several."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ from chargen.store import lookup
 
 if TYPE_CHECKING:
     from chargen.training.events import Event, Finished
+    from chargen.training.trainer import Trainer
 
 
 def train(
@@ -41,20 +42,21 @@ def train(
     # a bare word may name a built-in, a Path never does
     named = [f"./{each}" if isinstance(each, Path) and each.name == str(each) else str(each) for each in sources]
     texts = Texts(sources=tuple(named), encoding=encoding, min_count=min_count, glob=glob)
-    return _last(start.begin(texts, **options).events(), on_event)
+    return _last(start.begin(texts, **options), on_event)
 
 
 def resume(run: str, *, on_event: "Callable[[Event], None] | None" = None, **options: Any) -> "Finished":
     """Go on with a training exactly where it stopped; ``options`` are those of ``training.start.resume``."""
     from chargen.training import start
 
-    return _last(start.resume(run, **options).events(), on_event)
+    return _last(start.resume(run, **options), on_event)
 
 
-def _last(events: "Iterator[Event]", on_event: "Callable[[Event], None] | None") -> "Finished":
+def _last(trainer: "Trainer", on_event: "Callable[[Event], None] | None") -> "Finished":
+    from chargen.journal import recorded
     from chargen.training.events import Finished
 
-    for event in events:
+    for event in recorded(trainer):
         if on_event is not None:
             on_event(event)
         if isinstance(event, Finished):

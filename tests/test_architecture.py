@@ -25,6 +25,7 @@ FLOORS = {
     "chargen.experiments": 6,
     "chargen.web": 6,
     "chargen.bench": 6,
+    "chargen.journal": 7,
     "chargen.api": 7,
     "chargen": 8,
     "chargen.cli": 9,

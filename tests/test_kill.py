@@ -32,7 +32,7 @@ STEPS: Final = 4 * EVERY * KILLS  # a life sees two evaluations on average, so t
 OPTIONS: Final = [
     "--layers", "2", "--hidden-size", "12", "--embedding-size", "6", "--batch-size", "4", "--bptt", "10",
     "--steps", str(STEPS), "--patience", "0", "--eval-every", str(EVERY), "--keep", "1",
-    "--precision", "fp32", "--device", "cpu", "--threads", "1", "--preview", "0", "--quiet",
+    "--precision", "fp32", "--device", "cpu", "--threads", "1", "--preview", "9", "--quiet",
 ]  # fmt: skip
 
 # Processes are forked from one that has torch already, so that most of a life is spent training, not starting.
@@ -120,6 +120,7 @@ def test_killed_at_random_moments_it_ends_with_the_same_bits(
     assert process.exitcode == 0
     assert steps == sorted(steps)
     assert_same_run(whole / "checkpoints", tmp_path / "checkpoints")
+    assert run.samples.read_bytes() == Run("run", whole / "checkpoints").samples.read_bytes()
     assert list(run.folder.glob(".*")) == []
     print(f"{len(steps)} kills; what was saved at each: step {', '.join(map(str, steps))}")  # noqa: T201  # seen with -s
 

@@ -5,7 +5,8 @@ import math
 import pytest
 from rich.text import Text
 
-from chargen.cli.output.plot import MARKERS, Curve, draw
+from chargen.cli.output.plot import MARKERS, draw
+from chargen.curves import Curve
 
 
 def plotted(*curves: Curve, log_y: bool = False, width: int = 21, height: int = 11) -> Text:

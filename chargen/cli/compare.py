@@ -65,6 +65,7 @@ def compare(
     from chargen.cli.processes import Stop
     from chargen.errors import TrainingError
     from chargen.experiments import compare as comparing
+    from chargen.journal import recorded
     from chargen.text.corpus import Texts
     from chargen.training.automatic import measured_speed
 
@@ -88,7 +89,7 @@ def compare(
                 if not quiet:
                     options.note(f"training {at} of {len(contests)}: {contest.model.cell}, seed {contest.train.seed}")
                 try:
-                    finished = TrainingDisplay(quiet=quiet).follow(contest.trainer(stop).events())
+                    finished = TrainingDisplay(quiet=quiet).follow(recorded(contest.trainer(stop)))
                 except TrainingError as error:
                     options.note(f"{contest.run.name} is left out: {error}")
                     failed.append(contest.run.name)
@@ -129,7 +130,8 @@ def _show(results: "list[Result]", *, by_time: bool, as_json: bool) -> None:
         print_json({"cells": cells, "trainings": [_plain(result) for result in results]})
         return
     tables.show([_columns(row) for row in rows], right=[*_columns(rows[0])][1:])
-    from chargen.cli.output.plot import Curve, draw
+    from chargen.cli.output.plot import draw
+    from chargen.curves import Curve
 
     curves = []
     for result in results:

@@ -22,6 +22,7 @@ from chargen.cli.inspect import inspect
 from chargen.cli.neurons import neurons
 from chargen.cli.output.terminal import visible
 from chargen.cli.play import play
+from chargen.cli.report import report
 from chargen.cli.sample import sample
 from chargen.cli.score import score
 from chargen.cli.train import train
@@ -50,6 +51,7 @@ for command in (
     encode,
     embeddings,
     neurons,
+    report,
     inspect,
     play,
     export,

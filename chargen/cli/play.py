@@ -1,10 +1,8 @@
 """``chargen play``."""
 
-import os
-import sys
-
 from chargen.cli import options
 from chargen.cli.export import Example, Int8, write_page
+from chargen.cli.output.browser import open_in_browser
 from chargen.threads import use_threads
 
 
@@ -20,20 +18,10 @@ def play(
     The page's path is printed, also where there is no browser to open it.
     """
     use_threads(0, little_work=True)
-    import webbrowser
-
     from chargen.store import lookup
     from chargen.text import cache
 
     path = lookup.find(checkpoint)
     page = cache.folder() / f"page-{cache.key(str(path.resolve()))[:16]}.html"
     write_page(path, page, int8=int8, example=example, quiet=quiet)
-    if _has_screen():
-        webbrowser.open(page.absolute().as_uri())
-
-
-def _has_screen() -> bool:
-    """Whether a browser would open a window; elsewhere Python takes a text browser, which can't show the page."""
-    if sys.platform in ("win32", "darwin"):
-        return True
-    return not {"DISPLAY", "WAYLAND_DISPLAY", "BROWSER"}.isdisjoint(os.environ)
+    open_in_browser(page)

@@ -62,6 +62,7 @@ def train(
         _launch(nproc)
     from chargen.cli.output.training import TrainingDisplay, encoding_bar
     from chargen.cli.processes import Stop
+    from chargen.journal import recorded
     from chargen.store.checkpoint import load, save
     from chargen.text.corpus import Texts
     from chargen.training import distributed, start
@@ -88,7 +89,7 @@ def train(
                     world=world,
                     **settings,
                 )
-        result = display.follow(trainer.events())
+        result = display.follow(recorded(trainer))
         if as_json and world.leads:
             keys = ("run", "best", "val_bpc", "test_bpc", "seconds", "parameters", "chars_per_second")
             print_json({key: getattr(result, key) for key in keys} | {"best": str(result.best)})

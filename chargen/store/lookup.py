@@ -62,6 +62,12 @@ def load(path: Path) -> Checkpoint:
         raise CheckpointError(f"{error}; {last} can be used") from error
 
 
+def name_of(path: Path) -> str:
+    """What people call the model in a file that ``find`` gave: its run, or the file."""
+    path = path.absolute()
+    return path.parent.name if path.name in (BEST, LAST) else path.stem
+
+
 def _usable(path: Path) -> bool:
     try:
         load_checkpoint(path)

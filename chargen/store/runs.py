@@ -20,6 +20,8 @@ ROOT: Final = Path("checkpoints")
 BEST: Final = "best.safetensors"
 LAST: Final = "last.safetensors"
 METRICS: Final = "metrics.jsonl"
+SAMPLES: Final = "samples.jsonl"
+REPORT: Final = "report.html"
 LOCK: Final = ".lock"
 LEFTOVER: Final = ".*.tmp"
 """What ``atomic.replacing`` leaves where its process is killed."""
@@ -28,7 +30,7 @@ UNLOCKABLE: Final = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL
 
 
 class Run:
-    """One training's folder: ``best``, ``last``, periodic checkpoints and ``metrics.jsonl``.
+    """One training's folder: ``best``, ``last``, periodic checkpoints, ``metrics.jsonl``, samples and a report.
 
     Args:
         name: Of the run; its folder is ``root/name``.
@@ -49,6 +51,8 @@ class Run:
         self.best = self.folder / BEST
         self.last = self.folder / LAST
         self.metrics = self.folder / METRICS
+        self.samples = self.folder / SAMPLES
+        self.report = self.folder / REPORT
         self.notes: tuple[str, ...] = ()
         self._lock: BaseFileLock | None = None
 
@@ -72,7 +76,7 @@ class Run:
         self.claim()
         try:
             # ``last`` first: a process that dies in between leaves nothing that could be resumed
-            for old in [self.last, *self.folder.glob("*.safetensors"), self.metrics]:
+            for old in [self.last, *self.folder.glob("*.safetensors"), self.metrics, self.samples, self.report]:
                 old.unlink(missing_ok=True)
         except OSError as error:
             raise RunError(f"cannot use {self.folder}: {error.strerror or error}") from error

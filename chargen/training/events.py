@@ -35,16 +35,25 @@ class Stepped:
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluated:
-    """A validation is done and ``last`` is on the disk, ``best`` too where it is one."""
+    """A validation is done and ``last`` is on the disk, ``best`` too where it is one.
+
+    ``sample`` is a text that the model now writes, and ``notes`` what went wrong with it or with the run's report;
+    who draws the trainer's events as they are gets neither.
+    """
 
     evaluation: Evaluation
     best: bool
     last: Path
+    sample: str = ""
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Finished:
-    """The last event. ``best_step`` is the step of the best checkpoint; ``reason`` says why an early end came."""
+    """The last event. ``best_step`` is the step of the best checkpoint; ``reason`` says why an early end came.
+
+    ``notes`` are as those of ``Evaluated``.
+    """
 
     run: str
     best: Path
@@ -57,6 +66,7 @@ class Finished:
     parameters: int
     chars_per_second: float
     reason: str | None = None
+    notes: tuple[str, ...] = ()
 
 
 Event = Started | Stepped | Evaluated | Finished

@@ -9,7 +9,7 @@ import contextlib
 import dataclasses
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from typing import Final
 
 import numpy as np
@@ -89,7 +89,7 @@ class Trainer:
         if resume is not None:
             self._restore(resume)
 
-    def events(self) -> Iterator[Event]:
+    def events(self) -> Generator[Event, None, None]:
         """Train, step by step, telling of it; the last event is ``Finished``.
 
         Raises:

@@ -1,1 +1,1 @@
-"""One HTML file that holds a model and all it takes to use it in a browser."""
+"""HTML files that hold all they need: a model with an engine for the browser, and reports without any script."""

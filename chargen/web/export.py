@@ -7,9 +7,9 @@ from typing import Final, NamedTuple
 from chargen.errors import TextError
 from chargen.inference.neurons import MOST_CHARACTERS, NamedUnit, named_units
 from chargen.inference.numpy_network import Network
-from chargen.store import runs
 from chargen.store.checkpoint import Checkpoint
 from chargen.store.heldout import unseen
+from chargen.store.lookup import name_of
 from chargen.text import prompt as prompts
 from chargen.web.page import check_size, page
 
@@ -43,14 +43,8 @@ def html(checkpoint: Checkpoint, path: Path, *, int8: bool = False, example: boo
     check_size(checkpoint, int8=int8)
     source, text = unseen(checkpoint, path)
     shown = _from_paragraph(text)[:EXAMPLE] if example else ""
-    data = page(checkpoint, name=_name(path), int8=int8, units=_units(checkpoint, text), example=shown)
+    data = page(checkpoint, name=name_of(path), int8=int8, units=_units(checkpoint, text), example=shown)
     return Exported(data, len(shown), source)
-
-
-def _name(path: Path) -> str:
-    """What people call the model: its run, or its file."""
-    path = path.absolute()
-    return path.parent.name if path.name in (runs.BEST, runs.LAST) else path.stem
 
 
 def _units(checkpoint: Checkpoint, text: str) -> list[NamedUnit]:

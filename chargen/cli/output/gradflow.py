@@ -10,7 +10,8 @@ import typer
 
 from chargen.cli import options
 from chargen.cli.output import tables
-from chargen.cli.output.plot import Curve, draw
+from chargen.cli.output.plot import draw
+from chargen.curves import Curve
 from chargen.experiments.gradflow import Clipping, Descent, Flow, Norms, effective_memory
 from chargen.experiments.networks import Subject
 

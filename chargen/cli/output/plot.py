@@ -1,24 +1,15 @@
 """A line plot in characters, for the terminal: each curve has its own marker, so that it reads without colour too."""
 
-import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
 from rich.text import Text
 
+from chargen.curves import Curve, ticks
+
 MARKERS: Final = "ox+*#@%&"
 COLOURS: Final = ("cyan", "red", "green", "yellow", "magenta", "blue", "white", "bright_black")
-
-
-@dataclass(frozen=True)
-class Curve:
-    """Points to be joined in their order. Curves of the same label share a marker."""
-
-    label: str
-    x: Sequence[float]
-    y: Sequence[float]
 
 
 def draw(
@@ -43,7 +34,7 @@ def draw(
         height: Rows inside the axes.
     """
     labels = list(dict.fromkeys(curve.label for curve in curves))
-    lines = [(labels.index(curve.label), _points(curve, log_y)) for curve in curves]
+    lines = [(labels.index(curve.label), curve.points(log_y=log_y)) for curve in curves]
     every = [point for _, points in lines for point in points]
     if not every:
         return Text(f"{title}: nothing to draw\n")
@@ -57,10 +48,10 @@ def draw(
     for which, label in enumerate(labels):
         text.append(f"   {_marker(which)} {label}", _colour(which))
     text.append(f"\n{y_label}\n")
-    ticks = {y_axis.place(at): f"{10**at if log_y else at:.6g}" for at in y_axis.ticks}
-    margin = max(map(len, ticks.values()))
+    beside = {y_axis.place(at): f"{10**at if log_y else at:.6g}" for at in y_axis.ticks}
+    margin = max(map(len, beside.values()))
     for row in reversed(range(height)):
-        text.append(f"{ticks.get(row, ''):>{margin}} |")
+        text.append(f"{beside.get(row, ''):>{margin}} |")
         for column in range(width):
             here = sorted(cells.get((column, row), ()))
             if here:
@@ -79,31 +70,18 @@ def draw(
 
 
 class _Axis:
-    """One axis: round bounds around ``values``, ``ticks`` at round numbers, and the one of ``size`` cells for a value.
+    """One axis: ``ticks`` at round numbers around ``values``, and the one of ``size`` cells for a value.
 
     With ``decades`` the values are logarithms, and the ticks whole ones.
     """
 
     def __init__(self, values: Sequence[float], size: int, *, decades: bool = False) -> None:
-        low, high = min(values), max(values)
-        rough = ((high - low) or abs(high) or 1) / 7
-        unit = 10.0 ** math.floor(math.log10(rough))
-        step = next(unit * nice for nice in (1, 2, 5, 10) if unit * nice >= rough)
-        if decades:
-            step = math.ceil(step)
-        first, last = math.floor(low / step), math.ceil(high / step)
-        last = max(last, first + 1)
-        self.ticks = [at * step for at in range(first, last + 1)]
+        self.ticks = ticks(values, whole=decades)
         self._low, self._scale = self.ticks[0], (size - 1) / (self.ticks[-1] - self.ticks[0])
 
     def place(self, value: float) -> int:
         """The cell of ``value``."""
         return round((value - self._low) * self._scale)
-
-
-def _points(curve: Curve, log_y: bool) -> list[tuple[float, float]]:
-    points = [(x, y) for x, y in zip(curve.x, curve.y, strict=True) if math.isfinite(x) and math.isfinite(y)]
-    return [(x, math.log10(y)) for x, y in points if y > 0] if log_y else points
 
 
 def _joined(places: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:

@@ -95,19 +95,17 @@ class TrainingDisplay:
         validation = "" if row.val_bpc is None else f"  val {row.val_bpc:.3f}{'*' if event.best else ' '}"
         both = "" if row.joint_bpc is None else f"  both sides {row.joint_bpc:.3f}"
         train = "" if row.train_bpc is None else f"  train {row.train_bpc:.3f}"
+        for text in event.notes:
+            options.note(text)
         self._line(
             f"epoch {row.epoch:5.1f}  step {row.step:6d}{train}{validation}{both}  "
-            f"{row.chars_per_second:7,.0f} char/s  {duration(row.seconds)}{self._sample(event)}"
+            f"{row.chars_per_second:7,.0f} char/s  {duration(row.seconds)}{self._preview(event)}"
         )
 
-    def _sample(self, event: Evaluated) -> str:
-        """A line of text from the averaged weights as they are now."""
-        if self.started is None or not self.started.train.preview:
-            return ""
-        from chargen.api import load
-
-        text = load(event.last).sample(length=self.started.train.preview, temperature=0.7, seed=event.evaluation.step)
-        return "  " + " ".join(visible(text).split())
+    def _preview(self, event: Evaluated) -> str:
+        """The beginning of the sample, on one line."""
+        shown = self.started.train.preview if self.started else 0
+        return "  " + " ".join(visible(event.sample[:shown]).split()) if event.sample else ""
 
     def _finished(self, event: Finished) -> None:
         table = Table(show_header=False, box=None, pad_edge=False)
@@ -126,6 +124,8 @@ class TrainingDisplay:
         table.add_row("checkpoint", Text(visible(str(event.best))))
         table.add_row("sample", Text(visible(f'chargen sample {shlex.quote(str(event.best))} -p "..."')))
         self.console.print(table, soft_wrap=True)
+        for text in event.notes:
+            options.note(text)
 
     def _bpc(self, value: float | None, split: str) -> str:
         if value is not None:

@@ -1,0 +1,44 @@
+"""Curves and the round numbers that stand beside an axis, whatever they are drawn with."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Points to be joined in their order.
+
+    Attributes:
+        label: What it shows; curves of the same label look alike.
+        x: Where its points are.
+        y: How high they are; as many.
+        dashed: Whether the line is broken, where it can be.
+    """
+
+    label: str
+    x: Sequence[float]
+    y: Sequence[float]
+    dashed: bool = False
+
+    def points(self, *, log_y: bool = False) -> list[tuple[float, float]]:
+        """The points that can be drawn: finite ones and, with ``log_y``, those above 0, their y as its log10."""
+        finite = [(x, y) for x, y in zip(self.x, self.y, strict=True) if math.isfinite(x) and math.isfinite(y)]
+        return [(x, math.log10(y)) for x, y in finite if y > 0] if log_y else finite
+
+
+def ticks(values: Sequence[float], *, whole: bool = False) -> list[float]:
+    """Round numbers at equal distances from the lowest of ``values``, or below, to the highest or above.
+
+    Args:
+        values: At least one.
+        whole: Take whole numbers alone, as for logarithms.
+    """
+    low, high = min(values), max(values)
+    rough = ((high - low) or abs(high) or 1) / 7
+    unit = 10.0 ** math.floor(math.log10(rough))
+    step = next(unit * nice for nice in (1, 2, 5, 10) if unit * nice >= rough)
+    if whole:
+        step = math.ceil(step)
+    first, last = math.floor(low / step), math.ceil(high / step)
+    return [at * step for at in range(first, max(last, first + 1) + 1)]

@@ -1,0 +1,36 @@
+"""Static HTML documents: one file, no script, nothing loaded from anywhere, XML that is well-formed."""
+
+import base64
+import hashlib
+import html
+import re
+from importlib.resources import files
+from typing import Final
+
+_NOT_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""Characters that XML has no way to write, control characters above all."""
+
+
+def document(title: str, body: str, *, reload_seconds: int | None = None) -> bytes:
+    """A whole document.
+
+    Args:
+        title: What the browser calls it; any text.
+        body: HTML that is well-formed XML.
+        reload_seconds: After how long the browser reads the file again; never with None.
+    """
+    style = (files("chargen.web") / "assets" / "document.css").read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    refresh = "" if reload_seconds is None else f'<meta http-equiv="refresh" content="{reload_seconds}"/>'
+    return (
+        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"/>'
+        '<meta name="viewport" content="width=device-width, initial-scale=1"/>'
+        f"<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'sha256-{digest}'\"/>"
+        f"{refresh}<title>{escaped(title)}</title><style>{style}</style></head>\n"
+        f"<body><main>{body}</main></body></html>\n"
+    ).encode()
+
+
+def escaped(text: str) -> str:
+    """``text`` as it stands in HTML and in an attribute's value, whatever it holds."""
+    return html.escape(_NOT_XML.sub("\N{REPLACEMENT CHARACTER}", text))

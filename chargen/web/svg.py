@@ -1,0 +1,141 @@
+"""Charts as SVG, drawn here: whoever reads them needs no script."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from chargen.curves import Curve, ticks
+from chargen.web.document import escaped
+
+WIDTH: Final = 480
+HEIGHT: Final = 250
+LEFT, RIGHT, TOP, BOTTOM = 52, 24, 14, 34
+"""Margins around the axes, all in the SVG's own units."""
+COLOURS: Final = 8
+"""How many colours the style has, as the classes ``s0`` and so on."""
+
+
+def chart(
+    curves: Sequence[Curve],
+    *,
+    title: str,
+    x_label: str,
+    y_label: str,
+    log_y: bool = False,
+    heights: Mapping[str, float] | None = None,
+    places: Mapping[str, float] | None = None,
+) -> str:
+    """A figure with curves, their legend, and what the pointer tells of each point.
+
+    Args:
+        curves: What to draw; values that are not finite, and with ``log_y`` those not above 0, are left out.
+        title: Stands above.
+        x_label: What x is, with its unit.
+        y_label: What y is, with its unit.
+        log_y: A logarithmic y axis.
+        heights: Values of y that a line across marks, by their names.
+        places: Values of x that an upright line marks, by their names.
+    """
+    drawn = [(curve, curve.points(log_y=log_y)) for curve in curves]
+    points = [point for _, points in drawn for point in points]
+    caption = f"<figcaption><b>{escaped(title)}</b> <span>{escaped(y_label)}</span></figcaption>"
+    if not points:
+        return f"<figure>{caption}<p>nothing to draw yet</p></figure>"
+    marked = {name: math.log10(y) if log_y else y for name, y in (heights or {}).items()}
+    y_values = [*(y for _, y in points), *marked.values()]
+    x_axis = _Axis(ticks([x for x, _ in points]), LEFT, WIDTH - RIGHT)
+    y_axis = _Axis(_log_ticks(y_values) if log_y else ticks(y_values), HEIGHT - BOTTOM, TOP)
+    labels = list(dict.fromkeys(curve.label for curve in curves))
+    parts = [
+        *(_across(y_axis.place(at), number(10**at if log_y else at)) for at in y_axis.ticks),
+        *(_upright(x_axis.place(at), number(at)) for at in x_axis.ticks),
+        f'<text class="axis" x="{WIDTH - RIGHT}" y="{HEIGHT - 4}" text-anchor="end">{escaped(x_label)}</text>',
+        *(_mark_across(y_axis.place(at), name) for name, at in marked.items()),
+        *(_mark_upright(x_axis.place(at), name) for name, at in (places or {}).items()),
+        *(_line(curve, points, x_axis, y_axis, labels.index(curve.label), log_y) for curve, points in drawn),
+    ]
+    described = escaped(f"{title}, {y_label}, by {x_label}: {', '.join(labels)}")
+    return (
+        f'<figure>{caption}<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
+        f'aria-label="{described}">{"".join(parts)}</svg>{_legend(labels)}</figure>'
+    )
+
+
+def number(value: float) -> str:
+    """A number as people write it, to four digits."""
+    if value == 0 or 0.001 <= abs(value) < 1000:
+        return f"{value:.4g}"
+    return f"{value:,.0f}" if 1000 <= abs(value) < 1e9 else f"{value:.3g}"
+
+
+class _Axis:
+    """One axis: where its ``ticks``, and what is between them, stand in the picture."""
+
+    def __init__(self, at: Sequence[float], start: float, end: float) -> None:
+        self.ticks = at
+        self._start, self._scale = start, (end - start) / (at[-1] - at[0])
+
+    def place(self, value: float) -> float:
+        """The place of ``value``."""
+        return round(self._start + (value - self.ticks[0]) * self._scale, 1)
+
+
+def _log_ticks(values: Sequence[float]) -> list[float]:
+    """Logarithms of 1, 2 and 5 times powers of ten around ``values``, or of these powers alone where they are many."""
+    low, high = min(values), max(values)
+    steps = (1, 2, 5) if high - low < 2 else (1,)
+    at = [power + math.log10(step) for power in range(math.floor(low), math.ceil(high) + 2) for step in steps]
+    first = max(place for place, tick in enumerate(at) if tick <= low)
+    last = min(place for place, tick in enumerate(at) if tick >= high and place > first)
+    return at[first : last + 1]
+
+
+def _across(y: float, label: str) -> str:
+    return (
+        f'<path class="grid" d="M{LEFT} {y}H{WIDTH - RIGHT}"/>'
+        f'<text class="axis" x="{LEFT - 6}" y="{y + 4}" text-anchor="end">{label}</text>'
+    )
+
+
+def _upright(x: float, label: str) -> str:
+    return f'<text class="axis" x="{x}" y="{HEIGHT - BOTTOM + 15}" text-anchor="middle">{label}</text>'
+
+
+def _mark_across(y: float, name: str) -> str:
+    return (
+        f'<path class="mark" d="M{LEFT} {y}H{WIDTH - RIGHT}"/>'
+        f'<text class="axis" x="{WIDTH - RIGHT}" y="{y - 4}" text-anchor="end">{escaped(name)}</text>'
+    )
+
+
+def _mark_upright(x: float, name: str) -> str:
+    anchor = "start" if x < WIDTH / 2 else "end"
+    return (
+        f'<path class="mark" d="M{x} {TOP}V{HEIGHT - BOTTOM}"/>'
+        f'<text class="axis" x="{x + (4 if anchor == "start" else -4)}" y="{TOP + 8}" text-anchor="{anchor}">'
+        f"{escaped(name)}</text>"
+    )
+
+
+def _line(
+    curve: Curve, points: Sequence[tuple[float, float]], x_axis: _Axis, y_axis: _Axis, colour: int, log_y: bool
+) -> str:
+    """A curve, and at each of its points what the pointer tells there."""
+    places = [(x_axis.place(x), y_axis.place(y)) for x, y in points]
+    values = [(number(x), number(10**y if log_y else y)) for x, y in points]
+    label = escaped(curve.label)
+    spots = "".join(
+        f'<circle cx="{x}" cy="{y}" r="4"><title>{label} at {at}: {value}</title></circle>'
+        for (x, y), (at, value) in zip(places, values, strict=True)
+    )
+    path = " ".join(f"{x},{y}" for x, y in places)
+    dashes = ' stroke-dasharray="5 4"' if curve.dashed else ""
+    return f'<g class="s{colour % COLOURS}"><polyline points="{path}"{dashes}/>{spots}</g>'
+
+
+def _legend(labels: Sequence[str]) -> str:
+    """The labels in their colours; none where there is but one, which the title says."""
+    if len(labels) == 1:
+        return ""
+    entries = (f'<li class="s{at % COLOURS}">{escaped(label)}</li>' for at, label in enumerate(labels))
+    return f'<ul class="legend">{"".join(entries)}</ul>'
