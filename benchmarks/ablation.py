@@ -94,7 +94,7 @@ def main() -> None:
 def recipe(text: str, preset: str) -> dict[str, Any]:
     """The preset's settings for the text."""
     found = corpus.load([text])
-    model, train = presets.settings(len(found), len(found.vocab), preset=preset)
+    model, train = presets.choose(len(found), len(found.vocab), preset=preset)
     return dataclasses.asdict(model) | dataclasses.asdict(train)
 
 

@@ -39,7 +39,7 @@ _MODEL: Final = frozenset(field.name for field in dataclasses.fields(ModelConfig
 _TRAIN: Final = frozenset(field.name for field in dataclasses.fields(TrainConfig))
 
 
-def settings(
+def choose(
     characters: int, vocab_size: int, *, preset: str = "default", speed: Speed | None = None, **given: Any
 ) -> tuple[ModelConfig, TrainConfig]:
     """The settings to train with.
@@ -64,16 +64,16 @@ def settings(
     if len(lengths) > 1:
         raise ConfigError(f"{' and '.join(lengths)} each set how long to train; give one")
 
-    def settled(effort: float) -> tuple[ModelConfig, TrainConfig]:
+    def configs(effort: float) -> tuple[ModelConfig, TrainConfig]:
         chosen = _law(characters, effort, given) | given
         model = {name: value for name, value in chosen.items() if name in _MODEL}
         train = {name: value for name, value in chosen.items() if name in _TRAIN}
         return ModelConfig(vocab_size=vocab_size, **model), TrainConfig(**train)
 
-    model, train = settled(PRESETS[preset])
+    model, train = configs(PRESETS[preset])
     if train.minutes and speed is not None:
         widths = ((math.inf, model.hidden_size),) if "hidden_size" in given else WIDTHS
-        return settled(_affordable(characters, model, train, speed(model, train), widths))
+        return configs(_affordable(characters, model, train, speed(model, train), widths))
     return model, train
 
 

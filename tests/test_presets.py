@@ -4,14 +4,14 @@ import pytest
 
 from chargen.config import CELLS, ModelConfig, TrainConfig
 from chargen.errors import ConfigError
-from chargen.presets import ALICE, LARGE_SPLIT, PRESETS, RATES, WIDTHS, settings
+from chargen.presets import ALICE, LARGE_SPLIT, PRESETS, RATES, WIDTHS, choose
 
 WHOLE_ALICE = 148_480
 
 
 def test_the_defaults_are_those_for_alice() -> None:
     """At effort 1 on Alice the law gives what the settings themselves default to."""
-    model, train = settings(WHOLE_ALICE, 72)
+    model, train = choose(WHOLE_ALICE, 72)
     assert model == ModelConfig(vocab_size=72)
     names = (
         "epochs",
@@ -30,7 +30,7 @@ def test_the_defaults_are_those_for_alice() -> None:
 
 def test_more_effort_means_more_passes_width_and_dropout() -> None:
     """From quick to best nothing gets smaller."""
-    quick, default, best = (settings(WHOLE_ALICE, 72, preset=preset) for preset in PRESETS)
+    quick, default, best = (choose(WHOLE_ALICE, 72, preset=preset) for preset in PRESETS)
     for (model, train), (larger, longer) in ((quick, default), (default, best)):
         assert model.hidden_size <= larger.hidden_size
         assert train.epochs < longer.epochs
@@ -41,7 +41,7 @@ def test_more_effort_means_more_passes_width_and_dropout() -> None:
 
 def test_the_wider_a_network_the_smaller_its_steps() -> None:
     """Beyond the width that the effort would choose, the learning rate goes with one over it."""
-    rates = {size: settings(WHOLE_ALICE, 72, hidden_size=size)[1].learning_rate for size in (8, 384, 768, 1536)}
+    rates = {size: choose(WHOLE_ALICE, 72, hidden_size=size)[1].learning_rate for size in (8, 384, 768, 1536)}
     assert rates[8] == rates[384] == TrainConfig.learning_rate
     assert rates[384] == pytest.approx(2 * rates[768]) == pytest.approx(4 * rates[1536])
 
@@ -49,13 +49,13 @@ def test_the_wider_a_network_the_smaller_its_steps() -> None:
 @pytest.mark.parametrize("cell", sorted({*CELLS} - {"lstm"}))
 def test_other_cells_than_the_lstm_take_gentler_steps(cell: str) -> None:
     """What an LSTM learns fastest with makes them forget."""
-    assert settings(WHOLE_ALICE, 72, cell=cell)[1].learning_rate < settings(WHOLE_ALICE, 72)[1].learning_rate
+    assert choose(WHOLE_ALICE, 72, cell=cell)[1].learning_rate < choose(WHOLE_ALICE, 72)[1].learning_rate
 
 
 def test_a_longer_text_is_passed_over_less_often() -> None:
     """Ten times the text is a sixth of the passes, and needs less dropout and weight decay."""
-    _, alice = settings(WHOLE_ALICE, 72)
-    _, long = settings(10 * WHOLE_ALICE, 72)
+    _, alice = choose(WHOLE_ALICE, 72)
+    _, long = choose(10 * WHOLE_ALICE, 72)
     assert long.epochs == pytest.approx(alice.epochs / 10**0.8)
     assert long.weight_drop < alice.weight_drop
     assert long.weight_decay < alice.weight_decay
@@ -63,18 +63,18 @@ def test_a_longer_text_is_passed_over_less_often() -> None:
 
 def test_dropout_follows_the_passes_that_are_asked_for() -> None:
     """A few passes leave little to learn by heart, many leave much."""
-    few, some, many = (settings(WHOLE_ALICE, 72, epochs=epochs)[1] for epochs in (3, TrainConfig.epochs, 40))
+    few, some, many = (choose(WHOLE_ALICE, 72, epochs=epochs)[1] for epochs in (3, TrainConfig.epochs, 40))
     for name in ("weight_drop", "output_dropout", "input_dropout"):
         assert getattr(few, name) < getattr(some, name) < getattr(many, name)
     assert few.dropout == some.dropout == 0 < many.dropout
     steps = round(3 * ALICE / (TrainConfig.batch_size * TrainConfig.bptt))
-    assert settings(WHOLE_ALICE, 72, steps=steps)[1].weight_drop == pytest.approx(few.weight_drop, abs=0.01)
+    assert choose(WHOLE_ALICE, 72, steps=steps)[1].weight_drop == pytest.approx(few.weight_drop, abs=0.01)
 
 
 def test_dropout_follows_what_a_time_budget_allows_a_given_width() -> None:
     """The passes that are reckoned with are those of the network that will be trained."""
     narrow, wide = (
-        settings(WHOLE_ALICE, 72, minutes=5, hidden_size=size, speed=lambda model, _: 2e10 / model.parameters)[1]
+        choose(WHOLE_ALICE, 72, minutes=5, hidden_size=size, speed=lambda model, _: 2e10 / model.parameters)[1]
         for size in (64, 1024)
     )
     assert narrow.epochs > 20 * wide.epochs
@@ -85,20 +85,20 @@ def test_dropout_follows_what_a_time_budget_allows_a_given_width() -> None:
 def test_every_length_has_valid_settings(characters: int) -> None:
     """From two characters to a terabyte, every preset gives settings that are in their ranges."""
     for preset in PRESETS:
-        settings(characters, 50, preset=preset)
+        choose(characters, 50, preset=preset)
 
 
 def test_large_texts_hold_out_no_more_than_is_needed() -> None:
     """Validation and test stay at a fixed number of characters, unless other shares are asked for."""
-    _, train = settings(10**9, 50)
+    _, train = choose(10**9, 50)
     assert train.val_fraction * 10**9 == pytest.approx(LARGE_SPLIT)
-    _, train = settings(10**9, 50, val_fraction=0.1)
+    _, train = choose(10**9, 50, val_fraction=0.1)
     assert train.val_fraction == 0.1
 
 
 def test_what_is_asked_for_rules() -> None:
     """A setting that is given is taken as it is."""
-    model, train = settings(WHOLE_ALICE, 72, preset="best", hidden_size=7, dropout=0.0, epochs=1)
+    model, train = choose(WHOLE_ALICE, 72, preset="best", hidden_size=7, dropout=0.0, epochs=1)
     assert (model.hidden_size, train.dropout, train.epochs) == (7, 0.0, 1)
 
 
@@ -109,14 +109,14 @@ def test_minutes_are_spent(minutes: float) -> None:
     def speed(model: ModelConfig, train: TrainConfig) -> float:
         return 5e10 / model.parameters
 
-    model, train = settings(WHOLE_ALICE, 72, minutes=minutes, speed=speed)
+    model, train = choose(WHOLE_ALICE, 72, minutes=minutes, speed=speed)
     assert 0.6 < train.epochs * ALICE / speed(model, train) / (minutes * 60) < 1.05
 
 
 def test_more_minutes_buy_a_wider_network() -> None:
     """A minute trains a narrow network, an hour a wide one."""
     widths = [
-        settings(WHOLE_ALICE, 72, minutes=minutes, speed=lambda *_: 25_000.0)[0].hidden_size for minutes in (0.5, 4, 60)
+        choose(WHOLE_ALICE, 72, minutes=minutes, speed=lambda *_: 25_000.0)[0].hidden_size for minutes in (0.5, 4, 60)
     ]
     assert widths == sorted(widths)
     assert widths[0] < widths[-1]
@@ -124,7 +124,7 @@ def test_more_minutes_buy_a_wider_network() -> None:
 
 def test_a_bidirectional_network_sees_longer_windows() -> None:
     """Both sides of a character need room within a window."""
-    _, train = settings(WHOLE_ALICE, 72, bidirectional=True)
+    _, train = choose(WHOLE_ALICE, 72, bidirectional=True)
     assert train.bptt > TrainConfig().bptt
 
 
@@ -141,4 +141,4 @@ def test_a_bidirectional_network_sees_longer_windows() -> None:
 def test_refusals(wanted: dict[str, object], message: str) -> None:
     """An unknown preset or setting, and two lengths at once, are refused."""
     with pytest.raises(ConfigError, match=message):
-        settings(WHOLE_ALICE, 72, **wanted)  # type: ignore[arg-type]
+        choose(WHOLE_ALICE, 72, **wanted)  # type: ignore[arg-type]

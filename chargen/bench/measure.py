@@ -183,7 +183,7 @@ def chargen_training(model: ModelConfig, train: TrainConfig) -> Iterator[int]:
 
     ids = corpus.load().ids
     windows = Windows(ids, range(len(ids)), train.batch_size, train.bptt, train.seed)
-    with hardware.settings(train.threads):
+    with hardware.tuned(train.threads):
         learner = Learner(model, train)
         means = RunningMeans(learner.device)
         while True:

@@ -142,7 +142,7 @@ def _of_cells(
     scale = config.recurrent_scale
     subjects, trials = [], []
     for cell in dict.fromkeys(cells):
-        model, train = presets.settings(len(corpus), len(corpus.vocab), cell=cell, **settings)
+        model, train = presets.choose(len(corpus), len(corpus.vocab), cell=cell, **settings)
         held_out = corpus.split(train.val_fraction, train.test_fraction).train.stop
         ids = corpus.ids[held_out if text is None else 0 :]
         subject = of_cell(model, ids, seed=train.seed, recurrent_scale=scale)

@@ -150,7 +150,7 @@ def plan(
         raise ConfigError(f"cell {twice[0]} is named twice; several seeds of a cell come with --seeds")
     CompareConfig(parameters=parameters, seeds=seeds)  # refuses numbers that make no sense
     bearable = min(cell.most_learning_rate for cell in CELLS.values())  # a rate that every cell can bear
-    model, train = presets.settings(
+    model, train = presets.choose(
         len(corpus), len(corpus.vocab), speed=speed, cell=cells[0], **{"learning_rate": bearable, **settings}
     )
     models = [sized(dataclasses.replace(model, cell=cell), parameters) for cell in cells]

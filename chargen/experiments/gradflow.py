@@ -88,7 +88,7 @@ def measure(
         raise CorpusError(f"{len(ids)} characters are too few for {lags} lags; give a longer text or lower --lags")
     last = np.unique(np.linspace(context + lags, len(ids) - 2, positions).astype(np.int64))
     sums = np.zeros((2, len(network.stack) + 1, lags + 1))
-    with hardware.settings(hardware.choose_threads(0, network.config)):
+    with hardware.tuned(hardware.choose_threads(0, network.config)):
         for at in np.array_split(last, math.ceil(len(last) / COLUMNS)):
             sums += _norms(network, ids[at + np.arange(-context - lags, 2)[:, None]], lags)
     if not np.isfinite(sums).all():
@@ -242,7 +242,7 @@ def descend(corpus: Corpus, model: ModelConfig, train: TrainConfig, *, recurrent
     scale_recurrent(learner.network, recurrent_scale)
     losses: list[float] = []
     norms: list[float] = []
-    with hardware.settings(train.threads):
+    with hardware.tuned(train.threads):
         for step in range(schedule.total_steps):
             if windows.starts_epoch(step):
                 learner.forget()

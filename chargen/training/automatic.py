@@ -57,7 +57,7 @@ def measured_speed(model: ModelConfig, train: TrainConfig) -> float:
     """How many characters a second this machine trains such a network on, from a second's trial."""
     train, _ = resolve(train, model, train.batch_size * train.bptt * 16, World())
     window = torch.zeros(train.bptt + 1, train.batch_size, dtype=torch.int64)
-    with hardware.settings(train.threads):
+    with hardware.tuned(train.threads):
         learner = Learner(model, train)
         for _ in range(2):
             learner.learn(window[:-1], window[1:], 0.0)

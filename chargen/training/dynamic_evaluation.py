@@ -64,7 +64,7 @@ class Adapter:
         Stretches are counted from the beginning of the text, so pieces give what the whole would.
         """
         rows, left = [torch.empty(0, self._network.config.vocab_size)], torch.from_numpy(ids.astype(np.int64))
-        with hardware.settings(1):  # a step of one sequence is too small to share out
+        with hardware.tuned(1):  # a step of one sequence is too small to share out
             while len(left):
                 room = self._how.adapt_every - sum(map(len, self._read))
                 if not room:

@@ -108,7 +108,7 @@ def check_memory(device: str, model: ModelConfig) -> None:
 
 
 @contextlib.contextmanager
-def settings(threads: int) -> Iterator[None]:
+def tuned(threads: int) -> Iterator[None]:
     """Torch with ``threads`` threads and denormals flushed to zero, put back at the end."""
     _keep_freed_memory()
     before = torch.get_num_threads()

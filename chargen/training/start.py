@@ -61,7 +61,7 @@ def begin(
     if parent is not None:
         settings = inherited_architecture(parent, settings)
     model, train = world.led(
-        lambda: presets.settings(
+        lambda: presets.choose(
             len(corpus),
             len(corpus.vocab),
             preset=preset,

@@ -98,7 +98,7 @@ class Trainer:
             RunError: a checkpoint cannot be written.
         """
         advice = f"go on with: chargen train --resume {address(self.run.folder)}"
-        with contextlib.closing(self.run), hardware.settings(self.train.threads), self.world.watching(advice):
+        with contextlib.closing(self.run), hardware.tuned(self.train.threads), self.world.watching(advice):
             yield self._started()
             if self.learner.step == 0:
                 self._save(best=True)
