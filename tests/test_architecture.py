@@ -11,7 +11,10 @@ import pytest
 from samples import checkpoint
 
 import chargen
+from chargen.config import CELLS
+from chargen.inference.numpy_cells import UPDATES
 from chargen.store.checkpoint import save
+from chargen.training.torch_cells import RUNS
 
 ROOT = Path(chargen.__file__).parent
 MODULES = {".".join(("chargen", *path.relative_to(ROOT).with_suffix("").parts)): path for path in ROOT.rglob("*.py")}
@@ -103,6 +106,15 @@ def test_no_two_modules_share_a_name() -> None:
 def test_no_module_is_too_long(name: str) -> None:
     """Three hundred lines at most; beyond, a module wants a seam."""
     assert len(MODULES[name].read_text(encoding="utf-8").splitlines()) <= 300
+
+
+def test_a_cell_is_a_row_and_two_functions() -> None:
+    """Each cell of the table has its function in torch and in NumPy, and no other module knows a cell by its name."""
+    assert set(RUNS) == set(UPDATES) == set(CELLS)
+    home = {"chargen.config", "chargen.training.torch_cells", "chargen.inference.numpy_cells"}
+    for name in MODULES.keys() - home:
+        nodes = ast.walk(ast.parse(MODULES[name].read_text(encoding="utf-8")))
+        assert not {node.value for node in nodes if isinstance(node, ast.Constant)} & CELLS.keys(), name
 
 
 @pytest.mark.parametrize("name", sorted(name for name in MODULES if package(plain(name)) == "chargen.cli"))

@@ -30,7 +30,7 @@ def _option(panel: str, text: str, **more: Any) -> Any:
     # what is compared, what follows from the budget, and what would end a training before it
     without=["cell", "hidden_size", "bidirectional", "epochs", "steps", "minutes", "patience", "keep", "preview"],
     panel="Settings of all",
-    defaults=dict.fromkeys(presets.settled(), "by the text's size"),
+    defaults={**dict.fromkeys(presets.settled(), "by the text's size"), "learning_rate": "what every cell can bear"},
 )
 def compare(
     corpus: Annotated[
