@@ -120,10 +120,16 @@ class Browser:
         return done["result"].get("value")
 
     def wait(self, condition: str) -> None:
-        """Wait until an expression in the page is true."""
-        self.evaluate(
-            f"new Promise((resume) => {{ const look = () => ({condition}) ? resume() : setTimeout(look, 5); look(); }})"
-        )
+        """Wait until an expression in the page is true.
+
+        Raises:
+            RuntimeError: it has not become so in a minute.
+        """
+        self.evaluate(f"""new Promise((resume, fail) => {{
+            const late = setTimeout(() => fail(new Error("it did not become true")), 60000);
+            const look = () => ({condition}) ? resume(clearTimeout(late)) : setTimeout(look, 5);
+            look();
+        }})""")
 
     def press(self, *keys: str) -> None:
         """Press keys one after the other where the focus is, by names such as ``ArrowLeft`` or ``Tab``."""

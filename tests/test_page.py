@@ -123,6 +123,17 @@ def test_a_model_too_large_for_a_browser_is_refused() -> None:
 
 
 def test_a_weight_beyond_float16_is_refused() -> None:
-    """It would become infinite."""
-    with pytest.raises(CheckpointError, match=r"readout.bias holds 7e\+04"):
+    """It would become infinite; a matrix takes it with a byte a weight."""
+    with pytest.raises(CheckpointError, match=r"readout.bias holds 7e\+04, too large .* train the model again"):
         pack({"readout.bias": np.array([1, -7e4], np.float32)})
+    matrix = {"readout.weight": np.array([[1, -7e4]], np.float32)}
+    with pytest.raises(CheckpointError, match="give --int8"):
+        pack(matrix)
+    assert len(pack(matrix, int8=True).data) == 4 + 2
+
+
+def test_without_scripts_a_page_says_what_it_needs() -> None:
+    """What only works with them stays hidden."""
+    made = page(checkpoint(), name="some")
+    assert b"<noscript><p>This page computes a language model in the browser, which takes JavaScript." in made
+    assert b'<main id="page" hidden>' in made

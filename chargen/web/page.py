@@ -67,36 +67,16 @@ def page(
     """
     check_size(checkpoint, int8=int8)
     packed = pack(_forward(checkpoint), int8=int8)
-    header = {
-        "name": name,
-        "model": dataclasses.asdict(checkpoint.model),
-        "parameters": checkpoint.model.parameters,
-        "val_bpc": checkpoint.val_bpc,
-        "test_bpc": checkpoint.test_bpc,
-        "vocab": {"characters": checkpoint.vocab.characters, "unknown": checkpoint.vocab.unknown_id is not None},
-        "alike": ALIKE,
-        "code_points": CODE_POINTS,
-        "escape": ESCAPE,
-        "sampler": dataclasses.asdict(SamplerConfig()),
-        "kernel": base64.b64encode(assemble(_file("kernel.wat"))).decode(),
-        "tensors": packed.tensors,
-        "units": [_unit(unit) for unit in units],
-        "example": example,
-    }
-    scripts = {name: _file(name) for name in _SCRIPTS}
+    header = _header(checkpoint, packed.tensors, name, units, example)
+    scripts = [_file(script) for script in _SCRIPTS]
     style = _file("page.css")
-    policy = {
-        "default-src": ["'none'"],
-        "script-src": [*map(_source, scripts.values()), "'wasm-unsafe-eval'"],
-        "style-src": [_source(style)],
-    }
     parts = {
-        "policy": "; ".join(" ".join([directive, *sources]) for directive, sources in policy.items()),
+        "policy": _policy(scripts, style),
         "title": html.escape(f"chargen: {name}"),
         "style": style,
-        "header": json.dumps(header, allow_nan=False).replace("<", "\\u003c"),
+        "header": json.dumps(header, allow_nan=False).replace("<", "\\u003c"),  # so that no text in it ends it
         "weights": base64.b64encode(packed.data).decode(),
-        "scripts": "\n".join(f"<script>{script}</script>" for script in scripts.values()),
+        "scripts": "\n".join(f"<script>{script}</script>" for script in scripts),
     }
     text = re.sub(r"\{\{(\w+)\}\}", lambda place: parts[place[1]], _file("page.html"))
     return text.encode("utf-8", "replace")
@@ -105,13 +85,11 @@ def page(
 def check_size(checkpoint: Checkpoint, *, int8: bool) -> None:
     """Raise a ConfigError, with what to do, if a model's page would be too large for a browser."""
     shapes = dataclasses.replace(checkpoint.model, bidirectional=False).weight_shapes()
-    half, quarter = (sum(math.prod(shape) for shape in shapes.values()) * size * 4 // 3 for size in (2, 1))
-    size = quarter if int8 else half
+    small = sum(math.prod(shape) for shape in shapes.values()) * 4 // 3  # base64 of a byte for each weight
+    size = small if int8 else 2 * small
     if size <= MAX_BYTES:
         return
-    advice = (
-        f"--int8 makes it {quarter / 1e6:,.0f} MB" if not int8 and quarter <= MAX_BYTES else "train a smaller model"
-    )
+    advice = f"--int8 makes it {small / 1e6:,.0f} MB" if small <= MAX_BYTES else "train a smaller model"
     raise ConfigError(
         f"the page would take {size / 1e6:,.0f} MB, more than the {MAX_BYTES / 1e6:,.0f} MB that a browser opens; "
         f"{advice}"
@@ -147,7 +125,10 @@ def _halves(name: str, weight: NDArray[np.float32]) -> bytes:
     with np.errstate(over="ignore"):
         halves = weight.astype("<f2")
     if not np.isfinite(halves).all():
-        raise CheckpointError(f"{name} holds {np.abs(weight).max():.3g}, which a page's float16 weights cannot")
+        advice = "give --int8" if weight.ndim == 2 else "train the model again"
+        raise CheckpointError(
+            f"{name} holds {np.abs(weight).max():.3g}, too large for a page's float16 weights; {advice}"
+        )
     data: bytes = halves.tobytes()
     return data
 
@@ -158,12 +139,44 @@ def _forward(checkpoint: Checkpoint) -> dict[str, NDArray[np.float32]]:
     return {name: checkpoint.weights[name] for name in names}
 
 
+def _header(
+    checkpoint: Checkpoint, tensors: list[dict[str, Any]], name: str, units: Sequence[NamedUnit], example: str
+) -> dict[str, Any]:
+    """What the page's scripts know beside the weights."""
+    vocab = checkpoint.vocab
+    return {
+        "name": name,
+        "model": dataclasses.asdict(checkpoint.model),
+        "parameters": checkpoint.model.parameters,
+        "val_bpc": checkpoint.val_bpc,
+        "test_bpc": checkpoint.test_bpc,
+        "vocab": {"characters": vocab.characters, "unknown": vocab.unknown_id is not None},
+        "alike": ALIKE,
+        "code_points": CODE_POINTS,
+        "escape": ESCAPE,
+        "sampler": dataclasses.asdict(SamplerConfig()),
+        "kernel": base64.b64encode(assemble(_file("kernel.wat"))).decode(),
+        "tensors": tensors,
+        "units": [_unit(unit) for unit in units],
+        "example": example,
+    }
+
+
 def _unit(unit: NamedUnit) -> dict[str, Any]:
     auc = None if math.isnan(unit.auc) else unit.auc  # JSON has no nan
     return {**dataclasses.asdict(unit), "auc": auc}
 
 
-def _source(text: str) -> str:
+def _policy(scripts: Sequence[str], style: str) -> str:
+    """A content security policy under which these scripts and this style work, WebAssembly too, and nothing else."""
+    hashes = " ".join(map(_hash, scripts))
+    return (
+        f"default-src 'none'; script-src {hashes} 'wasm-unsafe-eval'; style-src {_hash(style)}; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _hash(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 

@@ -73,7 +73,7 @@ function tellHolds() {
   element("held").textContent = `Held while it writes: ${list.join("; ")}.`;
 }
 
-/** Reads a text into the box; tells whether it came to the end. */
+/** Reads a text into the box; tells how that came to an end. */
 function showText(text) {
   memories.length = 0;
   neurons.text.clear();
@@ -97,13 +97,13 @@ element("neurons-start").addEventListener("click", async () => {
   const { text, cut } = textIn(element("neurons-text"));
   if (!text) return neurons.say("There is no text to show; Write on makes some.");
   neurons.say("");
-  if (await showText(text)) neurons.say(`${number(memories.length)} characters.${cut}`);
+  if ((await showText(text)) !== "replaced") neurons.say(`${number(memories.length)} characters.${cut}`);
 });
 
 element("neurons-write").addEventListener("click", async () => {
   const { text, readings } = vocab.fit(element("neurons-text").value);
   const shown = Array.from(text).slice(-MOST / 2).join("");
-  if (!(await showText(shown))) return;
+  if ((await showText(shown)) !== "done") return;
   write(neurons, shown, {
     held: Array.from(holds.values()),
     note: fittingNote(readings),

@@ -46,7 +46,7 @@ element("top-p").value = header.sampler.top_p;
 const shownValues = {
   temperature: (value) => number(value, 2),
   "top-p": (value) => number(value, 2),
-  speed: (value) => (SPEEDS[value] === Infinity ? "full" : `${SPEEDS[value]}/s`),
+  speed: (value) => (value === SPEEDS.length - 1 ? "full" : `${SPEEDS[value]}/s`),
 };
 for (const [id, shown] of Object.entries(shownValues)) {
   const tell = () => (element(`${id}-value`).value = shown(Number(element(id).value)));

@@ -35,8 +35,7 @@ element("read-start").addEventListener("click", async () => {
       yield false;
     }
   }
-  await reading.run(work());
-  tell();
+  if ((await reading.run(work())) !== "replaced") tell();
 });
 
 for (const bits of [0, 1, 2, 4, FULL]) {

@@ -122,7 +122,7 @@ class Part {
   constructor(name, onChoose) {
     this.at = (id) => element(`${name}-${id}`);
     this.text = new TextBox(this.at("box"), onChoose);
-    this.job = 0; // number of the latest piece of work: an older one sees that it is over
+    this.work = null; // what is being done; null once it is to stop
     this.at("stop").addEventListener("click", () => this.stop());
     this.at("copy").addEventListener("click", () => this.#copy());
   }
@@ -132,17 +132,16 @@ class Part {
   }
 
   stop() {
-    this.job++;
+    this.work = null;
     this.at("stop").disabled = true;
   }
 
   /**
-   * Runs a generator to its end, some milliseconds at a time, and tells whether it got there before it was stopped. A
-   * yielded true means that there is nothing to do yet.
+   * Runs a generator some milliseconds at a time, in the place of what is being done, and says how it came to an end:
+   * "done", "stopped" or "replaced" by other work. A yielded true means that there is nothing to do yet.
    */
   async run(work, { follow = false } = {}) {
-    this.stop();
-    const { job } = this;
+    this.work = work;
     this.at("stop").disabled = false;
     let height = this.text.box.scrollHeight;
     let end = performance.now() + SLICE;
@@ -150,11 +149,11 @@ class Part {
       if (!waiting && performance.now() < end) continue;
       if (follow) height = this.text.follow(height);
       await new Promise((resume) => setTimeout(resume));
-      if (job !== this.job) return false;
+      if (this.work !== work) return this.work ? "replaced" : "stopped";
       end = performance.now() + SLICE;
     }
     this.stop();
-    return true;
+    return "done";
   }
 
   /** Below the text: a sentence on the chosen place and, with bars, what might have stood there; `id` is what does. */

@@ -1,7 +1,9 @@
 "use strict";
 // The part Write: a prompt is continued, and each new character shows what else it might have been.
 
-const SPEEDS = [2, 5, 10, 20, 40, 80, 160, 320, Infinity]; // characters a second
+const SPEEDS = [2, 5, 10, 20, 40, 80, 160, 320, 1e9]; // characters a second; the last is more than any engine's
+const MOST_DUE = 100; // characters that may be due at once: as fast as it is, a page that slows down does so soon
+const TELLING = 500; // milliseconds between two reports of how far it is
 
 const drawn = []; // of each new character, its id and what else it might have been
 let promptLength = 0; // characters before them in the box
@@ -43,8 +45,10 @@ async function write(part, prompt, { held = [], note = "", onCharacter }) {
   const settings = { temperature: Number(element("temperature").value), topP: Number(element("top-p").value) };
   const begun = performance.now();
   let count = 0;
+  let told = begun;
   const tell = () => {
-    const rate = count / ((performance.now() - begun) / 1000);
+    told = performance.now();
+    const rate = count / ((told - begun) / 1000);
     part.say(`${number(count)} characters, ${number(rate)}/s (${network.kernel.name}), seed ${seed}.${note}`);
   };
   function* work() {
@@ -55,7 +59,7 @@ async function write(part, prompt, { held = [], note = "", onCharacter }) {
       if (!character) continue;
       while (due < 1) {
         const now = performance.now();
-        due = Math.min(due + ((now - before) / 1000) * SPEEDS[element("speed").value], 1000);
+        due = Math.min(due + ((now - before) / 1000) * SPEEDS[element("speed").value], MOST_DUE);
         before = now;
         if (due < 1) yield true;
       }
@@ -63,12 +67,11 @@ async function write(part, prompt, { held = [], note = "", onCharacter }) {
       part.text.append(vocab.characters[character.id]);
       onCharacter(character, part.text.length - 1);
       count++;
-      if (count % 10 === 0) tell();
+      if (performance.now() > told + TELLING) tell();
       if (part.text.length >= MOST) return;
     }
   }
-  await part.run(work(), { follow: true });
-  tell();
+  if ((await part.run(work(), { follow: true })) !== "replaced") tell();
 }
 
 element("write-start").addEventListener("click", () => {
