@@ -179,10 +179,12 @@ class TrainConfig(Config):
     device: str = setting("auto", "Where to train; auto takes a GPU where there is one.", choices=DEVICES)
     # weights, loss and optimizer stay float32
     precision: str = setting(
-        "auto", "Of the matrix products; auto takes bf16 where the hardware is fast at it.", choices=PRECISIONS
+        "auto",
+        "Precision of the matrix products; auto takes bf16 where the hardware is fast at it.",
+        choices=PRECISIONS,
     )
     threads: int = setting(0, "CPU threads; 0 to choose.", 0, 4096)
-    seed: int = setting(1, "Of the initial weights, the dropout masks and the columns' offsets.", 0, MAX_SEED)
+    seed: int = setting(1, "Seed of the initial weights, the dropout masks and the columns' offsets.", 0, MAX_SEED)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -238,7 +240,7 @@ class InfillConfig(Config):
     candidates: int = setting(5, "Fillings to show, at most.", 1, 1 << 40, names=("--candidates", "-c"))
     chains: int = setting(64, "Gibbs chains side by side, for more than one missing character.", 1, 1 << 20)
     sweeps: int = setting(20, "Passes of each chain; the first quarter is not counted.", 1, 1 << 40)
-    seed: int = setting(1, "Of the samples.", 0, MAX_SEED)
+    seed: int = setting(1, "Seed of the samples.", 0, MAX_SEED)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,19 +14,19 @@ WINDOWS: Final = {"batch_size": (50, 64), "bptt": (50, 128)}
 """Batch size and bptt of those windows, and of larger networks'."""
 
 
-def _window_help(name: str) -> str:
+def _by_size(name: str) -> str:
     small, large = WINDOWS[name]
-    return f"Of training; 0 for {small} up to hidden size {SMALL}, {large} above."
+    return f"0 for {small} up to hidden size {SMALL}, {large} above"
 
 
 @dataclass(frozen=True, kw_only=True)
 class BenchConfig(Config):
     """How speed is measured."""
 
-    batch_size: int = setting(0, _window_help("batch_size"), 0, 1 << 20)
-    bptt: int = setting(0, _window_help("bptt"), 0, 1 << 20)
+    batch_size: int = setting(0, f"Columns of a training window; {_by_size('batch_size')}.", 0, 1 << 20)
+    bptt: int = setting(0, f"Steps of a training window; {_by_size('bptt')}.", 0, 1 << 20)
     # the plain loop's is fp32
-    precision: str = setting(TrainConfig.precision, "Of chargen's training.", choices=PRECISIONS)
+    precision: str = setting(TrainConfig.precision, "Precision of chargen's training.", choices=PRECISIONS)
     threads: int = setting(0, "CPU threads of each contestant; 0 as training chooses.", 0, 4096)
     rounds: int = setting(5, "Rounds in which the contestants take turns.", 1, 1 << 20, names=("--repeats",))
     seconds: float = setting(1.0, "Length of a turn, at least.", 0, 3600, above=True)

@@ -98,7 +98,7 @@ def _parameter(kind: type[Config], name: str, panel: str | None, default: str | 
     plain = name.replace("_", "-")
     option = typer.Option(
         *(setting.names or [f"--{plain}/--no-{plain}" if value is True else f"--{plain}"]),
-        help=setting.help,
+        help=f"{setting.help} One of {', '.join(setting.choices)}." if setting.choices else setting.help,
         metavar=_metavar(setting),
         parser=str.lower if setting.choices else None,
         rich_help_panel=panel or setting.panel or kind.panel,
@@ -115,10 +115,8 @@ def _is_given(invocation: typer.Context, name: str) -> bool:
 
 
 def _metavar(setting: Setting) -> str | None:
-    """What a person may put in: the choices or, where it tells something, the range."""
-    if setting.choices:
-        return "|".join(setting.choices)
-    if setting.kind is bool or setting.is_wide:
+    """The range of a number, where it tells something; None for the name of its type."""
+    if setting.kind not in (int, float) or setting.is_wide:
         return None
     return f"{setting.low:g}..{setting.high:g}"
 
