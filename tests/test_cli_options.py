@@ -10,9 +10,25 @@ from conftest import Command
 from samples import checkpoint
 
 from chargen import presets
+from chargen.bench.sizes import BenchConfig
+from chargen.cli.bench import bench
+from chargen.cli.compare import compare
+from chargen.cli.gradflow import gradflow
+from chargen.cli.infill import infill
 from chargen.cli.options import settings
+from chargen.cli.sample import sample
+from chargen.cli.score import score
 from chargen.cli.train import train
-from chargen.config import CELLS, ModelConfig, TrainConfig
+from chargen.config import (
+    CELLS,
+    AdaptConfig,
+    CompareConfig,
+    GradflowConfig,
+    InfillConfig,
+    ModelConfig,
+    SamplerConfig,
+    TrainConfig,
+)
 from chargen.setting import Config, setting
 from chargen.store.checkpoint import load, save
 from chargen.training import start
@@ -25,18 +41,31 @@ def option(command: Any, name: str) -> Any:
     return inspect.signature(command).parameters[name].annotation.__metadata__[0]
 
 
-@pytest.mark.parametrize("kind", [ModelConfig, TrainConfig])
-def test_every_setting_is_an_option_of_train(kind: type[Config]) -> None:
+@pytest.mark.parametrize(
+    ("command", "kind"),
+    [
+        (train, ModelConfig),
+        (train, TrainConfig),
+        (sample, SamplerConfig),
+        (score, AdaptConfig),
+        (infill, InfillConfig),
+        (gradflow, GradflowConfig),
+        (compare, CompareConfig),
+        (bench, BenchConfig),
+    ],
+)
+def test_every_setting_is_an_option_of_its_command(command: Any, kind: type[Config]) -> None:
     """With the help and the heading of the line that declares it, and its default unless the text's size decides."""
+    decided = presets.settled() if command is train else ()
     for name, declared in kind.settings().items():
         if name == "vocab_size":
             continue
-        shown = option(train, name)
+        shown = option(command, name)
         assert shown.help.startswith(declared.help)
         assert all(choice in shown.help for choice in declared.choices)
         assert shown.rich_help_panel == (declared.panel or kind.panel)
-        assert shown.show_default == ("by the text's size" if name in presets.settled() else True)
-        assert inspect.signature(train).parameters[name].default == getattr(kind, name)
+        assert shown.show_default == ("by the text's size" if name in decided else True)
+        assert inspect.signature(command).parameters[name].default == getattr(kind, name)
 
 
 def test_a_setting_takes_one_line() -> None:

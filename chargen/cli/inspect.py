@@ -75,7 +75,7 @@ def _everything(checkpoint: "Checkpoint") -> dict[str, Any]:
 
 
 def _show(path: str, checkpoint: "Checkpoint") -> None:
-    def settings(values: dict[str, Any]) -> str:
+    def listed(values: dict[str, Any]) -> str:
         return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in values.items())
 
     corpus = checkpoint.corpus
@@ -83,9 +83,9 @@ def _show(path: str, checkpoint: "Checkpoint") -> None:
     unknown = ", and one id for all others" if checkpoint.vocab.unknown_id is not None else ""
     facts = {
         "checkpoint": path,
-        "model": settings(asdict(checkpoint.model)),
+        "model": listed(asdict(checkpoint.model)),
         "parameters": f"{checkpoint.model.parameters:,}",
-        "training": settings(asdict(checkpoint.train)),
+        "training": listed(asdict(checkpoint.train)),
         "corpus": f"{corpus.name}, {corpus.characters:,} characters, sha256 {corpus.sha256}",
         "splits": ", ".join(f"{name} {start:,} to {stop:,}" for name, (start, stop) in spans.items()),
         "validation": _loss(checkpoint.val_bpc),
