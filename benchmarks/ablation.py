@@ -30,7 +30,6 @@ from chargen import presets
 from chargen.errors import ChargenError
 from chargen.model import Model
 from chargen.store.checkpoint import load
-from chargen.store.heldout import held_out
 from chargen.store.runs import LAST
 from chargen.text import corpus
 
@@ -135,8 +134,8 @@ def score(model: Model, text: str) -> Bits:
     """Bits per character on the validation and the test split."""
     bits = []
     for split in ("val", "test"):
-        found = held_out(model.checkpoint, model.path, split, sources=[text])
-        bits.append(model.scorer(before=found.before).feed(found.text).bpc)
+        passage = model.held_out(split, sources=[text])
+        bits.append(model.score(passage.text, before=passage.before).bpc)
     return bits[0], bits[1]
 
 

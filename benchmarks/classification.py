@@ -12,7 +12,6 @@ run, but no weight was trained on it; ``--split test`` leaves it out.
 """
 
 import argparse
-import hashlib
 import sys
 import time
 from pathlib import Path
@@ -20,7 +19,6 @@ from pathlib import Path
 import numpy as np
 
 import chargen
-from chargen.text.decode import read_text
 
 
 def main() -> None:
@@ -66,15 +64,12 @@ def main() -> None:
 
 def _excerpts(model: chargen.Model, path: Path, split: str, count: int, length: int) -> list[str]:
     """Excerpts at even distances from what the model has not trained on."""
-    text = read_text(path)
-    corpus = model.checkpoint.corpus
-    if hashlib.sha256(text.encode()).hexdigest() != corpus.sha256:
-        raise SystemExit(f"error: {path} is not the text that {model.path} was trained on ({corpus.name})")
-    held_out = text[corpus.test[0] if split == "test" else corpus.train[1] :]
-    if len(held_out) < length:
-        raise SystemExit(f"error: {path} has {len(held_out)} held-out characters, too few for one excerpt of {length}")
-    starts = np.linspace(0, len(held_out) - length, count).astype(int)
-    return [held_out[start : start + length] for start in starts]
+    splits = ("test",) if split == "test" else ("val", "test")
+    text = "".join(model.held_out(split, sources=[path], context=0).text for split in splits)
+    if len(text) < length:
+        raise SystemExit(f"error: {path} has {len(text)} held-out characters, too few for one excerpt of {length}")
+    starts = np.linspace(0, len(text) - length, count).astype(int)
+    return [text[start : start + length] for start in starts]
 
 
 if __name__ == "__main__":

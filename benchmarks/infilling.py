@@ -14,9 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
+import chargen
 from chargen.inference.infill import Infiller
-from chargen.store.checkpoint import load
-from chargen.text import corpus
 
 LENGTHS = (1, 3, 5, 10)
 BEFORE, AFTER = 300, 100
@@ -30,12 +29,9 @@ def main() -> None:
     parser.add_argument("--gaps", type=int, default=200, help="gaps of each length")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
-    checkpoint = load(arguments.checkpoint)
-    infiller = Infiller(checkpoint.model, checkpoint.weights, checkpoint.vocab)
-    text = corpus.load([arguments.corpus])
-    if text.sha256 != checkpoint.corpus.sha256:
-        raise SystemExit(f"{arguments.corpus} is not the text that {arguments.checkpoint} was trained on")
-    ids = text.ids[slice(*checkpoint.corpus.test)].astype(np.int64)
+    model = chargen.load(arguments.checkpoint)
+    infiller = Infiller(model.checkpoint.model, model.checkpoint.weights, model.vocab)
+    ids = model.vocab.ids_of(model.held_out("test", sources=[arguments.corpus]).text)
     random = np.random.default_rng(arguments.seed)
     print("gap   both sides   left only   bits per missing character")  # noqa: T201
     for length in LENGTHS:

@@ -1,37 +1,58 @@
 """The library: train a model, load one, and tell texts apart with several."""
 
-from collections.abc import Callable, Sequence
+import contextlib
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
+from chargen.config import ON_RESUME, ModelConfig, TrainConfig
 from chargen.inference.classify import Verdict
 from chargen.inference.classify import classify as classify_by
+from chargen.keywords import ResumeKeywords, TrainKeywords, named
 from chargen.model import Model
 from chargen.store import lookup
+from chargen.store.runs import ROOT
 
 if TYPE_CHECKING:
     from chargen.training.events import Event, Finished
     from chargen.training.trainer import Trainer
 
 
+@named(ModelConfig, TrainConfig)
 def train(
     *sources: str | Path,
-    on_event: "Callable[[Event], None] | None" = None,
+    run: str | None = None,
+    preset: str = "default",
+    init_from: str | Path | None = None,
+    overwrite: bool = False,
+    root: str | Path = ROOT,
     encoding: str = "utf-8",
     min_count: int = 1,
     glob: str | None = None,
-    **options: Any,
+    on_event: "Callable[[Event], object] | None" = None,
+    stop: Callable[[], bool] = lambda: False,
+    **settings: Unpack[TrainKeywords],
 ) -> "Finished":
     """Train a model, as ``chargen train`` does, and return where it is and how good it is.
 
+    A first Ctrl-C, or the stop button of a notebook, has everything saved before it is raised as KeyboardInterrupt; so
+    has an exception from ``on_event``. ``resume`` then goes on with the run.
+
     Args:
         sources: A built-in corpus, files or folders; without any, Alice. A ``Path`` is never a built-in.
-        on_event: Called with each event of the training.
+        run: The run's name; without one, the text's name, numbered where that run exists.
+        preset: ``quick``, ``default`` or ``best``: how much to spend where ``settings`` do not say it.
+        init_from: A checkpoint whose weights to start from: a file, a run's folder or a run's name.
+        overwrite: Replace a run of the same name.
+        root: The folder of all runs.
         encoding: Of the text.
         min_count: Characters rarer than this share one unknown id.
         glob: Which files of a folder to read.
-        options: ``run``, ``preset``, ``init_from``, ``overwrite``, ``root`` and every setting of ``ModelConfig``
-            and ``TrainConfig``.
+        on_event: Called with each event of the training, as ``chargen.training.events`` has them.
+        stop: Asked before each step; once it says True, everything is saved and the training ends.
+        settings: Those of ``ModelConfig`` and ``TrainConfig``; what is not given suits the text's size.
 
     Raises:
         ChargenError: the text, a setting or the run is not usable, or the training broke down.
@@ -39,32 +60,129 @@ def train(
     from chargen.text.corpus import Texts
     from chargen.training import start
 
-    # a bare word may name a built-in, a Path never does
-    named = [f"./{each}" if isinstance(each, Path) and each.name == str(each) else str(each) for each in sources]
-    texts = Texts(sources=tuple(named), encoding=encoding, min_count=min_count, glob=glob)
-    return _last(start.begin(texts, **options), on_event)
+    texts = Texts(sources=_named(sources), encoding=encoding, min_count=min_count, glob=glob)
+    asked = _Asked(stop)
+    trainer = start.begin(
+        texts,
+        run=run,
+        preset=preset,
+        init_from=init_from,
+        overwrite=overwrite,
+        root=Path(root),
+        stop=asked,
+        **settings,
+    )
+    return _finish(trainer, on_event, asked)
 
 
-def resume(run: str, *, on_event: "Callable[[Event], None] | None" = None, **options: Any) -> "Finished":
-    """Go on with a training exactly where it stopped; ``options`` are those of ``training.start.resume``."""
+@named(ModelConfig, TrainConfig, only=ON_RESUME)
+def resume(
+    run: str | Path,
+    *sources: str | Path,
+    root: str | Path = ROOT,
+    encoding: str | None = None,
+    min_count: int | None = None,
+    glob: str | None = None,
+    on_event: "Callable[[Event], object] | None" = None,
+    stop: Callable[[], bool] = lambda: False,
+    **settings: Unpack[ResumeKeywords],
+) -> "Finished":
+    """Go on with a training exactly where it stopped.
+
+    Args:
+        run: The run's name, its folder, or a checkpoint in that.
+        sources: Where its text is now, if that has moved.
+        root: The folder of all runs.
+        encoding: Of the text, where that is another now.
+        min_count: As the run has it without.
+        glob: As the run has it without.
+        on_event: As in ``train``.
+        stop: As in ``train``.
+        settings: New values for those of ``TrainConfig`` that may change.
+
+    Raises:
+        ChargenError: there is no such run, its files are damaged, the text is another, a setting cannot change, or the
+            training broke down.
+    """
     from chargen.training import start
 
-    return _last(start.resume(run, **options), on_event)
+    reading: dict[str, Any] = {"encoding": encoding, "min_count": min_count, "glob": glob}
+    moved = {name: value for name, value in reading.items() if value is not None}
+    if sources:
+        moved["sources"] = _named(sources)
+    asked = _Asked(stop)
+    return _finish(start.resume(run, moved, root=Path(root), stop=asked, **settings), on_event, asked)
 
 
-def _last(trainer: "Trainer", on_event: "Callable[[Event], None] | None") -> "Finished":
+def _named(sources: Sequence[str | Path]) -> tuple[str, ...]:
+    """The sources as the command line would name them: a bare word may be a built-in, which a ``Path`` never is."""
+    return tuple(
+        f"./{source}" if isinstance(source, Path) and source.name == str(source) else str(source) for source in sources
+    )
+
+
+class _Asked:
+    """Called, says whether a training is asked to stop: by its caller, by Ctrl-C, or since a callback failed."""
+
+    def __init__(self, stop: Callable[[], bool]) -> None:
+        self._stop = stop
+        self.now = False
+
+    def __call__(self) -> bool:
+        """Whether to stop."""
+        return self.now or self._stop()
+
+
+def _finish(trainer: "Trainer", on_event: "Callable[[Event], object] | None", asked: _Asked) -> "Finished":
+    """Train to the end, tell of it, and leave a run that goes on whatever ends it."""
     from chargen.journal import recorded
     from chargen.training.events import Finished
 
-    for event in recorded(trainer):
-        if on_event is not None:
-            on_event(event)
-        if isinstance(event, Finished):
-            return event
-    raise AssertionError("a training ends with Finished")
+    result: Event | None = None
+    with contextlib.closing(recorded(trainer)) as events, _interrupts(asked):
+        for event in events:
+            result = event
+            try:
+                if on_event is not None:
+                    on_event(event)
+            except BaseException:
+                asked.now = True
+                for _ in events:  # which saves everything and ends
+                    pass
+                raise
+    if not isinstance(result, Finished):
+        raise AssertionError("a training ends with Finished")  # noqa: TRY004  # whatever its type
+    return result
 
 
-def load(where: str | Path | None = None) -> "Model":
+@contextlib.contextmanager
+def _interrupts(asked: _Asked) -> Iterator[None]:
+    """Have a first Ctrl-C only ask a training to stop, and raise KeyboardInterrupt at the end; a second one breaks off.
+
+    Where something else than Python's own handler takes Ctrl-C, and outside of the main thread, nothing changes.
+    """
+    ours = threading.current_thread() is threading.main_thread()
+    if not ours or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield
+        return
+    interrupted = False
+
+    def ask(_number: int, _frame: object) -> None:
+        nonlocal interrupted
+        if interrupted:
+            raise KeyboardInterrupt
+        interrupted = asked.now = True
+
+    signal.signal(signal.SIGINT, ask)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    if interrupted:
+        raise KeyboardInterrupt
+
+
+def load(where: str | Path | None = None) -> Model:
     """The model in a checkpoint.
 
     Args:
@@ -79,7 +197,7 @@ def load(where: str | Path | None = None) -> "Model":
 
 
 def classify(
-    texts: str | Sequence[str], models: "Sequence[Model | str | Path]", *, prior: Sequence[float] | None = None
+    texts: str | Sequence[str], models: Sequence[Model | str | Path], *, prior: Sequence[float] | None = None
 ) -> list[Verdict]:
     """Which of the models each text is likeliest from, and by how much.
 
@@ -90,8 +208,9 @@ def classify(
 
     Raises:
         CheckpointError: there is no such checkpoint, or it is damaged.
-        ConfigError: there are too few models, two with no character in common, or the prior is not usable.
+        ConfigError: there are too few models, or the prior is not usable.
+        MismatchError: two models have no character in common.
         TextError: a text is empty, or no model knows any of its characters.
     """
-    loaded = [each if isinstance(each, Model) else load(each) for each in models]
+    loaded = [model if isinstance(model, Model) else load(model) for model in models]
     return classify_by(texts, [(model.network, model.vocab) for model in loaded], prior=prior)

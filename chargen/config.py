@@ -195,6 +195,10 @@ class TrainConfig(Config):
             )
 
 
+ON_RESUME: Final = frozenset({"device", "precision", "threads", "preview", "keep"})
+"""Training settings that may change when a run goes on; all others are part of what makes it exact."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class SamplerConfig(Config):
     """How the next character is drawn from the model's logits. The penalty acts first, then the others as listed."""

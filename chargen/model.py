@@ -2,31 +2,55 @@
 
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Final, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
-from chargen.config import AdaptConfig, SamplerConfig
+from chargen.config import HELDOUT_CONTEXT, LENGTH, AdaptConfig, InfillConfig, SamplerConfig
 from chargen.errors import ConfigError, MismatchError, TextError
 from chargen.inference import statefile
 from chargen.inference.embeddings import embeddings
 from chargen.inference.encode import encode, state_from
-from chargen.inference.generate import Ending, Piece, collect, generate, start_id
-from chargen.inference.mixture import Mixture
-from chargen.inference.ngram import Recollection
+from chargen.inference.generate import Ending, Piece, generate, random_seed, start_id
+from chargen.inference.infill import Candidate, Infiller, Length
+from chargen.inference.mixture import primed
 from chargen.inference.numpy_network import Network
-from chargen.inference.score import Scored, Scorer
+from chargen.inference.score import Predictor, Scored, Scorer
+from chargen.keywords import AdaptKeywords, InfillKeywords, SamplerKeywords, named
 from chargen.store.checkpoint import Checkpoint
+from chargen.store.heldout import HeldOut, held_out
 from chargen.text import prompt as prompts
 from chargen.text.prompt import Fitted
 
-if TYPE_CHECKING:
-    from chargen.training.dynamic_evaluation import Adapter
+State = Ending | NDArray[np.float32]
+"""Where a text starts from: where another one stopped, or a network's state, shape (S, L, 1, H)."""
+_ONE_TEXT: Final = {"num_samples": "sample and stream write one text; pieces writes several"}
 
-PIECE: Final = 2048
-"""Characters that are read between two calls of ``progress``."""
+
+class SampleKeywords(SamplerKeywords, total=False):
+    """What ``sample`` and ``stream`` pass on to ``pieces``."""
+
+    length: int
+    seed: int | None
+    strict: bool
+    stop: str | Sequence[str]
+    until_sentence: bool
+    state: State | None
+    sampler: SamplerConfig | None
+
+
+class ScoreKeywords(AdaptKeywords, total=False):
+    """What ``score`` passes on to ``scorer``."""
+
+    adapt: bool
+    remember: bool
+    others: "Sequence[Model]"
+    before: str
+    earlier: str
+    progress: Callable[[int], object]
 
 
 class Model:
@@ -43,57 +67,34 @@ class Model:
         self.vocab = checkpoint.vocab
         self.network = Network(checkpoint.model, checkpoint.weights)
 
-    def sample(
-        self, prompt: str = "", *, length: int = 500, seed: int | None = None, strict: bool = False, **options: Any
-    ) -> str:
-        """New text that continues ``prompt``, without the prompt.
+    def __repr__(self) -> str:
+        model = self.checkpoint.model
+        layers = f"{model.num_layers}x{model.hidden_size} {model.cell}" + ", bidirectional" * model.bidirectional
+        return f"<Model of {self.checkpoint.corpus.name}: {layers}, {len(self.vocab)} characters, from {self.path}>"
 
-        Args:
-            prompt: What to continue; a character the model does not know is read as one that it does, or left out.
-            length: New characters, at most.
-            seed: The same seed gives the same text; None for a random one.
-            strict: Refuse a prompt with unknown characters instead.
-            options: ``temperature`` and the other settings of ``SamplerConfig``; ``stop`` (a string that ends the text,
-                or several), ``until_sentence``, ``state`` (what ``load_state`` gives: the text goes on from there,
-                without a seed with the random numbers and settings that it began with).
-
-        Raises:
-            TextError: with ``strict``, the prompt has an unknown character.
-            ConfigError: a setting is out of its range.
-        """
-        pieces = self._one(prompt, length=length, seed=seed, strict=strict, **options)
-        return collect(pieces)[0].text
-
-    def stream(self, prompt: str = "", **options: Any) -> Iterator[str]:
-        """The same text as ``sample``'s with the same options, character by character as it is written."""
-        return (character for piece in self._one(prompt, **options) for character in piece.text)
-
-    def _one(self, prompt: str, **options: Any) -> Iterator[Piece]:
-        if "num_samples" in options:
-            raise ConfigError("sample and stream write one text and take no num_samples; pieces writes several")
-        return self.pieces(prompt, **options)
-
+    @named(SamplerConfig)
     def pieces(
         self,
         prompt: str | Fitted = "",
         *,
-        length: int = 500,
+        length: int = LENGTH,
         seed: int | None = None,
         num_samples: int = 1,
         strict: bool = False,
-        **options: Any,
+        stop: str | Sequence[str] = (),
+        until_sentence: bool = False,
+        state: State | None = None,
+        sampler: SamplerConfig | None = None,
+        **settings: Unpack[SamplerKeywords],
     ) -> Iterator[Piece]:
-        """Several texts in one batch, streamed; the arguments are those of ``sample`` and ``generate``.
+        """``num_samples`` texts in one batch, streamed; the other arguments are those of ``sample``.
 
-        ``sampler`` takes a whole ``SamplerConfig`` in the place of its single settings.
+        The text at ``i`` is the one that ``seed + i`` gives alone. The prompt may be fitted already. ``sampler`` has
+        all settings at once; ``settings`` change single ones of it.
         """
         fitted = prompt if isinstance(prompt, Fitted) else prompts.fit(prompt, self.vocab, strict=strict)
-        passed = {name: options.pop(name) for name in ("stop", "until_sentence", "state") if name in options}
-        if isinstance(passed.get("stop"), str):
-            passed["stop"] = (passed["stop"],)
-        state = passed.get("state")
         before = state if isinstance(state, Ending) else None
-        sampler = options.pop("sampler", None) or (before.sampler if before else SamplerConfig())
+        sampler = sampler or (before.sampler if before else SamplerConfig())
         return generate(
             self.network,
             self.vocab,
@@ -101,20 +102,36 @@ class Model:
             length=length,
             seed=random_seed() if seed is None and before is None else seed,
             num_samples=num_samples,
-            sampler=SamplerConfig.from_dict(dataclasses.asdict(sampler) | options),
-            **passed,
+            sampler=dataclasses.replace(sampler, **settings),
+            stop=(stop,) if isinstance(stop, str) else stop,
+            until_sentence=until_sentence,
+            state=state,
         )
 
-    def score(self, text: str, **options: Any) -> Scored:
-        """The bits of each character of ``text``; the options are the arguments of ``scorer``.
+    @named(pieces, without=_ONE_TEXT)
+    def sample(self, prompt: str = "", **options: Unpack[SampleKeywords]) -> str:
+        """New text that continues ``prompt``, without the prompt.
+
+        Args:
+            prompt: What to continue; a character the model does not know is read as one that it does, or left out.
+            options: ``length``: new characters, at most. ``seed``: the same gives the same text; None for a random one.
+                ``strict``: refuse a prompt with unknown characters. ``stop``: a string that ends the text and is left
+                out, or several. ``until_sentence``: end it with its first sentence. ``state``: what ``load_state``
+                gives; the text goes on from there, without a seed with the random numbers and settings that it began
+                with. ``temperature`` and the other settings of ``SamplerConfig``.
 
         Raises:
-            TextError: the text is empty.
+            TextError: with ``strict``, the prompt has an unknown character.
+            ConfigError: a setting is unknown or out of its range.
         """
-        if not text:
-            raise TextError("there is no text to score")
-        return self.scorer(**options).feed(text)
+        return "".join(self.stream(prompt, **options))
 
+    @named(pieces, without=_ONE_TEXT)
+    def stream(self, prompt: str = "", **options: Unpack[SampleKeywords]) -> Iterator[str]:
+        """The same text as ``sample``'s with the same options, character by character as it is written."""
+        return (character for piece in self.pieces(prompt, **options) for character in piece.text)
+
+    @named(AdaptConfig)
     def scorer(
         self,
         *,
@@ -124,7 +141,7 @@ class Model:
         before: str = "",
         earlier: str = "",
         progress: Callable[[int], object] = lambda _: None,
-        **settings: Any,
+        **settings: Unpack[AdaptKeywords],
     ) -> Scorer:
         """What scores one text piece by piece.
 
@@ -139,54 +156,101 @@ class Model:
             settings: Those of ``AdaptConfig``; only with ``adapt``.
 
         Raises:
-            ConfigError: a setting is unknown, out of its range, or given without ``adapt``, or another model has other
-                characters.
+            ConfigError: a setting is unknown, out of its range, or given without ``adapt``.
+            MismatchError: another model has other characters.
         """
-        how = AdaptConfig.from_dict(settings)
+        config = AdaptConfig(**settings)
         if settings and not adapt:
             raise ConfigError(f"{', '.join(settings)} without adapt=True would change nothing")
         for other in others:
             if other.vocab != self.vocab:
                 raise MismatchError(f"{other.path} has other characters than {self.path}; they cannot predict together")
-        models = (self, *others)
-        scorer, *more = (Scorer(each._adapter(how) if adapt else each.network.reader(), self.vocab) for each in models)
-        for first in range(0, len(before), PIECE):
-            for each in (scorer, *more):
-                progress(each.feed(before[first : first + PIECE]).characters)
-        if more or remember:  # only now: a text that a network was trained on does not show how far to trust it
-            memory = Recollection(self.vocab, earlier + before) if remember else None
-            scorer.predictor = Mixture([each.predictor for each in (scorer, *more)], memory)
-        return scorer
+        predictors = [model._predictor(config if adapt else None) for model in (self, *others)]
+        return primed(predictors, self.vocab, before, earlier=earlier, remember=remember, progress=progress)
 
+    def _predictor(self, config: AdaptConfig | None) -> Predictor:
+        """What predicts one text; with a ``config`` it learns from that."""
+        if config is None:
+            return self.network.reader()
+        from chargen.training.dynamic_evaluation import Adapter
+
+        return Adapter(self.checkpoint.model, self.checkpoint.weights, config)
+
+    @named(scorer)
+    def score(self, text: str, **options: Unpack[ScoreKeywords]) -> Scored:
+        """The bits of each character of ``text``; the options are the arguments of ``scorer``.
+
+        Raises:
+            TextError: the text is empty.
+        """
+        if not text:
+            raise TextError("there is no text to score")
+        return self.scorer(**options).feed(text)
+
+    @named(AdaptConfig)
     def adapted(
-        self, text: str, *, progress: Callable[[int], object] = lambda _: None, adapt_decay: float = 0, **settings: Any
+        self, text: str, *, progress: Callable[[int], object] = lambda _: None, **settings: Unpack[AdaptKeywords]
     ) -> "Model":
         """The model that this one becomes by reading ``text`` and learning from it; this one stays as it is.
 
         Args:
             text: What to learn from; what the model does not know is read as in a prompt.
             progress: Told now and then how many more characters were read.
-            adapt_decay: As in ``AdaptConfig``; without any, what follows is more in the manner of ``text``.
-            settings: The others of ``AdaptConfig``.
+            settings: Those of ``AdaptConfig``; ``adapt_decay`` is 0 without any, so that what follows is more in the
+                manner of ``text``.
 
         Raises:
+            ConfigError: a setting is unknown or out of its range.
             TextError: the text is too short for a single step.
         """
-        how = AdaptConfig.from_dict({**settings, "adapt_decay": adapt_decay})
+        from chargen.training.dynamic_evaluation import learnt
+
+        settings.setdefault("adapt_decay", 0.0)
         ids = self.vocab.ids_of(prompts.fit(text, self.vocab).text)
-        if len(ids) < how.adapt_every:
-            raise TextError(f"{len(ids)} characters are too few to learn from with adapt-every {how.adapt_every}")
-        adapter = self._adapter(how)
         read = np.concatenate([[start_id(self.vocab)], ids])
-        for first in range(0, len(read), PIECE):
-            progress(len(adapter.run(read[first : first + PIECE])))
-        learnt = dataclasses.replace(self.checkpoint, weights=adapter.export(), history=(), test_bpc=None, resume=None)
-        return Model(learnt, self.path)
+        weights = learnt(self.checkpoint.model, self.checkpoint.weights, AdaptConfig(**settings), read, progress)
+        return Model(
+            dataclasses.replace(self.checkpoint, weights=weights, history=(), test_bpc=None, resume=None), self.path
+        )
 
-    def _adapter(self, how: AdaptConfig) -> "Adapter":
-        from chargen.training.dynamic_evaluation import Adapter
+    @named(InfillConfig)
+    def infill(
+        self, text: str, *, blank: str | None = None, length: Length = None, **settings: Unpack[InfillKeywords]
+    ) -> list[Candidate]:
+        """The likeliest ways to fill the gaps of a text from both sides, the best one first.
 
-        return Adapter(self.checkpoint.model, self.checkpoint.weights, how)
+        Args:
+            text: The text; what the model does not know is read as in a prompt.
+            blank: The character that marks a missing one; with None the underscore, even where the model knows that.
+            length: Size of the gap that a single blank stands for, or several sizes to compare; with None each blank
+                is one character.
+            settings: Those of ``InfillConfig``.
+
+        Raises:
+            CheckpointError: the model is not bidirectional.
+            ConfigError: a setting is unknown or out of its range, or ``length`` is given with more than one blank.
+            MismatchError: ``blank`` is a character that the model knows.
+            TextError: nothing is missing, or too much is.
+        """
+        return self._infiller.blanks(text, InfillConfig(**settings), blank=blank, length=length)
+
+    @cached_property
+    def _infiller(self) -> Infiller:
+        return Infiller(self.checkpoint.model, self.checkpoint.weights, self.vocab)
+
+    def held_out(
+        self,
+        split: str,
+        *,
+        sources: Sequence[str | Path] = (),
+        encoding: str | None = None,
+        context: int = HELDOUT_CONTEXT,
+        reach: int = 0,
+    ) -> HeldOut:
+        """What the training held out to validate or to test with; the arguments are ``store.heldout.held_out``'s."""
+        return held_out(
+            self.checkpoint, self.path, split, sources=sources, encoding=encoding, context=context, reach=reach
+        )
 
     def encode(self, text: str | Sequence[str], *, mean: bool = False, layer: int | None = -1) -> NDArray[np.float32]:
         """The hidden state after a text as a vector, or several texts' vectors.
@@ -204,7 +268,7 @@ class Model:
             TextError: a text has no character that the model can read.
         """
         texts = [text] if isinstance(text, str) else text
-        ids = [self.vocab.ids_of(prompts.fit(each, self.vocab).text) for each in texts]
+        ids = [self.vocab.ids_of(prompts.fit(passage, self.vocab).text) for passage in texts]
         vectors = encode(self.network, ids, mean=mean, layer=layer)
         return vectors[0] if isinstance(text, str) else vectors
 
@@ -224,7 +288,7 @@ class Model:
         """
         statefile.save(Path(path), self.checkpoint, ending)
 
-    def load_state(self, path: str | Path) -> Ending | NDArray[np.float32]:
+    def load_state(self, path: str | Path) -> State:
         """The ``state`` for ``sample``: what ``save_state`` kept, or one whose hidden part is a vector of ``encode``.
 
         A vector's file is a ``.npy`` of shape (H,) or (1, H), for the top layer, or (1, L, H) for all.
@@ -232,14 +296,5 @@ class Model:
         Raises:
             TextError: the file is damaged or something else, or does not belong to this model.
         """
-        found = statefile.load(Path(path), self.checkpoint)
-        if isinstance(found, Ending):
-            return found
-        if found.ndim > 1 and len(found) != 1:
-            raise TextError(f"{path} has the shape {found.shape}, which is {len(found)} texts; a text starts from one")
-        return state_from(self.network, found[0] if found.ndim > 1 else found)
-
-
-def random_seed() -> int:
-    """A seed from the system's randomness, short enough to type again."""
-    return int(np.random.default_rng().integers(1 << 32))
+        state = statefile.load(Path(path), self.checkpoint)
+        return state if isinstance(state, Ending) else state_from(self.network, state)

@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from chargen.config import CELLS, ModelConfig, TrainConfig
 from chargen.errors import ConfigError
+from chargen.setting import refuse_unknown
 
 PRESETS: Final[Mapping[str, float]] = {"quick": 0.34, "default": 1.0, "best": 4.5}
 """The effort of each preset."""
@@ -56,10 +57,7 @@ def choose(
     """
     if preset not in PRESETS:
         raise ConfigError(f"preset must be one of {', '.join(PRESETS)}, not {preset!r}")
-    unknown = sorted(set(given) - _MODEL - _TRAIN)
-    if unknown:
-        raise ConfigError(f"unknown setting {', '.join(map(repr, unknown))}")
-
+    refuse_unknown(given, _MODEL | _TRAIN)
     lengths = [name for name in ("minutes", "steps", "epochs") if given.get(name)]
     if len(lengths) > 1:
         raise ConfigError(f"{' and '.join(lengths)} each set how long to train; give one")

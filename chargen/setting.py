@@ -6,8 +6,9 @@ in a frozen dataclass that inherits from ``Config`` is all that validation and t
 """
 
 import dataclasses
+import difflib
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Self, TypeVar
 
@@ -85,6 +86,31 @@ def setting(default: T, help: str, low: float = 0, high: float = math.inf, **mor
     return field
 
 
+def refuse_unknown(
+    names: Iterable[str], known: Collection[str], *, of: str = "", advice: Mapping[str, str] | None = None
+) -> None:
+    """Refuse settings that there are not.
+
+    Args:
+        names: What was given.
+        known: What there is.
+        of: The class that has these settings, where that says more.
+        advice: What to say to some of the names that are not known.
+
+    Raises:
+        ConfigError: a name is not known; the message has the nearest one that is.
+    """
+    unknown = sorted(set(names) - set(known))
+    if not unknown:
+        return
+    words = []
+    for name in unknown:
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = (advice or {}).get(name) or (near and f"did you mean {near[0]}?")
+        words.append(f"{name!r} ({hint})" if hint else repr(name))
+    raise ConfigError(f"unknown {of + ' ' if of else ''}setting {', '.join(words)}")
+
+
 class Config:
     """What the settings share: checks that name the field, and reading from a mapping."""
 
@@ -104,9 +130,7 @@ class Config:
         Raises:
             ConfigError: a key is unknown, a required one is missing, or a value is out of its range.
         """
-        unknown = sorted(values.keys() - cls.settings().keys())
-        if unknown:
-            raise ConfigError(f"unknown {cls.__name__} setting {', '.join(map(repr, unknown))}")
+        refuse_unknown(values, cls.settings(), of=cls.__name__)
         missing = [name for name in cls.settings() if name not in values and not hasattr(cls, name)]
         if missing:
             raise ConfigError(f"{cls.__name__} lacks {', '.join(map(repr, missing))}")

@@ -1,5 +1,8 @@
 """The library: what it offers, that it costs nothing to import, and that it does what the commands do."""
 
+import itertools
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -7,14 +10,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tiny
-from samples import checkpoint
+import torch
+from samples import checkpoint, resume_of
 
 import chargen
 from chargen.errors import CheckpointError, ConfigError, TextError
 from chargen.inference.mixture import MEMORY, Mixture
 from chargen.model import Model
 from chargen.store.checkpoint import load, save
-from chargen.training.events import Evaluated, Event, Finished, Started
+from chargen.training.events import Evaluated, Event, Finished, Started, Stepped
 
 PUBLIC = [
     "ChargenError",
@@ -96,7 +100,7 @@ def test_one_text_is_all_that_sample_and_stream_give(model: Model) -> None:
     """Asked for several they refuse, before anything is written, rather than drop all but one."""
     for method in (model.sample, model.stream):
         with pytest.raises(ConfigError, match="pieces writes several"):
-            method("ab", num_samples=3)
+            method("ab", num_samples=3)  # type: ignore[call-arg]  # which a type checker refuses as well
 
 
 def test_a_prompt_is_fitted_to_the_vocabulary(model: Model) -> None:
@@ -120,8 +124,8 @@ def test_a_model_scores_text(model: Model) -> None:
     assert (scored.bits > 0).all()
     with pytest.raises(TextError):
         model.score("")
-    with pytest.raises(ConfigError, match="unknown AdaptConfig setting"):
-        model.score("abcd", adpat=True)
+    with pytest.raises(ConfigError, match=r"unknown setting 'adpat' \(did you mean adapt\?\)"):
+        model.score("abcd", adpat=True)  # type: ignore[call-arg]
     with pytest.raises(ConfigError, match="adapt_rate without adapt=True would change nothing"):
         model.score("abcd", adapt_rate=0.1)
 
@@ -191,3 +195,109 @@ def test_training_returns_where_the_model_is(text_file: Path, tmp_path: Path) ->
     assert len(chargen.load(result.best).sample("Alice", length=10)) == 10
     again = chargen.resume("a", root=tmp_path)
     assert again.val_bpc == result.val_bpc == load(result.best).val_bpc
+
+
+class BrokenError(Exception):
+    """What goes wrong in a caller's own code."""
+
+
+def test_what_goes_wrong_in_a_callback_leaves_a_run_that_goes_on(text_file: Path, tmp_path: Path) -> None:
+    """Everything is saved, the folder is free, and torch has its threads; going on ends where it would have come."""
+    whole = chargen.train(text_file, root=tmp_path, run="whole", **tiny.SETTINGS)
+    threads = torch.get_num_threads()
+    for wrong in (Started, Stepped, Evaluated):
+
+        def failing(event: Event, wrong: type = wrong) -> None:
+            if isinstance(event, wrong):
+                raise BrokenError
+
+        run = wrong.__name__
+        settings = {**tiny.SETTINGS, "steps": 15, "eval_every": 12}
+        with pytest.raises(BrokenError):
+            chargen.train(text_file, root=tmp_path, run=run, on_event=failing, **settings)
+        assert torch.get_num_threads() == threads
+        assert resume_of(tmp_path / run / "last.safetensors").step == {Started: 0, Stepped: 10, Evaluated: 12}[wrong]
+        assert chargen.resume(run, root=tmp_path).step == 15
+    assert whole.step == 6
+
+
+def test_a_training_stops_when_it_is_asked_to(text_file: Path, tmp_path: Path) -> None:
+    """With everything saved, to go on from."""
+    asked = itertools.count()
+    stopped = chargen.train(text_file, root=tmp_path, run="a", stop=lambda: next(asked) == 3, **tiny.SETTINGS)
+    assert (stopped.step, stopped.reason) == (3, "interrupted")
+    finished = chargen.resume(tmp_path / "a")
+    assert (finished.step, finished.reason) == (6, None)
+
+
+def test_ctrl_c_saves_before_it_is_raised(text_file: Path, tmp_path: Path) -> None:
+    """As in the command line; a second one breaks off at once. Afterwards Ctrl-C is what it was."""
+
+    def interrupt(event: Event) -> None:
+        if isinstance(event, Started):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        chargen.train(text_file, root=tmp_path, run="a", on_event=interrupt, **tiny.SETTINGS)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert resume_of(tmp_path / "a" / "last.safetensors").step == 0
+
+    def impatient(event: Event) -> None:
+        interrupt(event)
+        interrupt(event)
+
+    with pytest.raises(KeyboardInterrupt):
+        chargen.resume("a", root=tmp_path, on_event=impatient)
+    assert chargen.resume("a", root=tmp_path).step == 6
+
+
+def test_a_run_goes_on_with_a_text_that_moved(text_file: Path, text: str, tmp_path: Path) -> None:
+    """It is named as in ``train``, with what is new about it."""
+    file = tmp_path / "here.txt"
+    file.write_text(text, encoding="utf-8")
+    chargen.train(file, root=tmp_path, run="a", stop=lambda: True, **tiny.SETTINGS)
+    file.unlink()
+    (tmp_path / "there.txt").write_text(text, encoding="utf-16")
+    assert chargen.resume("a", tmp_path / "there.txt", root=tmp_path, encoding="utf-16").step == 6
+
+
+def test_a_model_fills_gaps_in() -> None:
+    """As the command does: each blank a character, or one blank of several lengths."""
+    both = Model(checkpoint(bidirectional=True, scale=0.9), Path("both"))
+    (filling,) = both.infill("a_b", candidates=1)
+    assert filling.text[0] + filling.text[2] == "ab"
+    fillings = both.infill("a#b", blank="#", length=range(2, 4), chains=4, sweeps=4)
+    assert {len(filling.fill) for filling in fillings} <= {2, 3}
+    assert sum(filling.probability for filling in both.infill("a_b", candidates=99)) == pytest.approx(1)
+    for length in (0, range(3, 3), 999):
+        with pytest.raises(ConfigError, match="length must be from 1 to 200"):
+            both.infill("a_b", length=length)
+    with pytest.raises(CheckpointError, match="from left to right only"):
+        Model(checkpoint(), Path("one")).infill("a_b")
+
+
+def test_a_model_finds_what_its_training_held_out(trained: Path, text: str) -> None:
+    """Its parts are what ``score`` takes."""
+    model = chargen.load(trained)
+    passage = model.held_out("test", context=30)
+    first, end = model.checkpoint.corpus.test
+    assert (passage.text, passage.before) == (text[first:end], text[first - 30 : first])
+    assert model.score(passage.text, before=passage.before).characters == end - first
+
+
+def test_what_is_shown_of_a_result_fits_a_line(model: Model, trained: Path) -> None:
+    """In a notebook, say: what it is, and the figures, not every number in it."""
+    assert repr(model).startswith("<Model of some: 2x16 lstm, 7 characters, from ")
+    scored = model.score("abcd" * 500)
+    assert repr(scored) == f"<Scored: 2,000 characters, {scored.bpc:.4f} bits per character>"
+    unknown = model.score("ab\u2603")
+    assert repr(unknown) == f"<Scored: 3 characters, 1 of them unknown, {unknown.bpc:.4f} bits per character>"
+    for shown in (chargen.load(trained).held_out("test"), load(trained / "last.safetensors", with_state=True)):
+        assert len(repr(shown)) < 400
+    (verdict,) = chargen.classify("abcd", [model, model])
+    assert repr(verdict) == "<Verdict: model 0 with probability 0.5, by 0.0 bits>"
+
+
+def test_only_what_is_meant_for_users_is_listed() -> None:
+    """What completion offers after ``chargen.`` has no modules that were imported on the way."""
+    assert dir(chargen) == sorted(["__version__", *PUBLIC])

@@ -13,8 +13,6 @@ from chargen.threads import use_threads
 if TYPE_CHECKING:
     from chargen.inference.infill import Candidate
 
-BLANK = "_"
-
 
 @options.settings(InfillConfig)
 def infill(
@@ -42,26 +40,15 @@ def infill(
     """
     use_threads(threads)
     from chargen.api import load
-    from chargen.errors import ConfigError, MismatchError
-    from chargen.inference.infill import Infiller
+    from chargen.inference.infill import BLANK
+    from chargen.text import prompt
 
     sizes = None if length is None else _lengths(length)
     model = load(checkpoint)
-    infiller = Infiller(model.checkpoint.model, model.checkpoint.weights, model.vocab)
-    if blank is not None and len(blank) != 1:
-        raise ConfigError(f"blank must be a single character, not {blank!r}")
-    if blank is not None and blank in model.vocab:
-        raise MismatchError(f"blank {blank!r} is a character of the model's; choose one that is not, as in --blank '▁'")
+    fillings = model.infill(text, blank=blank, length=sizes, **settings)
     if blank is None and BLANK in model.vocab:
         options.note(f"{BLANK!r} marks missing characters here, though the model knows it as a character")
-    parts = _known(text.split(blank or BLANK), model.vocab)
-    most = InfillConfig(**settings).candidates
-    if sizes is None:
-        fillings = infiller.between(parts, [1] * (len(parts) - 1), **settings)
-    elif len(parts) == 2:
-        fillings = infiller.of_lengths(parts[0], parts[1], sizes, **settings)[:most]
-    else:
-        raise ConfigError(f"--length takes a text with a single blank, not {len(parts) - 1}")
+    options.notes(prompt.fit(text.replace(blank or BLANK, ""), model.vocab).notes)
     if as_json:
         rows = [
             {"fill": filling.fill, "text": filling.text, "probability": filling.probability} for filling in fillings
@@ -69,14 +56,6 @@ def infill(
         print_json({"checkpoint": str(model.path), "candidates": rows})
         return
     _show(fillings)
-
-
-def _known(parts: list[str], vocab: Any) -> list[str]:
-    """The text between the blanks in characters that the model knows, with one note on each distinct other."""
-    from chargen.text import prompt
-
-    options.notes(prompt.fit("".join(parts), vocab).notes)
-    return [prompt.fit(part, vocab).text for part in parts]
 
 
 def _lengths(length: str) -> range:

@@ -131,7 +131,7 @@ class _Session:
 
     def go_on(self, text: str, shown: str) -> None:
         """Continue ``text``, of which the end is ``shown``; until there is a first piece everything stays."""
-        from chargen.model import random_seed
+        from chargen.inference.generate import random_seed
 
         seed = random_seed() if self.seed is None else self.seed + self.turns
         pieces = self.model.pieces(text, length=self.length, seed=seed, sampler=self.settings, **self.ending)

@@ -72,8 +72,7 @@ def sample(
     use_threads(threads, little_work=length * num_samples <= _SHORT)
     from chargen.api import load
     from chargen.errors import ConfigError
-    from chargen.inference.generate import Ending
-    from chargen.model import random_seed
+    from chargen.inference.generate import Ending, random_seed
     from chargen.text import prompt as prompts
 
     if prompt and prompt_file is not None:

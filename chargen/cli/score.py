@@ -160,16 +160,13 @@ def _held_out(
     models: list["Model"], split: str, sources: list[str], encoding: str | None, *, context: int, reach: int
 ) -> _Text:
     from chargen.errors import CorpusError
-    from chargen.store.heldout import held_out
 
     model, *others = models
     for other in others:
         ours, theirs = (dataclasses.replace(one.checkpoint.corpus, name="") for one in (model, other))
         if ours != theirs:
             raise CorpusError(f"{other.path} was trained on another text than {model.path}, or on more or less of it")
-    return _Text(
-        *held_out(model.checkpoint, model.path, split, sources=sources, encoding=encoding, context=context, reach=reach)
-    )
+    return _Text(*model.held_out(split, sources=sources, encoding=encoding, context=context, reach=reach))
 
 
 def _score(model: "Model", passage: _Text, *, quiet: bool, **reading: Any) -> "Scored":

@@ -55,6 +55,10 @@ class Verdict:
     ranking: tuple[int, ...]
     margin: float
 
+    def __repr__(self) -> str:
+        best = self.ranking[0]
+        return f"<Verdict: model {best} with probability {self.posterior[best]:.4g}, by {self.margin:.1f} bits>"
+
     @property
     def unknown(self) -> tuple[int, ...]:
         """How many characters each model does not list."""

@@ -68,6 +68,11 @@ def start_id(vocab: Vocab) -> int:
     return vocab.id_of("\n") or 0
 
 
+def random_seed() -> int:
+    """A seed from the system's randomness, short enough to type again."""
+    return int(np.random.default_rng().integers(1 << 32))
+
+
 def generate(
     network: Network,
     vocab: Vocab,

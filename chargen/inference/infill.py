@@ -18,15 +18,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chargen.config import InfillConfig, ModelConfig
-from chargen.errors import CheckpointError, TextError
+from chargen.errors import CheckpointError, ConfigError, MismatchError, TextError
 from chargen.inference.generate import start_id
 from chargen.inference.numpy_cells import Floats
 from chargen.inference.numpy_network import Network, Reader
+from chargen.text import prompt
 from chargen.text.vocab import Vocab
 
+BLANK: Final = "_"
+"""What marks a missing character."""
 LONGEST: Final = 200
 """Missing characters in a text, at most: further apart they hardly depend on what is known."""
 
+Length = int | range | None
+"""Size of a gap, several sizes to compare, or None for one missing character a blank."""
 Ids = NDArray[np.int64]
 Probabilities = NDArray[np.float64]
 
@@ -108,6 +113,41 @@ class Infiller:
                 counts.update(map(tuple, fills.tolist()))
         total = counts.total()
         return [self._candidate(ids, missing, fill, seen / total) for fill, seen in counts.most_common(candidates)]
+
+    def blanks(
+        self, text: str, config: InfillConfig, *, blank: str | None = None, length: Length = None
+    ) -> list[Candidate]:
+        """``fill`` for a text in which characters are marked as missing; what is not known is read as in a prompt.
+
+        Args:
+            text: The text.
+            config: How to fill it.
+            blank: The character that marks a missing one; with None ``BLANK``, even where the model knows that.
+            length: Size of the gap that a single blank stands for, or several sizes to compare; with None each blank
+                is one character.
+
+        Raises:
+            ConfigError: ``blank`` is no character, or ``length`` out of its range or given with several blanks.
+            MismatchError: the model knows ``blank`` as a character.
+            TextError: nothing is missing, or more than ``LONGEST`` characters are.
+        """
+        if blank is not None and len(blank) != 1:
+            raise ConfigError(f"blank must be a single character, not {blank!r}")
+        if blank is not None and blank in self.vocab:
+            raise MismatchError(
+                f"blank {blank!r} is a character of the model's; choose one that is not, as in --blank '▁'"
+            )
+        parts = [prompt.fit(part, self.vocab).text for part in text.split(blank or BLANK)]
+        settings = dataclasses.asdict(config)
+        if length is None:
+            return self.between(parts, [1] * (len(parts) - 1), **settings)
+        lengths = range(length, length + 1) if isinstance(length, int) else length
+        if not lengths or not 1 <= min(lengths) <= max(lengths) <= LONGEST:
+            raise ConfigError(f"length must be from 1 to {LONGEST}, not {length}")
+        if len(parts) != 2:
+            raise ConfigError(f"--length takes a text with a single blank, not {len(parts) - 1}")
+        before, after = parts
+        return self.of_lengths(before, after, lengths, **settings)[: config.candidates]
 
     def between(self, parts: Sequence[str], gaps: Sequence[int], **how: Any) -> list[Candidate]:
         """``fill`` for the texts ``parts`` with gaps of the sizes ``gaps`` between them."""

@@ -6,14 +6,16 @@ They err in different places, so that together they predict better than the best
 Legend: K predictors, T time, V vocabulary.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from chargen.inference.ngram import Recollection
 from chargen.inference.numpy_cells import Floats
-from chargen.inference.score import Predictor
+from chargen.inference.score import PIECE, Predictor, Scorer
+from chargen.text.vocab import Vocab
 
 MEMORY: Final = 0.2
 """Weight of a memory at first; the networks share the rest evenly."""
@@ -57,6 +59,35 @@ class Mixture:
             self._said = said, np.exp(together)
             row[:] = together
         return rows
+
+
+def primed(
+    predictors: Sequence[Predictor],
+    vocab: Vocab,
+    before: str,
+    *,
+    earlier: str = "",
+    remember: bool = False,
+    progress: Callable[[int], object] = lambda _: None,
+) -> Scorer:
+    """What scores a text as all of the predictors together predict it, each of which has read what stands before it.
+
+    Args:
+        predictors: At least one, at the beginning of ``before``.
+        vocab: Their vocabulary.
+        before: What stands right before the text.
+        earlier: What stands before that; remembered alone.
+        remember: Whether a memory of what was read predicts too.
+        progress: Told now and then how many more characters of ``before`` were read.
+    """
+    scorers = [Scorer(predictor, vocab) for predictor in predictors]
+    for first in range(0, len(before), PIECE):
+        for scorer in scorers:
+            progress(scorer.feed(before[first : first + PIECE]).characters)
+    if remember or len(scorers) > 1:  # only now: a text that a network was trained on does not show how far to trust it
+        memory = Recollection(vocab, earlier + before) if remember else None
+        scorers[0].predictor = Mixture([scorer.predictor for scorer in scorers], memory)
+    return scorers[0]
 
 
 def _log_softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -23,6 +23,8 @@ ESCAPE: Final = 2.0**-14
 """Probability of an unlisted character: it costs each listed one 0.00009 bits, an unlisted one 34 bits."""
 BLOCK: Final = 512
 """Characters whose logits are held at once."""
+PIECE: Final = 2048
+"""Characters that are read between two calls of what is told of it."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,10 @@ class Scored:
 
     bits: NDArray[np.float64]
     unknown: int
+
+    def __repr__(self) -> str:
+        unknown = f", {self.unknown:,} of them unknown" * bool(self.unknown)
+        return f"<Scored: {self.characters:,} characters{unknown}, {self.bpc:.4f} bits per character>"
 
     @property
     def characters(self) -> int:

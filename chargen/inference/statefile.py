@@ -109,14 +109,17 @@ def save_vectors(path: Path, vectors: NDArray[np.float32]) -> None:
 
 
 def load(path: Path, checkpoint: Checkpoint) -> Ending | NDArray[Any]:
-    """Where a text of this model stopped, as ``save`` wrote it; or, from a ``.npy`` file, its array as it is.
+    """Where a text of this model stopped, as ``save`` wrote it; or, from a ``.npy`` file, the vector of its one text.
 
     Raises:
-        TextError: the file cannot be read, is damaged or neither of the two, or is the state of another model.
+        TextError: the file cannot be read, is damaged or neither of the two, or is the state of another model or the
+            vectors of several texts.
     """
     found = _arrays(path)
     if isinstance(found, np.ndarray):
-        return found
+        if found.ndim > 1 and len(found) != 1:
+            raise TextError(f"{path} has the shape {found.shape}, which is {len(found)} texts; a text starts from one")
+        return found[0] if found.ndim > 1 else found
     try:
         return _ending(path, found, checkpoint)
     except (ConfigError, ValueError, RecursionError) as error:

@@ -56,6 +56,11 @@ class Checkpoint:
     test_bpc: float | None = None
     resume: Resume | None = None
 
+    def __repr__(self) -> str:
+        step = f", step {self.history[-1].step:,}" if self.history else ""
+        loss = "" if self.val_bpc is None else f", {self.val_bpc:.4f} bits per character in validation"
+        return f"<Checkpoint of {self.corpus.name}: {self.model}{step}{loss}>"
+
     @property
     def val_bpc(self) -> float | None:
         """Bits per character on the validation split, None before the first evaluation or without a split."""

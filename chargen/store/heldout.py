@@ -24,13 +24,16 @@ class HeldOut(NamedTuple):
     before: str
     earlier: str
 
+    def __repr__(self) -> str:
+        return f"<HeldOut {self.name}: {len(self.text):,} characters, after {len(self.earlier + self.before):,}>"
+
 
 def held_out(
     checkpoint: Checkpoint,
     path: Path,
     split: str,
     *,
-    sources: Sequence[str] = (),
+    sources: Sequence[str | Path] = (),
     encoding: str | None = None,
     context: int = HELDOUT_CONTEXT,
     reach: int = 0,
@@ -86,11 +89,11 @@ def unseen(checkpoint: Checkpoint, path: Path) -> tuple[str, str]:
     return default.name, default.vocab.text_of(default.ids[:])
 
 
-def _load(checkpoint: Checkpoint, path: Path, sources: Sequence[str], encoding: str | None) -> Corpus:
+def _load(checkpoint: Checkpoint, path: Path, sources: Sequence[str | Path], encoding: str | None) -> Corpus:
     origin = _origin(checkpoint, path)
     texts = dataclasses.replace(origin, encoding=encoding or origin.encoding, min_count=1)  # every character as it is
     if sources:
-        return dataclasses.replace(texts, sources=tuple(sources)).load()
+        return dataclasses.replace(texts, sources=tuple(map(str, sources))).load()
     try:
         _refuse_pipes(texts.sources)
         return texts.load()

@@ -6,7 +6,7 @@ any network does and is told no targets: what it predicts after a character rest
 Legend: B batch, T time, V vocabulary, L layers, H hidden size, S state parts.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -16,12 +16,42 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from chargen.config import AdaptConfig, ModelConfig
+from chargen.errors import TextError
 from chargen.training import hardware
 from chargen.training.torch_network import StackedRNN
 
+PIECE: Final = 2048
+"""Characters that are read between two calls of what is told of it."""
 FLOOR: Final = 0.1
 """Share of a tensor's mean root mean square gradient that is added to each weight's: rare weights move slower so."""
 _FUTURE: Final = ("backward.", "joint.")  # the half of a bidirectional network that reads what is still to come
+
+
+def learnt(
+    config: ModelConfig,
+    weights: Mapping[str, NDArray[np.float32]],
+    settings: AdaptConfig,
+    ids: NDArray[np.integer[Any]],
+    progress: Callable[[int], object],
+) -> dict[str, NDArray[np.float32]]:
+    """What weights become by reading a text.
+
+    Args:
+        config: Architecture.
+        weights: The trained weights, which stay as they are.
+        settings: How they learn.
+        ids: The text, (T,), behind the id that stands before its first character.
+        progress: Told now and then how many more characters were read.
+
+    Raises:
+        TextError: the text is too short for a single step.
+    """
+    if len(ids) <= settings.adapt_every:
+        raise TextError(f"{len(ids) - 1} characters are too few to learn from with adapt-every {settings.adapt_every}")
+    adapter = Adapter(config, weights, settings)
+    for first in range(0, len(ids), PIECE):
+        progress(len(adapter.run(ids[first : first + PIECE])))
+    return adapter.export()
 
 
 class Adapter:
@@ -42,13 +72,13 @@ class Adapter:
     Args:
         config: Architecture.
         weights: The trained weights, which stay as they are.
-        how: Its settings.
+        settings: How they learn.
     """
 
-    def __init__(self, config: ModelConfig, weights: Mapping[str, NDArray[np.float32]], how: AdaptConfig) -> None:
+    def __init__(self, config: ModelConfig, weights: Mapping[str, NDArray[np.float32]], settings: AdaptConfig) -> None:
         self._network = StackedRNN(config)
         self._network.load(weights)
-        self._how = how
+        self._settings = settings
         named = self._network.named_parameters()
         self._weights: list[Tensor] = [weight for name, weight in named if not name.startswith(_FUTURE)]
         self._trained = [weight.detach().clone() for weight in self._weights]
@@ -66,7 +96,7 @@ class Adapter:
         rows, left = [torch.empty(0, self._network.config.vocab_size)], torch.from_numpy(ids.astype(np.int64))
         with hardware.tuned(1):  # a step of one sequence is too small to share out
             while len(left):
-                room = self._how.adapt_every - sum(map(len, self._read))
+                room = self._settings.adapt_every - sum(map(len, self._read))
                 if not room:
                     self._learn(left[:1])
                     continue
@@ -94,7 +124,7 @@ class Adapter:
             self._step(gradients)
 
     def _step(self, gradients: tuple[Tensor, ...]) -> None:
-        how = self._how
+        settings = self._settings
         for weight, trained, square, gradient in zip(
             self._weights, self._trained, self._squares, gradients, strict=True
         ):
@@ -103,5 +133,5 @@ class Adapter:
             mean = float(size.mean())
             if mean == 0:  # nothing reaches this tensor
                 continue
-            weight.lerp_(trained, (size * (how.adapt_decay / mean)).clamp_(max=1))
-            weight.addcdiv_(gradient, size.add_(FLOOR * mean), value=-how.adapt_rate)
+            weight.lerp_(trained, (size * (settings.adapt_decay / mean)).clamp_(max=1))
+            weight.addcdiv_(gradient, size.add_(FLOOR * mean), value=-settings.adapt_rate)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chargen import presets
+from chargen.config import ON_RESUME
 from chargen.errors import ConfigError, CorpusError
 from chargen.store import lookup, runs
 from chargen.store.checkpoint import load
@@ -18,9 +19,6 @@ from chargen.training.automatic import measured_speed, resolve
 from chargen.training.distributed import World
 from chargen.training.finetune import carried_weights, inherited_architecture
 from chargen.training.trainer import Trainer
-
-ON_RESUME = frozenset({"device", "precision", "threads", "preview", "keep"})
-"""Settings that may change when a run goes on; all others are part of what makes it exact."""
 
 
 def begin(
