@@ -1,4 +1,4 @@
-"""Curves and the round numbers that stand beside an axis, whatever they are drawn with."""
+"""Curves, plots of them and the round numbers beside their axes, whatever they are drawn with."""
 
 import math
 from collections.abc import Sequence
@@ -25,6 +25,30 @@ class Curve:
         """The points that can be drawn: finite ones and, with ``log_y``, those above 0, their y as its log10."""
         finite = [(x, y) for x, y in zip(self.x, self.y, strict=True) if math.isfinite(x) and math.isfinite(y)]
         return [(x, math.log10(y)) for x, y in finite if y > 0] if log_y else finite
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plot:
+    """Curves over one pair of axes.
+
+    Attributes:
+        title: Stands above.
+        x_label: What x is, with its unit.
+        y_label: What y is, with its unit.
+        curves: What to draw; values that are not finite, and with ``log_y`` those not above 0, are left out.
+        log_y: A logarithmic y axis.
+    """
+
+    title: str
+    x_label: str
+    y_label: str
+    curves: Sequence[Curve]
+    log_y: bool = False
+
+    @property
+    def labels(self) -> list[str]:
+        """The labels of the curves, each once."""
+        return list(dict.fromkeys(curve.label for curve in self.curves))
 
 
 def ticks(values: Sequence[float], *, whole: bool = False) -> list[float]:

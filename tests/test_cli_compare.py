@@ -2,6 +2,7 @@
 
 import json
 import signal
+import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,17 @@ def test_a_comparison_as_json(chargen: Command, text_file: Path) -> None:
     assert cell["val_bpc"]["mean"] == training["val_bpc"]
     assert training["checkpoint"] == "checkpoints/mine-lstm/best.safetensors"
     assert [point["characters"] for point in training["history"]] == [40, 80, 120, 160, 200, 240]
+
+
+def test_a_comparison_as_a_page(chargen: Command, text_file: Path, folder: Path) -> None:
+    """With --html the table and the plot stand on a page too; one that cannot be written is known before the work."""
+    result = chargen("compare", text_file, "--cells", "rnn,gru", *QUICK, "--html", "out.html")
+    page = ET.fromstring((folder / "out.html").read_text(encoding="utf-8"))  # noqa: S314  # our own
+    cells = [[cell.text for cell in row] for row in page.iter("tr")]
+    assert cells == [line.split("\t") for line in result.out.splitlines()[:3]]
+    lines = list(page.iter("{http://www.w3.org/2000/svg}polyline"))
+    assert [len(line.attrib["points"].split()) for line in lines] == [6, 6]
+    assert chargen("compare", text_file, "--html", str(folder)).code == 2
 
 
 def test_a_time_budget_is_plotted_over_time(chargen: Command, text_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:

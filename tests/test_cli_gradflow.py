@@ -1,6 +1,7 @@
 """``chargen gradflow``."""
 
 import json
+import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,15 @@ def test_fresh_networks_need_no_checkpoint(chargen: Command, text_file: Path) ->
     assert "14,848 characters" in result.err
     own = chargen("gradflow", "--cell", "rnn", "--text", text_file, "--layers", "1", "--hidden-size", "8", *FEW)
     assert "5,000 characters" in own.err
+
+
+def test_a_measurement_as_a_page(chargen: Command, trained: Path, folder: Path) -> None:
+    """With --html its tables and plots stand on a page too."""
+    result = chargen("gradflow", trained, *FEW, "--html", "out.html")
+    page = ET.fromstring((folder / "out.html").read_text(encoding="utf-8"))  # noqa: S314  # our own
+    assert [[cell.text for cell in row] for row in page.iter("tr")] == rows(result.out)
+    assert [title.text for title in page.iter("b")] == ["initial weights", "trained weights"]
+    assert len(list(page.iter("{http://www.w3.org/2000/svg}polyline"))) == 2
 
 
 def test_networks_of_different_depth_share_a_table(chargen: Command, trained: Path) -> None:
@@ -87,7 +97,7 @@ def test_a_training_that_broke_down_is_told(capsys: pytest.CaptureFixture[str], 
         gradflow.Trial("a", 0.0, late),
         gradflow.Trial("b", 1.0, Descent(losses=(), norms=(), broke_down=True)),
     ]
-    gradflow.show_trials(trials)
+    gradflow.Report([], {}, trials).show()
     table = rows(capsys.readouterr().out)
     assert table[1] == ["a", "off", "2, then not finite", "50%", "1.25", "2", "4.000"]
     assert table[2] == ["b", "at 1", "0, then not finite", "0%", "nan", "nan", "-"]

@@ -6,12 +6,13 @@ import pytest
 from rich.text import Text
 
 from chargen.cli.output.plot import MARKERS, draw
-from chargen.curves import Curve
+from chargen.curves import Curve, Plot
 
 
 def plotted(*curves: Curve, log_y: bool = False, width: int = 21, height: int = 11) -> Text:
     """A small plot."""
-    return draw(curves, title="title", x_label="x", y_label="y", log_y=log_y, width=width, height=height)
+    plot = Plot(title="title", x_label="x", y_label="y", curves=curves, log_y=log_y)
+    return draw(plot, width=width, height=height)
 
 
 def inside(text: Text) -> list[str]:

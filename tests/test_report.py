@@ -13,7 +13,7 @@ import pytest
 import samples
 from conftest import Command
 
-from chargen.curves import Curve
+from chargen.curves import Curve, Plot
 from chargen.store.checkpoint import save
 from chargen.store.samples import Sample
 from chargen.web.document import document, escaped
@@ -34,6 +34,11 @@ def training(evaluations: int = 3, name: str = "run", **changes: Any) -> Trainin
     resume = made.resume and dataclasses.replace(made.resume, best_step=20, total_steps=50)
     told = [Sample(10 * at, f"text {at}") for at in range(1, evaluations + 1)]
     return Training(name, dataclasses.replace(made, history=history, resume=resume, **changes), 2.5, told)
+
+
+def plot(curve: Curve, *, log_y: bool) -> Plot:
+    """A plot of one curve."""
+    return Plot(title="t", x_label="x", y_label="y", curves=[curve], log_y=log_y)
 
 
 def parsed(page: bytes) -> ET.Element:
@@ -131,7 +136,7 @@ def test_what_cannot_be_drawn_is_left_out() -> None:
     """Values that are not finite, and on a logarithmic axis those not above 0."""
     broken = Curve("broken", [0, 1, 2, 3], [1.0, math.nan, math.inf, 0.0])
     for log_y, left in ((False, 2), (True, 1)):
-        drawn = ET.fromstring(chart([broken], title="t", x_label="x", y_label="y", log_y=log_y))  # noqa: S314
+        drawn = ET.fromstring(chart(plot(broken, log_y=log_y)))  # noqa: S314
         assert len(list(drawn.iter(f"{SVG}circle"))) == left
 
 
@@ -139,7 +144,7 @@ def test_what_cannot_be_drawn_is_left_out() -> None:
 def test_a_logarithmic_axis_holds_all_values(values: list[float]) -> None:
     """However far apart they are, or alike; every point is inside the picture."""
     curve = Curve("curve", range(len(values)), values)
-    drawn = ET.fromstring(chart([curve], title="t", x_label="x", y_label="y", log_y=True))  # noqa: S314
+    drawn = ET.fromstring(chart(plot(curve, log_y=True)))  # noqa: S314
     heights = [float(at.attrib["cy"]) for at in drawn.iter(f"{SVG}circle")]
     assert all(0 <= height <= 250 for height in heights)
     assert len(heights) == len(values)

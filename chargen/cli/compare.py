@@ -1,6 +1,7 @@
 """``chargen compare``: several cells trained alike, side by side."""
 
 import dataclasses
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
@@ -12,6 +13,7 @@ from chargen.cli.output.terminal import print_json
 from chargen.config import CELLS, CompareConfig, ModelConfig, TrainConfig
 
 if TYPE_CHECKING:
+    from chargen.curves import Plot
     from chargen.experiments.compare import Result, Row
 
 _RUN = "Run"
@@ -50,6 +52,7 @@ def compare(
     ] = None,
     run: Annotated[str | None, _option(_RUN, "What the runs' names begin with; they are NAME-CELL.")] = None,
     overwrite: Annotated[bool, _option(_RUN, "Replace runs of the same names.")] = False,
+    html: options.Html = None,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
     **settings: Any,
@@ -61,6 +64,7 @@ def compare(
     All cells learn at the same rate; one may do better at a rate of its own.
     """
     settings |= _budget(minutes, steps)
+    options.refuse_unwritable("--html", html)
     from chargen.cli.output.training import TrainingDisplay, encoding_bar
     from chargen.cli.processes import Stop
     from chargen.errors import TrainingError
@@ -99,7 +103,7 @@ def compare(
                 results.append(contest.result(finished))
         finally:
             if results:
-                _show(results, by_time="minutes" in settings, as_json=as_json)
+                _show(results, by_time="minutes" in settings, html=html, as_json=as_json)
         if stop.signal:
             raise typer.Exit(128 + stop.signal)
     if failed:
@@ -121,17 +125,28 @@ def _budget(minutes: float | None, steps: int | None) -> dict[str, Any]:
     return {"steps": steps}
 
 
-def _show(results: "list[Result]", *, by_time: bool, as_json: bool) -> None:
+def _show(results: "list[Result]", *, by_time: bool, html: Path | None, as_json: bool) -> None:
+    from chargen.cli.output import page
+    from chargen.cli.output.plot import draw
     from chargen.experiments.compare import summarise
 
     rows = summarise(results)
+    columns, plot = [_columns(row) for row in rows], _plot(results, by_time=by_time)
+    if html is not None:
+        page.write(html, f"{len(rows)} cells compared", [columns, plot])
     if as_json:
         cells = [dataclasses.asdict(row) for row in rows]
         print_json({"cells": cells, "trainings": [_plain(result) for result in results]})
         return
-    tables.show([_columns(row) for row in rows], right=[*_columns(rows[0])][1:])
-    from chargen.cli.output.plot import draw
-    from chargen.curves import Curve
+    tables.show(columns, right=[*columns[0]][1:])
+    console = options.stdout()
+    console.print()
+    console.print(draw(plot), soft_wrap=True)
+
+
+def _plot(results: "list[Result]", *, by_time: bool) -> "Plot":
+    """The validation losses of all trainings, by what each could spend."""
+    from chargen.curves import Curve, Plot
 
     curves = []
     for result in results:
@@ -139,10 +154,7 @@ def _show(results: "list[Result]", *, by_time: bool, as_json: bool) -> None:
         x = [evaluation.seconds if by_time else result.characters_at(evaluation) / 1e6 for evaluation in history]
         curves.append(Curve(result.cell, x, [evaluation.val_bpc or 0 for evaluation in history]))
     x_label = "seconds of training" if by_time else "million characters read"
-    plot = draw(curves, title="validation", x_label=x_label, y_label="bits per character")
-    console = options.stdout()
-    console.print()
-    console.print(plot, soft_wrap=True)
+    return Plot(title="validation", x_label=x_label, y_label="bits per character", curves=curves)
 
 
 def _plain(result: "Result") -> dict[str, Any]:

@@ -47,6 +47,7 @@ def gradflow(
             show_default=False,
         ),
     ] = None,
+    html: options.Html = None,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
     **settings: Any,
@@ -62,10 +63,12 @@ def gradflow(
     cells = [name.strip() for names in cell or () for name in names.lower().split(",") if name.strip()]
     measuring = options.taken(settings, GradflowConfig)
     _refuse_without_effect(cells, settings, measuring)
+    options.refuse_unwritable("--html", html)
     config, is_trained = GradflowConfig(**measuring), "recurrent_scale" in measuring
     from tqdm import tqdm
 
     from chargen.cli.output.gradflow import Report
+    from chargen.cli.output.page import write
     from chargen.experiments.gradflow import measure
 
     names: list[str | None] = [*(checkpoint or ())]
@@ -85,6 +88,8 @@ def gradflow(
         for note in dict.fromkeys(told):
             options.note(note)
     report = Report(flows, clippings, trials)
+    if html is not None:
+        write(html, "How far back the gradient reaches", report.parts())
     if as_json:
         print_json(report.plain())
     else:

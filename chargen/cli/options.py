@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import os
 import sys
 from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
@@ -23,6 +24,12 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but erro
 Threads = Annotated[
     int,
     typer.Option(min=0, max=4096, help="CPU threads; 0 for as many as there are idle cores.", show_default=False),
+]
+Html = Annotated[
+    Path | None,
+    typer.Option(
+        "--html", metavar="FILE", help="Write it also as a page for the browser to this file.", show_default=False
+    ),
 ]
 CheckpointPath = Annotated[
     str | None,
@@ -129,6 +136,21 @@ def refuse_without(switch: str, given: Collection[str]) -> None:
     """
     for name in given:
         raise typer.BadParameter(f"it needs {switch}", param_hint="--" + name.replace("_", "-"))
+
+
+def refuse_unwritable(option: str, path: Path | None) -> None:
+    """Find out before long work whether the file of an option, if one is named, can be written after it.
+
+    Raises:
+        typer.BadParameter: it cannot.
+    """
+    if path is None:
+        return
+    if path.is_dir():
+        raise typer.BadParameter(f"{path} is a folder; name a file in it", param_hint=option)
+    folder = next(parent for parent in path.absolute().parents if parent.exists())
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise typer.BadParameter(f"{path} cannot be written, since {folder} cannot", param_hint=option)
 
 
 def bar(name: str, characters: int, *, quiet: bool) -> "tqdm[Any]":

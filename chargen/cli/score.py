@@ -3,6 +3,7 @@
 import dataclasses
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
@@ -59,6 +60,12 @@ def score(
     per_char: Annotated[
         bool, typer.Option("--per-char", help="Show the bits of each character: by colour, or by digits without.")
     ] = False,
+    html: Annotated[
+        Path | None,
+        typer.Option(
+            "--html", metavar="FILE", help="With --per-char: show them on a page for the browser.", show_default=False
+        ),
+    ] = None,
     encoding: Annotated[
         str | None, typer.Option(help="Of the files, where it is not UTF-8.", show_default=False)
     ] = None,
@@ -107,6 +114,9 @@ def score(
         options.refuse_without("--adapt", settings)
     if context is not None and split is None:
         raise typer.BadParameter("it needs --split", param_hint="--context")
+    if html is not None and not per_char:
+        raise typer.BadParameter("it needs --per-char", param_hint="--html")
+    options.refuse_unwritable("--html", html)
     use_threads(threads)
     from chargen.api import load
 
@@ -131,6 +141,8 @@ def score(
     total = scored[0].joined(scored)
     if split is not None and total.unknown and not quiet:
         options.note("the training's own figure does not charge which unknown character each of them was")
+    if html is not None:
+        _write_page(html, [model, *others], texts, scored)
     if as_json:
         about = {
             "checkpoint": str(model.path),
@@ -144,7 +156,7 @@ def score(
         print_json({**about, **_figures(total), "files": files})
         return
     for passage, result in zip(texts, scored, strict=True):
-        if per_char:
+        if per_char and html is None:
             surprisal.show(passage.text, result.bits.tolist())
     rows = [_row(passage.name, result) for passage, result in zip(texts, scored, strict=True)]
     tables.show(rows + [_row("total", total)] * (len(rows) > 1), right=tuple(rows[0])[1:])
@@ -182,6 +194,16 @@ def _score(model: "Model", passage: _Text, *, quiet: bool, **reading: Any) -> "S
                 bar.update(min(PIECE, len(passage.text) - first))
 
         return Scored.joined(pieces())
+
+
+def _write_page(path: Path, models: list["Model"], texts: list[_Text], scored: list["Scored"]) -> None:
+    from chargen.atomic import replacing
+    from chargen.store.lookup import name_of
+    from chargen.web.heatmap import Passage, heat_map
+
+    passages = [Passage(passage.name, passage.text, result) for passage, result in zip(texts, scored, strict=True)]
+    with replacing(path) as file:
+        file.write(heat_map(", ".join(name_of(model.path) for model in models), passages))
 
 
 def _figures(scored: "Scored") -> dict[str, float]:

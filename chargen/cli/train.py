@@ -57,7 +57,11 @@ def train(
     choices = {"encoding": encoding, "glob": glob, "min_count": min_count}
     reading: dict[str, Any] = {name: value for name, value in choices.items() if value is not None}
     if export is not None:
-        _refuse_unwritable(export)
+        from chargen.store.runs import BEST, LAST
+
+        if export.name in (BEST, LAST):
+            raise typer.BadParameter(f"{export.name} is a run's own file; choose another name", param_hint="--export")
+        options.refuse_unwritable("--export", export)
     if nproc != 1 and "RANK" not in os.environ:  # which the processes that it starts have
         _launch(nproc)
     from chargen.cli.output.training import TrainingDisplay, encoding_bar
@@ -100,19 +104,6 @@ def train(
                 save(export, load(result.best), half=True)
         if stop.signal:
             raise typer.Exit(128 + stop.signal)
-
-
-def _refuse_unwritable(export: Path) -> None:
-    """Find out before hours of training whether the file can be written after them."""
-    from chargen.store.runs import BEST, LAST
-
-    if export.is_dir():
-        raise typer.BadParameter(f"{export} is a folder; name a file in it", param_hint="--export")
-    if export.name in (BEST, LAST):
-        raise typer.BadParameter(f"{export.name} is a run's own file; choose another name", param_hint="--export")
-    folder = next(parent for parent in export.absolute().parents if parent.exists())
-    if not folder.is_dir() or not os.access(folder, os.W_OK):
-        raise typer.BadParameter(f"{export} cannot be written, since {folder} cannot", param_hint="--export")
 
 
 def _launch(processes: int) -> None:

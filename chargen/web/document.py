@@ -4,6 +4,7 @@ import base64
 import hashlib
 import html
 import re
+from collections.abc import Sequence
 from importlib.resources import files
 from typing import Final
 
@@ -34,3 +35,13 @@ def document(title: str, body: str, *, reload_seconds: int | None = None) -> byt
 def escaped(text: str) -> str:
     """``text`` as it stands in HTML and in an attribute's value, whatever it holds."""
     return html.escape(_NOT_XML.sub("\N{REPLACEMENT CHARACTER}", text))
+
+
+def table(rows: Sequence[Sequence[str]]) -> str:
+    """A table whose first row is its head."""
+    head, *body = ([escaped(value) for value in row] for row in rows)
+    lines = "".join(f"<tr><td>{'</td><td>'.join(row)}</td></tr>" for row in body)
+    return (
+        f'<div class="table"><table><thead><tr><th>{"</th><th>".join(head)}</th></tr></thead>'
+        f"<tbody>{lines}</tbody></table></div>"
+    )

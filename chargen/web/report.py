@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from chargen.curves import Curve
+from chargen.curves import Curve, Plot
 from chargen.store import samples
 from chargen.store.checkpoint import Checkpoint, Evaluation
 from chargen.store.lookup import load, name_of
 from chargen.store.runs import BEST, LAST, SAMPLES
 from chargen.store.samples import Sample
-from chargen.web.document import document, escaped
+from chargen.web.document import document, escaped, table
 from chargen.web.svg import chart
 
 RELOAD_SECONDS: Final = 15
@@ -92,7 +92,7 @@ def report(trainings: Sequence[Training], *, running: bool = False) -> bytes:
     if running:
         parts.append(f"<p>step {first.steps:,} of {first.total_steps:,}; this page follows the training</p>")
     parts += [
-        _figures(first) if len(trainings) == 1 else _table(_figures_of(trainings)),
+        _figures(first) if len(trainings) == 1 else table(_figures_of(trainings)),
         f'<div class="charts">{"".join(_charts(trainings))}</div>',
         *_samples(trainings),
         *_settings(trainings),
@@ -160,13 +160,13 @@ def _charts(trainings: Sequence[Training]) -> Iterator[str]:
             if curve.x:
                 curves.append(dataclasses.replace(curve, dashed=name == "train" and not single))
     best = trainings[0].best if single else None
-    yield chart(
-        curves,
+    learning = Plot(
         title="Learning curves",
         x_label="step",
         y_label="bits per character" + ("" if single else "; dashed: train"),
-        places={"best": best.step} if best else {},
+        curves=curves,
     )
+    yield chart(learning, places={"best": best.step} if best else {})
     limits = {training.checkpoint.train.grad_clip for training in trainings}
     others: list[tuple[str, str, Callable[[Evaluation], float]]] = [
         ("Gradient norm", "mean, before clipping", lambda evaluation: evaluation.grad_norm),
@@ -174,15 +174,10 @@ def _charts(trainings: Sequence[Training]) -> Iterator[str]:
         ("Speed", "characters a second", lambda evaluation: evaluation.chars_per_second),
     ]
     for title, unit, value in others:
-        log = title == "Gradient norm"
-        yield chart(
-            [_curve(title.lower() if single else training.name, training, value) for training in trainings],
-            title=title,
-            x_label="step",
-            y_label=unit,
-            log_y=log,
-            heights={f"clipped at {limit:g}": limit for limit in sorted(limits) if limit} if log else {},
-        )
+        is_norm = title == "Gradient norm"
+        named = [_curve(title.lower() if single else training.name, training, value) for training in trainings]
+        plot = Plot(title=title, x_label="step", y_label=unit, curves=named, log_y=is_norm)
+        yield chart(plot, heights={f"clipped at {limit:g}": limit for limit in sorted(limits) if limit and is_norm})
 
 
 def _curve(label: str, training: Training, value: Callable[[Evaluation], float | None]) -> Curve:
@@ -223,7 +218,7 @@ def _settings(trainings: Sequence[Training]) -> Iterator[str]:
     head = ["setting", *(training.name for training in trainings)]
     yield "<h2>Settings that differ</h2>"
     yield (
-        _table([head, *([name, *(settings[name] for settings in every)] for name in names)]) if names else "<p>none</p>"
+        table([head, *([name, *(settings[name] for settings in every)] for name in names)]) if names else "<p>none</p>"
     )
 
 
@@ -236,16 +231,6 @@ def _settings_of(checkpoint: Checkpoint) -> dict[str, str]:
         **dataclasses.asdict(checkpoint.train),
     }
     return {name.replace("_", " "): str(value) for name, value in values.items()}
-
-
-def _table(rows: Sequence[Sequence[str]]) -> str:
-    """A table whose first row is its head."""
-    head, *body = ([escaped(value) for value in row] for row in rows)
-    lines = "".join(f"<tr><td>{'</td><td>'.join(row)}</td></tr>" for row in body)
-    return (
-        f'<div class="table"><table><thead><tr><th>{"</th><th>".join(head)}</th></tr></thead>'
-        f"<tbody>{lines}</tbody></table></div>"
-    )
 
 
 def _duration(seconds: float) -> str:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from chargen.curves import Curve, ticks
+from chargen.curves import Curve, Plot, ticks
 from chargen.web.document import escaped
 
 WIDTH: Final = 480
@@ -15,46 +15,34 @@ COLOURS: Final = 8
 """How many colours the style has, as the classes ``s0`` and so on."""
 
 
-def chart(
-    curves: Sequence[Curve],
-    *,
-    title: str,
-    x_label: str,
-    y_label: str,
-    log_y: bool = False,
-    heights: Mapping[str, float] | None = None,
-    places: Mapping[str, float] | None = None,
-) -> str:
-    """A figure with curves, their legend, and what the pointer tells of each point.
+def chart(plot: Plot, *, heights: Mapping[str, float] | None = None, places: Mapping[str, float] | None = None) -> str:
+    """A figure with the plot, its legend, and what the pointer tells of each point.
 
     Args:
-        curves: What to draw; values that are not finite, and with ``log_y`` those not above 0, are left out.
-        title: Stands above.
-        x_label: What x is, with its unit.
-        y_label: What y is, with its unit.
-        log_y: A logarithmic y axis.
+        plot: What to draw.
         heights: Values of y that a line across marks, by their names.
         places: Values of x that an upright line marks, by their names.
     """
-    drawn = [(curve, curve.points(log_y=log_y)) for curve in curves]
+    log_y = plot.log_y
+    drawn = [(curve, curve.points(log_y=log_y)) for curve in plot.curves]
     points = [point for _, points in drawn for point in points]
-    caption = f"<figcaption><b>{escaped(title)}</b> <span>{escaped(y_label)}</span></figcaption>"
+    caption = f"<figcaption><b>{escaped(plot.title)}</b> <span>{escaped(plot.y_label)}</span></figcaption>"
     if not points:
         return f"<figure>{caption}<p>nothing to draw yet</p></figure>"
     marked = {name: math.log10(y) if log_y else y for name, y in (heights or {}).items()}
     y_values = [*(y for _, y in points), *marked.values()]
     x_axis = _Axis(ticks([x for x, _ in points]), LEFT, WIDTH - RIGHT)
     y_axis = _Axis(_log_ticks(y_values) if log_y else ticks(y_values), HEIGHT - BOTTOM, TOP)
-    labels = list(dict.fromkeys(curve.label for curve in curves))
+    labels = plot.labels
     parts = [
         *(_across(y_axis.place(at), number(10**at if log_y else at)) for at in y_axis.ticks),
         *(_upright(x_axis.place(at), number(at)) for at in x_axis.ticks),
-        f'<text class="axis" x="{WIDTH - RIGHT}" y="{HEIGHT - 4}" text-anchor="end">{escaped(x_label)}</text>',
+        f'<text class="axis" x="{WIDTH - RIGHT}" y="{HEIGHT - 4}" text-anchor="end">{escaped(plot.x_label)}</text>',
         *(_mark_across(y_axis.place(at), name) for name, at in marked.items()),
         *(_mark_upright(x_axis.place(at), name) for name, at in (places or {}).items()),
         *(_line(curve, points, x_axis, y_axis, labels.index(curve.label), log_y) for curve, points in drawn),
     ]
-    described = escaped(f"{title}, {y_label}, by {x_label}: {', '.join(labels)}")
+    described = escaped(f"{plot.title}, {plot.y_label}, by {plot.x_label}: {', '.join(labels)}")
     return (
         f'<figure>{caption}<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
         f'aria-label="{described}">{"".join(parts)}</svg>{_legend(labels)}</figure>'

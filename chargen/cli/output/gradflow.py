@@ -2,7 +2,7 @@
 
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any, Final, NamedTuple
 
@@ -10,8 +10,9 @@ import typer
 
 from chargen.cli import options
 from chargen.cli.output import tables
+from chargen.cli.output.page import Part
 from chargen.cli.output.plot import draw
-from chargen.curves import Curve
+from chargen.curves import Curve, Plot
 from chargen.experiments.gradflow import Clipping, Descent, Flow, Norms, effective_memory
 from chargen.experiments.networks import Subject
 
@@ -36,19 +37,39 @@ class Report(NamedTuple):
 
     def show(self) -> None:
         """Print tables and plots."""
+        for part in self.parts():
+            if isinstance(part, Plot):
+                options.stdout().print(draw(part), soft_wrap=True)
+            else:
+                tables.show(part, right=[name for name in part[0] if name not in ("network", "weights", "clipping")])
+                typer.echo()
+
+    def parts(self) -> Iterator[Part]:
+        """Tables, as their rows, and plots."""
+        if self.flows:
+            yield from self._flow_parts()
+        if self.clippings:
+            yield [_clipping_columns(name, acted) for name, acted in self.clippings.items()]
+        if self.trials:
+            limit = max(trial.limit for trial in self.trials)
+            yield [_trial_columns(trial, limit) for trial in self.trials]
+            yield _plot(
+                [(f"{trial.name}, clipping {_limit(trial.limit)}", trial.descent.norms) for trial in self.trials],
+                title="training",
+                x_label="step",
+                y_label="gradient norm, before clipping",
+            )
+
+    def _flow_parts(self) -> Iterator[Part]:
         most = max(len(flow.state) for _, flow in self.flows) - 1
-        _table([_flow_columns(subject, flow, most) for subject, flow in self.flows])
+        yield [_flow_columns(subject, flow, most) for subject, flow in self.flows]
         for weights in dict.fromkeys(subject.weights for subject, _ in self.flows):
-            _plot(
+            yield _plot(
                 [(_label(subject), _relative(flow)) for subject, flow in self.flows if subject.weights == weights],
                 title=f"{weights} weights",
                 x_label="lag k, characters",
                 y_label="norm of d loss(t) / d state(t-k), relative to lag 0",
             )
-        if self.clippings:
-            _table([_clipping_columns(name, acted) for name, acted in self.clippings.items()])
-        if self.trials:
-            show_trials(self.trials)
 
     def plain(self) -> dict[str, Any]:
         """The same as plain values, with every norm and loss."""
@@ -82,27 +103,9 @@ class Report(NamedTuple):
         }
 
 
-def show_trials(trials: Sequence[Trial]) -> None:
-    """Print a table and a plot of trainings."""
-    limit = max(trial.limit for trial in trials)
-    _table([_trial_columns(trial, limit) for trial in trials])
-    _plot(
-        [(f"{trial.name}, clipping {_limit(trial.limit)}", trial.descent.norms) for trial in trials],
-        title="training",
-        x_label="step",
-        y_label="gradient norm, before clipping",
-    )
-
-
-def _table(rows: Sequence[Mapping[str, str]]) -> None:
-    tables.show(rows, right=[name for name in rows[0] if name not in ("network", "weights", "clipping")])
-    typer.echo()
-
-
-def _plot(lines: Sequence[tuple[str, Sequence[float]]], *, title: str, x_label: str, y_label: str) -> None:
+def _plot(lines: Sequence[tuple[str, Sequence[float]]], *, title: str, x_label: str, y_label: str) -> Plot:
     curves = [Curve(label, range(len(values)), values) for label, values in lines]
-    plot = draw(curves, title=title, x_label=x_label, y_label=y_label, log_y=True)
-    options.stdout().print(plot, soft_wrap=True)
+    return Plot(title=title, x_label=x_label, y_label=y_label, curves=curves, log_y=True)
 
 
 def _label(subject: Subject) -> str:

@@ -6,48 +6,35 @@ from typing import Final
 
 from rich.text import Text
 
-from chargen.curves import Curve, ticks
+from chargen.curves import Plot, ticks
 
 MARKERS: Final = "ox+*#@%&"
 COLOURS: Final = ("cyan", "red", "green", "yellow", "magenta", "blue", "white", "bright_black")
 
 
-def draw(
-    curves: Sequence[Curve],
-    *,
-    title: str,
-    x_label: str,
-    y_label: str,
-    log_y: bool = False,
-    width: int = 64,
-    height: int = 16,
-) -> Text:
+def draw(plot: Plot, *, width: int = 64, height: int = 16) -> Text:
     """The plot: lines of ASCII, with colours that a console without any leaves out.
 
     Args:
-        curves: What to draw; values that are not finite, and with ``log_y`` those not above 0, are left out.
-        title: Stands above, before the legend.
-        x_label: What x is, with its unit.
-        y_label: What y is, with its unit.
-        log_y: A logarithmic y axis.
+        plot: What to draw.
         width: Columns inside the axes.
         height: Rows inside the axes.
     """
-    labels = list(dict.fromkeys(curve.label for curve in curves))
-    lines = [(labels.index(curve.label), curve.points(log_y=log_y)) for curve in curves]
+    labels, log_y = plot.labels, plot.log_y
+    lines = [(labels.index(curve.label), curve.points(log_y=log_y)) for curve in plot.curves]
     every = [point for _, points in lines for point in points]
     if not every:
-        return Text(f"{title}: nothing to draw\n")
+        return Text(f"{plot.title}: nothing to draw\n")
     x_axis = _Axis([x for x, _ in every], width)
     y_axis = _Axis([y for _, y in every], height, decades=log_y)
     cells: dict[tuple[int, int], set[int]] = {}
     for which, points in lines:
         for cell in _joined([(x_axis.place(x), y_axis.place(y)) for x, y in points]):
             cells.setdefault(cell, set()).add(which)
-    text = Text(f"{title}:")
+    text = Text(f"{plot.title}:")
     for which, label in enumerate(labels):
         text.append(f"   {_marker(which)} {label}", _colour(which))
-    text.append(f"\n{y_label}\n")
+    text.append(f"\n{plot.y_label}\n")
     beside = {y_axis.place(at): f"{10**at if log_y else at:.6g}" for at in y_axis.ticks}
     margin = max(map(len, beside.values()))
     for row in reversed(range(height)):
@@ -66,7 +53,7 @@ def draw(
         label = f"{at:.6g}"
         start = margin + 2 + x_axis.place(at) - (len(label) - 1) // 2
         under[start : start + len(label)] = label
-    return text.append(f"{''.join(under).rstrip()}\n{x_label:>{margin + 2 + width}}\n")
+    return text.append(f"{''.join(under).rstrip()}\n{plot.x_label:>{margin + 2 + width}}\n")
 
 
 class _Axis:

@@ -1,6 +1,5 @@
 """Text that shows how surprising each of its characters was: by colour, or by digits where there are no colours."""
 
-import math
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Final
@@ -9,15 +8,10 @@ import typer
 
 from chargen.cli import options
 from chargen.cli.output.terminal import glyph
+from chargen.web.heatmap import STEPS, step
 
-STEPS: Final = (
-    (1.0, "below 1", ""),
-    (2.0, "1 to 2", "black on #ffeda0"),
-    (4.0, "2 to 4", "black on #feb24c"),
-    (8.0, "4 to 8", "white on #e31a1c"),
-    (math.inf, "8 and more", "bold white on #800026"),
-)
-"""Bits that a step ends at, how the legend calls it, and its style."""
+_STYLES: Final = ("", "black on #ffeda0", "black on #feb24c", "white on #e31a1c", "bold white on #800026")
+"""The styles of the steps."""
 
 
 def show(text: str, bits: Sequence[float]) -> None:
@@ -27,10 +21,10 @@ def show(text: str, bits: Sequence[float]) -> None:
         from rich.text import Text
 
         coloured = Text()
-        for style, run in groupby(zip(text, bits, strict=True), key=lambda pair: _style(pair[1])):
+        for style, run in groupby(zip(text, bits, strict=True), key=lambda pair: _STYLES[step(pair[1])]):
             coloured.append("".join(_cell(character) + "\n" * (character == "\n") for character, _ in run), style)
         legend = Text("bits of a character: ")
-        for _, name, style in STEPS:
+        for (_, name), style in zip(STEPS, _STYLES, strict=True):
             legend.append(f" {name} ", style).append(" ")
         console.print(coloured, soft_wrap=True, end="" if text.endswith("\n") else "\n")
         console.print(legend, soft_wrap=True)
@@ -39,10 +33,6 @@ def show(text: str, bits: Sequence[float]) -> None:
         for row in zip(*line, strict=True):
             typer.echo("".join(row))
     typer.echo("below each character: its bits, rounded down, 9 for 9 and more")
-
-
-def _style(bits: float) -> str:
-    return next(style for limit, _, style in STEPS if bits < limit)
 
 
 def _cell(character: str) -> str:
