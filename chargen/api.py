@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 from chargen.config import ON_RESUME, ModelConfig, TrainConfig
-from chargen.inference.classify import Verdict
-from chargen.inference.classify import classify as classify_by
+from chargen.inference.classify import Verdict, verdicts
 from chargen.keywords import ResumeKeywords, TrainKeywords, named
 from chargen.model import Model
 from chargen.store import lookup
@@ -213,4 +212,4 @@ def classify(
         TextError: a text is empty, or no model knows any of its characters.
     """
     loaded = [model if isinstance(model, Model) else load(model) for model in models]
-    return classify_by(texts, [(model.network, model.vocab) for model in loaded], prior=prior)
+    return verdicts(texts, [(model.network, model.vocab) for model in loaded], prior=prior)

@@ -148,7 +148,7 @@ class Model:
         Args:
             adapt: Let a copy of the weights go on learning from the text, each character scored before it is learnt
                 from (Krause et al. 2018); imports torch.
-            remember: Predict together with an n-gram memory of what was read (``chargen.inference.ngram``).
+            remember: Predict together with an n-gram model of what was read (``chargen.inference.ngram``).
             others: Models to predict together with; all read the same, and adapt likewise.
             before: What stands right before the text; read first, and learnt from and remembered too.
             earlier: What stands before that; remembered alone.

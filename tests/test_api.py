@@ -15,7 +15,7 @@ from samples import checkpoint, resume_of
 
 import chargen
 from chargen.errors import CheckpointError, ConfigError, TextError
-from chargen.inference.mixture import MEMORY, Mixture
+from chargen.inference.mixture import NGRAM, Mixture
 from chargen.model import Model
 from chargen.store.checkpoint import load, save
 from chargen.training.events import Evaluated, Event, Finished, Started, Stepped
@@ -153,7 +153,7 @@ def test_how_much_a_memory_counts_is_learnt_from_the_text_alone(model: Model) ->
     predictor = scorer.predictor
     assert isinstance(predictor, Mixture)
     start = predictor._weights.copy()
-    np.testing.assert_array_equal(start, (1 - MEMORY, MEMORY))
+    np.testing.assert_array_equal(start, (1 - NGRAM, NGRAM))
     scorer.feed("a dab")
     assert (predictor._weights != start).any()
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from networks import chain, random_network
 
 from chargen.errors import CheckpointError, ConfigError, TextError
-from chargen.inference.classify import Verdict, classify
+from chargen.inference.classify import Verdict, verdicts
 from chargen.inference.numpy_network import Network
 from chargen.inference.score import ESCAPE, Scorer
 from chargen.text.vocab import CODE_POINTS, Vocab
@@ -27,7 +27,7 @@ def even(characters: str) -> tuple[Network, Vocab]:
 
 def verdict(text: str, *models: tuple[Network, Vocab], **more: object) -> Verdict:
     """On one text."""
-    (only,) = classify([text], models, **more)  # type: ignore[arg-type]  # what it takes is checked at run time
+    (only,) = verdicts([text], models, **more)  # type: ignore[arg-type]  # what it takes is checked at run time
     return only
 
 
@@ -37,7 +37,7 @@ def test_each_models_probabilities_sum_to_one_over_unicode(context: str, reservi
     """After any context the characters of all models and the rest of Unicode share exactly 1, in every model."""
     models = [FIRST, SECOND, RESERVING] if reserving else [FIRST, SECOND]
     alphabet = "\nabcdefxyz"
-    found = classify([context + "a" + each for each in [*alphabet, "\u2603"]], models)
+    found = verdicts([context + "a" + each for each in [*alphabet, "\u2603"]], models)
     chances = np.exp2([-each.bits[:, -1] for each in found])  # (characters, models)
     total = chances[:-1].sum(axis=0) + (CODE_POINTS - len(alphabet)) * chances[-1]
     np.testing.assert_allclose(total, 1, atol=1e-6)
@@ -49,7 +49,7 @@ def test_a_batch_gives_what_each_text_gives_alone(batch: list[str]) -> None:
     """Bits differ by less than 1e-4, whatever the other texts are."""
     models = [FIRST, SECOND, RESERVING]
     batch = ["a" + text for text in batch]
-    for text, found in zip(batch, classify(batch, models), strict=True):
+    for text, found in zip(batch, verdicts(batch, models), strict=True):
         alone = verdict(text, *models)
         np.testing.assert_allclose(found.bits, alone.bits, atol=1e-4)
         np.testing.assert_array_equal(found.listed, alone.listed)
@@ -59,7 +59,7 @@ def test_a_batch_gives_what_each_text_gives_alone(batch: list[str]) -> None:
 @settings(max_examples=20, deadline=None)
 def test_known_characters_cost_what_score_says_but_for_the_floor(batch: list[str]) -> None:
     """The probability that ``score`` gives and an even share of the escape add up to that of a known character."""
-    for text, found in zip(batch, classify(batch, [FIRST, SECOND]), strict=True):
+    for text, found in zip(batch, verdicts(batch, [FIRST, SECOND]), strict=True):
         for (network, vocab), bits in zip([FIRST, SECOND], found.bits, strict=True):
             expected = -np.log2(np.exp2(-Scorer(network.reader(), vocab).feed(text).bits) + ESCAPE / 11)
             np.testing.assert_allclose(bits, expected, atol=1e-4)
@@ -131,28 +131,28 @@ def test_the_characters_that_decided_are_those_that_differ_most() -> None:
 def test_what_cannot_be_compared_is_an_error() -> None:
     """One model, vocabularies with nothing in common, a bad prior, and texts that say nothing are refused."""
     with pytest.raises(ConfigError, match="at least two"):
-        classify(["a"], [FIRST])
+        verdicts(["a"], [FIRST])
     with pytest.raises(ConfigError, match="1 and 3 have no character in common"):
-        classify(["a"], [even("ab"), even("bz"), even("yz")])
+        verdicts(["a"], [even("ab"), even("bz"), even("yz")])
     for prior in ([1.0], [1.0, 0.0], [1.0, math.nan], [1.0, -1.0], [math.inf, 1.0]):
         with pytest.raises(ConfigError, match="prior"):
-            classify(["a"], [FIRST, SECOND], prior=prior)
+            verdicts(["a"], [FIRST, SECOND], prior=prior)
     with pytest.raises(TextError, match="text 2 is empty"):
-        classify(["a", ""], [FIRST, SECOND])
+        verdicts(["a", ""], [FIRST, SECOND])
     with pytest.raises(TextError, match="text 1 has no character"):
-        classify(["éß"], [FIRST, SECOND])
+        verdicts(["éß"], [FIRST, SECOND])
     with pytest.raises(CheckpointError, match="not finite"):
-        classify(["a"], [FIRST, (chain(np.full((2, 2), np.nan, np.float32)), Vocab("ab"))])
+        verdicts(["a"], [FIRST, (chain(np.full((2, 2), np.nan, np.float32)), Vocab("ab"))])
 
 
 def test_no_texts_have_no_verdicts() -> None:
     """Nothing in, nothing out."""
-    assert classify([], [FIRST, SECOND]) == []
+    assert verdicts([], [FIRST, SECOND]) == []
 
 
 def test_a_bare_string_is_one_text() -> None:
     """A text that is not in a list is one text, not one for each of its characters."""
-    (alone,) = classify("abc", [FIRST, SECOND])
+    (alone,) = verdicts("abc", [FIRST, SECOND])
     np.testing.assert_array_equal(alone.bits, verdict("abc", FIRST, SECOND).bits)
 
 

@@ -8,10 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from networks import chain, random_network
 
-from chargen.errors import CheckpointError, ConfigError
+from chargen.errors import CheckpointError
 from chargen.inference import score as module
-from chargen.inference.generate import collect, generate
-from chargen.inference.score import Scored, Scorer
+from chargen.inference.score import ESCAPE, Scored, Scorer
 from chargen.text.vocab import CODE_POINTS, Vocab
 
 LETTERS = "\nabcdef"
@@ -27,7 +26,7 @@ def test_probabilities_of_all_characters_sum_to_one(context: str, reserved: bool
     network, vocab = random_network(), RESERVING if reserved else PLAIN
 
     def probability(character: str) -> float:
-        return float(2.0 ** -Scorer(network.reader(), vocab, escape=0.01).feed(context + character).bits[-1])
+        return float(2.0 ** -Scorer(network.reader(), vocab).feed(context + character).bits[-1])
 
     unlisted = (CODE_POINTS - len(vocab.characters)) * probability("\u2603")
     assert sum(map(probability, vocab.characters)) + unlisted == pytest.approx(1, abs=1e-9)
@@ -60,22 +59,25 @@ def test_bits_are_those_of_the_distribution() -> None:
     """Each character costs -log2 of its probability after the one before, the first of its after a newline."""
     rows = np.array([[0.5, 0.25, 0.25], [0.125, 0.5, 0.375], [0.25, 0.25, 0.5]])
     network, vocab = chain(np.log(rows).astype(np.float32)), Vocab("\nab")
-    scored = Scorer(network.reader(), vocab, escape=1e-12).feed("abb\n")
-    np.testing.assert_allclose(scored.bits, -np.log2([0.25, 0.375, 0.5, 0.25]), atol=1e-5)
+    scored = Scorer(network.reader(), vocab).feed("abb\n")
+    escape = -math.log2(1 - ESCAPE)
+    np.testing.assert_allclose(scored.bits, escape - np.log2([0.25, 0.375, 0.5, 0.25]), atol=1e-6)
     assert scored.characters == 4
     assert scored.total == pytest.approx(scored.bits.sum())
     assert scored.bpc == pytest.approx(scored.total / 4)
     assert scored.perplexity == pytest.approx(2**scored.bpc)
 
 
-def test_an_unlisted_character_pays_the_escape_and_is_skipped() -> None:
+def test_an_unlisted_character_pays_the_escape_and_is_skipped(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a reserved id it costs the escape and its share of the code points, and the network never reads it."""
     network = random_network()
-    scored, clean = (Scorer(network.reader(), PLAIN, escape=0.25).feed(text) for text in ("abéc", "abc"))
+    monkeypatch.setattr(module, "ESCAPE", 0.25)
+    scored, clean = (Scorer(network.reader(), PLAIN).feed(text) for text in ("abéc", "abc"))
     assert scored.bits[2] == pytest.approx(2 + math.log2(CODE_POINTS - 7))
     np.testing.assert_allclose(scored.bits[[0, 1, 3]], clean.bits, atol=1e-6)
     assert (scored.unknown, clean.unknown) == (1, 0)
-    listed = Scorer(network.reader(), PLAIN, escape=1e-15).feed("abc").bits
+    monkeypatch.setattr(module, "ESCAPE", 1e-15)
+    listed = Scorer(network.reader(), PLAIN).feed("abc").bits
     np.testing.assert_allclose(clean.bits - listed, -math.log2(0.75), atol=1e-6)
 
 
@@ -98,22 +100,8 @@ def test_a_long_text_is_scored_in_blocks(monkeypatch: pytest.MonkeyPatch) -> Non
     np.testing.assert_allclose(Scorer(network.reader(), PLAIN).feed("abcdefabcfed" * 3).bits, expected, atol=1e-5)
 
 
-def test_a_text_is_scored_from_where_another_ended() -> None:
-    """Started from a generated text's ending, the scorer goes on behind it."""
-    network = random_network()
-    (sample,) = collect(generate(network, PLAIN, PLAIN.ids_of("ab"), length=9, seed=0))
-    behind = Scorer(network.reader(state=sample.ending.state), PLAIN, last=sample.ending.last).feed("cab")
-    start = Scorer(network.reader(), PLAIN, last=PLAIN.id_of("a"))
-    start.feed("b" + sample.text)
-    np.testing.assert_allclose(behind.bits, start.feed("cab").bits, atol=1e-5)
-
-
-def test_what_cannot_be_scored_is_an_error() -> None:
-    """An escape outside (0, 1) and a damaged model are reported."""
-    network = random_network()
-    for escape in (0.0, 1.0, -1.0, math.nan):
-        with pytest.raises(ConfigError, match="escape"):
-            Scorer(network.reader(), PLAIN, escape=escape)
+def test_a_damaged_model_scores_nothing() -> None:
+    """A damaged model is reported."""
     with pytest.raises(CheckpointError, match="not finite"):
         Scorer(chain(np.full((2, 2), np.nan, np.float32)).reader(), Vocab("ab")).feed("ab")
 

@@ -45,7 +45,7 @@ class Verdict:
         bits: What each character costs each model, shape (M, T), float64.
         listed: Whether each model lists it, shape (M, T), bool.
         posterior: Probability of each model, shape (M,), float64.
-        ranking: The models as places in what ``classify`` was given, the likeliest first.
+        ranking: The models as places in what ``verdicts`` was given, the likeliest first.
         margin: Bits by which the likeliest is ahead of the second: log2 of their posteriors' ratio.
     """
 
@@ -81,7 +81,7 @@ class Verdict:
         return order
 
 
-def classify(
+def verdicts(
     texts: str | Sequence[str], models: Sequence[tuple[Network, Vocab]], *, prior: Sequence[float] | None = None
 ) -> list[Verdict]:
     """Which of the models each text is likeliest from; all texts run through a model in batches.

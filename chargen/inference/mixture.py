@@ -1,4 +1,4 @@
-"""Several predictors as one: networks of different seeds, and a memory of what was read.
+"""Several predictors as one: networks of different seeds, and an n-gram model of what was read.
 
 They err in different places, so that together they predict better than the best of them (Mikolov et al. 2011,
 *Empirical Evaluation and Combination of Advanced Language Modeling Techniques*).
@@ -12,13 +12,13 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from chargen.inference.ngram import Recollection
+from chargen.inference.ngram import NGramPredictor
 from chargen.inference.numpy_cells import Floats
 from chargen.inference.score import PIECE, Predictor, Scorer
 from chargen.text.vocab import Vocab
 
-MEMORY: Final = 0.2
-"""Weight of a memory at first; the networks share the rest evenly."""
+NGRAM: Final = 0.2
+"""Weight of an n-gram model at first; the networks share the rest evenly."""
 RATE: Final = 1e-3
 """Step size of the weights; four times as much needs 0.001 bits per character more on Alice's validation split."""
 
@@ -29,21 +29,22 @@ class Mixture:
     The weights w follow the gradient of each character's log-probability, once that character was read (Mattern 2012,
     *Mixing Strategies in Data Compression*, section 3), so that each predictor counts for as much as it is worth.
 
-    The weaker a network, the more a memory adds: on Alice's validation split it takes the pretrained model from 1.642
-    bits per character to 1.598, and where that adapts from 1.579 to 1.553; alone, a memory needs 1.865. Two networks
-    more, which differ from it in their seed alone, take it to 1.604; adapting to 1.540, and with the memory to 1.527.
+    The weaker a network, the more an n-gram model adds: on Alice's validation split it takes the pretrained model from
+    1.642 bits per character to 1.598, and where that adapts from 1.579 to 1.553; alone, an n-gram model needs 1.865.
+    Two networks more, which differ from it in their seed alone, take it to 1.604; adapting to 1.540, and with the
+    n-gram model to 1.527.
 
     Args:
         networks: At least one; all have read the same.
-        memory: One more that is no network.
+        ngram: One more that is no network.
     """
 
-    def __init__(self, networks: Sequence[Predictor], memory: Predictor | None = None) -> None:
+    def __init__(self, networks: Sequence[Predictor], ngram: Predictor | None = None) -> None:
         self._predictors = list(networks)
         self._weights = np.full(len(networks), 1 / len(networks))
-        if memory is not None:
-            self._predictors.append(memory)
-            self._weights = np.append(self._weights * (1 - MEMORY), MEMORY)
+        if ngram is not None:
+            self._predictors.append(ngram)
+            self._weights = np.append(self._weights * (1 - NGRAM), NGRAM)
         self._said: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None  # of the character to come
 
     def run(self, ids: NDArray[np.integer[Any]]) -> Floats:
@@ -77,7 +78,7 @@ def primed(
         vocab: Their vocabulary.
         before: What stands right before the text.
         earlier: What stands before that; remembered alone.
-        remember: Whether a memory of what was read predicts too.
+        remember: Whether an n-gram model of what was read predicts too.
         progress: Told now and then how many more characters of ``before`` were read.
     """
     scorers = [Scorer(predictor, vocab) for predictor in predictors]
@@ -85,8 +86,8 @@ def primed(
         for scorer in scorers:
             progress(scorer.feed(before[first : first + PIECE]).characters)
     if remember or len(scorers) > 1:  # only now: a text that a network was trained on does not show how far to trust it
-        memory = Recollection(vocab, earlier + before) if remember else None
-        scorers[0].predictor = Mixture([scorer.predictor for scorer in scorers], memory)
+        ngram = NGramPredictor(vocab, earlier + before) if remember else None
+        scorers[0].predictor = Mixture([scorer.predictor for scorer in scorers], ngram)
     return scorers[0]
 
 

@@ -25,7 +25,7 @@ DISCOUNTS: Final = (0.5, 0.5, 0.6, 0.7, 0.8, 0.85) + (0.9,) * (ORDER - 5)
 """Taken from every count, by the length of its context; chosen on Alice's validation split."""
 
 
-class Memory:
+class NGram:
     """An interpolated Kneser-Ney model of everything read (Kneser and Ney 1995; Chen and Goodman 1999, section 2.7).
 
     The longest context that was seen before, up to ``ORDER`` characters, and all shorter ones have their say:
@@ -115,8 +115,8 @@ def _interpolate(
     p[characters] += (counts - discount) / total
 
 
-class Recollection:
-    """A memory as a predictor beside others (``chargen.inference.mixture``): it learns what it is given.
+class NGramPredictor:
+    """An n-gram model as a predictor beside others (``chargen.inference.mixture``): it learns what it is given.
 
     Args:
         vocab: Its vocabulary.
@@ -125,20 +125,20 @@ class Recollection:
     """
 
     def __init__(self, vocab: Vocab, read: str = "") -> None:
-        self._memory = Memory(len(vocab))
+        self._ngram = NGram(len(vocab))
         self._given = not read  # whether the next character that comes is a new one
         ids = vocab.lookup(read)
         if vocab.unknown_id is not None:
             ids[ids < 0] = vocab.unknown_id
         for character in ids[ids >= 0].tolist():
-            self._memory.read(character)
+            self._ngram.read(character)
 
     def run(self, ids: NDArray[np.integer[Any]]) -> Floats:
         """Log-probabilities (T, V) after each of the characters ``ids`` (T,), learnt on the way."""
-        rows = np.empty((len(ids), self._memory.size), np.float32)
+        rows = np.empty((len(ids), self._ngram.size), np.float32)
         for row, character in zip(rows, ids.tolist(), strict=True):
             if self._given:
-                self._memory.read(character)
+                self._ngram.read(character)
             self._given = True
-            row[:] = np.log(self._memory.predict())
+            row[:] = np.log(self._ngram.predict())
         return rows

@@ -1,6 +1,6 @@
 """Bits that a network needs for a text: how well it predicts each character from those before.
 
-A text's first character is predicted as the generator would: from the given state after ``start_id``. Every character
+A text's first character is predicted as the generator would: from its first state after ``start_id``. Every character
 of Unicode has a probability, and they sum to 1. Where the vocabulary has a reserved unknown id, its probability is
 shared evenly among the characters that are not listed, and those are read as that id. Where it has none, the escape
 probability, a constant, is shared among them, the listed characters share the rest, and the network, which cannot read
@@ -14,7 +14,7 @@ from typing import Any, Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from chargen.errors import CheckpointError, ConfigError
+from chargen.errors import CheckpointError
 from chargen.inference.generate import start_id
 from chargen.inference.numpy_cells import Floats
 from chargen.text.vocab import CODE_POINTS, Vocab
@@ -86,23 +86,16 @@ class Scorer:
     Args:
         predictor: The model at the beginning of the text.
         vocab: Its vocabulary.
-        last: The id before the text's first character, ``start_id`` with None.
-        escape: Probability of an unlisted character, where the vocabulary reserves no id for such.
-
-    Raises:
-        ConfigError: ``escape`` is not between 0 and 1.
     """
 
-    def __init__(self, predictor: Predictor, vocab: Vocab, *, last: int | None = None, escape: float = ESCAPE) -> None:
-        if not 0 < escape < 1:
-            raise ConfigError(f"escape must be a number above 0 and below 1, not {escape}")
+    def __init__(self, predictor: Predictor, vocab: Vocab) -> None:
         self.predictor = predictor
         self._vocab = vocab
-        self._last = start_id(vocab) if last is None else last
+        self._last = start_id(vocab)
         unlisted = np.log2(CODE_POINTS - len(vocab.characters))
         # Bits added to those of the id that the network predicts
-        self._known_bits = 0.0 if vocab.unknown_id is not None else -np.log2(1 - escape)
-        self._unknown_bits = unlisted if vocab.unknown_id is not None else unlisted - np.log2(escape)
+        self._known_bits = 0.0 if vocab.unknown_id is not None else -np.log2(1 - ESCAPE)
+        self._unknown_bits = unlisted if vocab.unknown_id is not None else unlisted - np.log2(ESCAPE)
 
     def feed(self, text: str) -> Scored:
         """The score of the text's next piece.
