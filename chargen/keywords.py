@@ -6,7 +6,8 @@ once more, and a test holds them to those. ``named`` does the same for what asks
 
 import functools
 import inspect
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
 from typing import Any, TypedDict, TypeVar, cast
 
 from chargen.setting import Config, refuse_unknown
@@ -83,6 +84,15 @@ class InfillKeywords(TypedDict, total=False):
     seed: int
 
 
+class HeldOutKeywords(TypedDict, total=False):
+    """The keywords of ``chargen.store.heldout.held_out``."""
+
+    sources: Sequence[str | Path]
+    encoding: str | None
+    context: int
+    reach: int
+
+
 def named(
     *sources: type[Config] | Callable[..., Any],
     only: Collection[str] | None = None,
@@ -104,16 +114,18 @@ def named(
 
     def decorate(function: Function) -> Function:
         signature = inspect.signature(function)
-        own = [one for one in signature.parameters.values() if one.kind is not inspect.Parameter.VAR_KEYWORD]
+        parameters = [*signature.parameters.values()]
+        if parameters[-1].kind is inspect.Parameter.VAR_KEYWORD:
+            del parameters[-1]
         shown = [keyword for keyword in keywords if only is None or keyword.name in only]
-        known = {parameter.name for parameter in (*own, *keywords)}
+        known = {parameter.name for parameter in (*parameters, *keywords)}
 
         @functools.wraps(function)
         def checked(*arguments: Any, **given: Any) -> Any:
             refuse_unknown(given, known, advice=without)
             return function(*arguments, **given)
 
-        checked.__signature__ = signature.replace(parameters=[*own, *shown])  # type: ignore[attr-defined]
+        checked.__signature__ = signature.replace(parameters=[*parameters, *shown])  # type: ignore[attr-defined]
         return cast("Function", checked)
 
     return decorate
@@ -122,7 +134,7 @@ def named(
 def _keywords(source: type[Config] | Callable[..., Any]) -> list[inspect.Parameter]:
     keyword = inspect.Parameter.KEYWORD_ONLY
     if not isinstance(source, type):
-        return [one for one in inspect.signature(source).parameters.values() if one.kind is keyword]
+        return [parameter for parameter in inspect.signature(source).parameters.values() if parameter.kind is keyword]
     settings = cast("type[Config]", source).settings()
     return [
         inspect.Parameter(name, keyword, default=..., annotation=setting.kind)

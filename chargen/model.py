@@ -9,7 +9,7 @@ from typing import Final, Unpack
 import numpy as np
 from numpy.typing import NDArray
 
-from chargen.config import HELDOUT_CONTEXT, LENGTH, AdaptConfig, InfillConfig, SamplerConfig
+from chargen.config import LENGTH, AdaptConfig, InfillConfig, SamplerConfig
 from chargen.errors import ConfigError, MismatchError, TextError
 from chargen.inference import statefile
 from chargen.inference.embeddings import embeddings
@@ -19,7 +19,7 @@ from chargen.inference.infill import Candidate, Infiller, Length
 from chargen.inference.mixture import primed
 from chargen.inference.numpy_network import Network
 from chargen.inference.score import Predictor, Scored, Scorer
-from chargen.keywords import AdaptKeywords, InfillKeywords, SamplerKeywords, named
+from chargen.keywords import AdaptKeywords, HeldOutKeywords, InfillKeywords, SamplerKeywords, named
 from chargen.store.checkpoint import Checkpoint
 from chargen.store.heldout import HeldOut, held_out
 from chargen.text import prompt as prompts
@@ -238,19 +238,13 @@ class Model:
     def _infiller(self) -> Infiller:
         return Infiller(self.checkpoint.model, self.checkpoint.weights, self.vocab)
 
-    def held_out(
-        self,
-        split: str,
-        *,
-        sources: Sequence[str | Path] = (),
-        encoding: str | None = None,
-        context: int = HELDOUT_CONTEXT,
-        reach: int = 0,
-    ) -> HeldOut:
-        """What the training held out to validate or to test with; the arguments are ``store.heldout.held_out``'s."""
-        return held_out(
-            self.checkpoint, self.path, split, sources=sources, encoding=encoding, context=context, reach=reach
-        )
+    @named(held_out)
+    def held_out(self, split: str, **options: Unpack[HeldOutKeywords]) -> HeldOut:
+        """What the training held out to validate (``val``) or to ``test`` with, for ``score``.
+
+        The options are those of ``chargen.store.heldout.held_out``.
+        """
+        return held_out(self.checkpoint, self.path, split, **options)
 
     def encode(self, text: str | Sequence[str], *, mean: bool = False, layer: int | None = -1) -> NDArray[np.float32]:
         """The hidden state after a text as a vector, or several texts' vectors.

@@ -15,6 +15,7 @@ from chargen.config import ON_RESUME, AdaptConfig, InfillConfig, ModelConfig, Sa
 from chargen.errors import ConfigError
 from chargen.model import Model
 from chargen.setting import Config, setting
+from chargen.store import heldout
 
 
 def kinds(config: type[Config]) -> dict[str, type]:
@@ -42,6 +43,7 @@ def test_what_type_checkers_know_is_what_there_is(listed: type, settings: Mappin
     [
         (model.SampleKeywords, Model.pieces, {"num_samples"}),
         (model.ScoreKeywords, Model.scorer, set()),
+        (keywords.HeldOutKeywords, heldout.held_out, set()),
     ],
 )
 def test_what_is_passed_on_is_what_the_other_takes(listed: type, function: Callable[..., Any], own: set[str]) -> None:
