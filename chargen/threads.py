@@ -26,7 +26,7 @@ def bound_waiting() -> None:
             os.environ.setdefault(name, value)
 
 
-def use_threads(threads: int, *, little_work: bool = False) -> None:
+def use_threads(threads: int, *, single: bool = False) -> None:
     """Have NumPy, which is not yet loaded, share its products out to so many threads.
 
     OpenBLAS's threads wait for each other after every product, and beside a process that keeps a core busy they wait
@@ -34,12 +34,13 @@ def use_threads(threads: int, *, little_work: bool = False) -> None:
 
     Args:
         threads: Their number, 0 for what the environment says or else for what suits the moment.
-        little_work: So little that starting threads would take as long as they save.
+        single: One suits best: there is so little to do that starting threads takes as long as they save, or each
+            product is so small.
     """
     if threads:
         os.environ.update(dict.fromkeys(THREAD_COUNTS, str(threads)))
     elif not os.environ.keys() & set(THREAD_COUNTS):
-        os.environ["OPENBLAS_NUM_THREADS"] = str(1 if little_work else idle_cores())
+        os.environ["OPENBLAS_NUM_THREADS"] = str(1 if single else idle_cores())
 
 
 def cores() -> int:

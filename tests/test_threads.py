@@ -55,12 +55,12 @@ def test_the_modules_that_decide_load_neither_numpy_nor_torch() -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "little_work", "expected"), [(0, False, "3"), (0, True, "1"), (5, False, "5"), (5, True, "5")]
+    ("number", "single", "expected"), [(0, False, "3"), (0, True, "1"), (5, False, "5"), (5, True, "5")]
 )
-def test_the_number_of_threads(number: int, little_work: bool, expected: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_number_of_threads(number: int, single: bool, expected: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The one given, else one for little work, else as many as there are idle cores."""
     monkeypatch.setattr(threads, "idle_cores", lambda: 3)
-    threads.use_threads(number, little_work=little_work)
+    threads.use_threads(number, single=single)
     assert os.environ["OPENBLAS_NUM_THREADS"] == expected
 
 

@@ -5,7 +5,8 @@ import torch
 from torch import Tensor, nn
 
 from chargen.config import CELLS
-from chargen.training.torch_cells import Layer, Peephole
+from chargen.training import torch_cells
+from chargen.training.torch_cells import Layer, Peephole, SingleLSTM
 
 T, B, WIDTH, H = 7, 3, 4, 5
 
@@ -84,6 +85,31 @@ def test_the_peephole_gradient_is_that_of_finite_differences() -> None:
     shapes = ((4, 2, 4 * 3), (2, 3), (2, 3), (4 * 3, 3), (3, 3))
     inputs = tuple(draw(at, *shape).double().requires_grad_() for at, shape in enumerate(shapes))
     assert torch.autograd.gradcheck(Peephole.apply, inputs)
+
+
+def test_a_single_sequence_goes_as_torchs_module_takes_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hidden states, last state and every gradient of an LSTM are those of torch's fused layer."""
+    monkeypatch.setattr(torch_cells, "SINGLE", 1)
+    layer = random_layer("lstm")
+    x, state = draw(1, T, 1, WIDTH).requires_grad_(), draw(2, 2, 1, H).requires_grad_()
+    results: list[list[Tensor]] = []
+    for fused in (False, True):
+        if fused:
+            hidden, h, c = torch.lstm(x, (state[:1], state[1:]), *layer.fused(layer.weight_hh))
+            after = torch.cat([h, c])
+        else:
+            hidden, after = run(layer, x, state)
+        loss = (hidden * draw(3, T, 1, H)).sum() + (after * draw(4, 2, 1, H)).sum()
+        results.append([hidden, after, *torch.autograd.grad(loss, [x, state, *layer.parameters()])])
+    for mine, expected in zip(*results, strict=True):
+        torch.testing.assert_close(mine, expected, atol=2e-6, rtol=1e-5)
+
+
+def test_the_gradient_over_a_single_sequence_is_that_of_finite_differences() -> None:
+    """In double precision, and with any of the results left unused."""
+    shapes = ((4, 2), (2, 3), (4 * 3, 2), (4 * 3, 3), (4 * 3,))
+    inputs = tuple(draw(at, *shape).double().requires_grad_() for at, shape in enumerate(shapes))
+    assert torch.autograd.gradcheck(SingleLSTM.apply, inputs)
 
 
 @pytest.mark.parametrize("cell", CELLS)

@@ -36,7 +36,7 @@ def export(
     """Write a model as one HTML page that writes, reads and shows its neurons, offline and without a server."""
     if html is None:
         raise typer.BadParameter("say what to make: --html and a file", param_hint="--html")
-    use_threads(0, little_work=True)
+    use_threads(0, single=True)
     from chargen.store import lookup
 
     write_page(lookup.find(checkpoint), html, int8=int8, example=example, quiet=quiet)

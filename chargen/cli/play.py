@@ -17,7 +17,7 @@ def play(
 
     The page's path is printed, also where there is no browser to open it.
     """
-    use_threads(0, little_work=True)
+    use_threads(0, single=True)
     from chargen.store import lookup
     from chargen.text import cache
 

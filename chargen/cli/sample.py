@@ -69,7 +69,7 @@ def sample(
     **settings: Any,
 ) -> None:
     """Write new text from a checkpoint, continuing a prompt."""
-    use_threads(threads, little_work=length * num_samples <= _SHORT)
+    use_threads(threads, single=adapt_to is not None or length * num_samples <= _SHORT)
     from chargen.api import load
     from chargen.errors import ConfigError
     from chargen.inference.generate import Ending, random_seed

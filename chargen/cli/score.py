@@ -117,7 +117,7 @@ def score(
     if html is not None and not per_char:
         raise typer.BadParameter("it needs --per-char", param_hint="--html")
     options.refuse_unwritable("--html", html)
-    use_threads(threads)
+    use_threads(threads, single=adapt)
     from chargen.api import load
 
     adaptation = AdaptConfig.from_dict(settings)

@@ -6,6 +6,7 @@ any network does and is told no targets: what it predicts after a character rest
 Legend: B batch, T time, V vocabulary, L layers, H hidden size, S state parts.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -124,14 +125,15 @@ class Adapter:
             self._step(gradients)
 
     def _step(self, gradients: tuple[Tensor, ...]) -> None:
+        """Move every weight as the class says; with the root r of the sum of all g squared, m is r / sqrt(steps)."""
         settings = self._settings
         for weight, trained, square, gradient in zip(
             self._weights, self._trained, self._squares, gradients, strict=True
         ):
-            square.addcmul_(gradient, gradient)
-            size = (square / self._steps).sqrt_()
-            mean = float(size.mean())
+            root = square.addcmul_(gradient, gradient).sqrt()
+            mean = float(root.mean())
             if mean == 0:  # nothing reaches this tensor
                 continue
-            weight.lerp_(trained, (size * (settings.adapt_decay / mean)).clamp_(max=1))
-            weight.addcdiv_(gradient, size.add_(FLOOR * mean), value=-settings.adapt_rate)
+            if settings.adapt_decay:
+                weight.lerp_(trained, (root * (settings.adapt_decay / mean)).clamp_(max=1))
+            weight.addcdiv_(gradient, root.add_(FLOOR * mean), value=-settings.adapt_rate * math.sqrt(self._steps))

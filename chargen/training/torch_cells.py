@@ -1,7 +1,8 @@
 """One recurrent layer of each cell, run over a whole window at once.
 
-LSTM, GRU and RNN are PyTorch's own fused layers. The peephole LSTM, which PyTorch lacks, is written here with its
-gradient by hand: as plain autograd operations it would record some fifteen nodes a step.
+LSTM, GRU and RNN are PyTorch's own fused layers. The peephole LSTM, which PyTorch lacks, and the LSTM over a single
+sequence, which it is slow at, are written here with their gradients by hand: as plain autograd operations they would
+record some fifteen nodes a step.
 
 Legend: B batch, T time, I input width, H hidden size, S state parts (2 for ``(h, c)``, 1 for ``h``).
 """
@@ -9,11 +10,16 @@ Legend: B batch, T time, I input width, H hidden size, S state parts (2 for ``(h
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from chargen.config import CELLS
+
+SINGLE: Final = 256
+"""Units from which a single sequence is quicker in NumPy; in smaller layers the calls take longer than the products."""
 
 
 class Layer(nn.Module):
@@ -51,6 +57,12 @@ class Layer(nn.Module):
 
 
 def _lstm(layer: Layer, x: Tensor, state: Tensor, weight_hh: Tensor) -> tuple[Tensor, Tensor]:
+    alone = x.shape[1] == 1 and x.device.type == "cpu" and not torch.is_autocast_enabled("cpu")
+    if alone and weight_hh.shape[1] >= SINGLE:
+        hidden, last = SingleLSTM.apply(  # type: ignore[no-untyped-call]  # torch leaves apply untyped
+            x[:, 0], state[:, 0], layer.weight_ih, weight_hh, layer.bias_ih + layer.bias_hh
+        )
+        return hidden[:, None], last[:, None]
     hidden, h, c = torch.lstm(x, (state[0:1], state[1:2]), *layer.fused(weight_hh))
     return hidden, torch.cat([h, c])
 
@@ -79,6 +91,74 @@ RUNS: Final[Mapping[str, Callable[[Layer, Tensor, Tensor, Tensor], tuple[Tensor,
     "peephole": _peephole,
 }
 """How a layer of each cell runs over a window: what ``Layer.forward`` takes and returns."""
+
+
+class SingleLSTM(torch.autograd.Function):
+    """The LSTM over a window of one sequence on the CPU (Gers et al. 2000), in NumPy.
+
+    i, f, g, o = sigmoid, sigmoid, tanh, sigmoid of W x + R h + b,  c' = f c + i g,  h' = o tanh(c').
+
+    A step is a product of the recurrent weights with a single vector. Backwards, PyTorch's fused layer takes half as
+    long again at 512 units, and several times as long where other work fills the processor's cache.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, state: Tensor, weight_ih: Tensor, weight_hh: Tensor, bias: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Hidden states (T, H) and last state (2, H) of inputs ``x`` (T, I) from ``state`` (2, H)."""
+        inputs, w, r = _array(x), _array(weight_ih), _array(weight_hh)
+        gates = inputs @ w.T  # (T, 4H)
+        gates += _array(bias)
+        size = r.shape[1]
+        hidden, cells = np.empty((2, len(gates) + 1, size), gates.dtype)
+        hidden[0], cells[0] = _array(state)
+        product, new = np.empty(4 * size, gates.dtype), np.empty(size, gates.dtype)
+        half = np.repeat(np.array([0.5, 0.5, 1, 0.5], gates.dtype), size)  # sigmoid(a) = tanh(a / 2) / 2 + 1 / 2
+        rest = 1 - half
+        for t, gate in enumerate(gates):
+            gate += np.dot(r, hidden[t], product)
+            gate *= half
+            np.tanh(gate, gate)
+            gate *= half
+            gate += rest
+            i, f, g, o = gate.reshape(4, size)
+            np.multiply(f, cells[t], cells[t + 1])
+            cells[t + 1] += np.multiply(i, g, new)
+            np.tanh(cells[t + 1], hidden[t + 1])
+            hidden[t + 1] *= o
+        ctx.window = inputs, w, r, gates, hidden, cells
+        return torch.from_numpy(hidden[1:]), torch.from_numpy(np.stack([hidden[-1], cells[-1]]))
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, ...]:
+        """Gradients of the inputs, by back-propagating through the window's steps from the last to the first."""
+        inputs, w, r, gates, hidden, cells = ctx.window
+        d_hidden, (d_h, d_c) = _array(grads[0]), _array(grads[1]).copy()
+        steps, size = d_hidden.shape
+        i, f, g, o = gates.reshape(steps, 4, size).swapaxes(0, 1)  # each (T, H)
+        before, squashed = cells[:-1], np.tanh(cells[1:])
+        # what a step multiplies by, for all steps at once
+        slope_o = squashed * o * (1 - o)
+        slope_c = o * (1 - squashed * squashed)
+        slopes = np.stack([g * i * (1 - i), before * f * (1 - f), i * (1 - g * g)], axis=1)  # (T, 3, H)
+        d_gates = np.empty((steps, 4, size), gates.dtype)
+        flat = d_gates.reshape(steps, 4 * size)
+        for t in reversed(range(steps)):
+            d_h += d_hidden[t]
+            d_c += d_h * slope_c[t]
+            np.multiply(slopes[t], d_c, d_gates[t, :3])
+            np.multiply(slope_o[t], d_h, d_gates[t, 3])
+            d_c *= f[t]
+            np.dot(flat[t], r, d_h)
+        found = flat @ w, np.stack([d_h, d_c]), flat.T @ inputs, flat.T @ hidden[:-1], flat.sum(axis=0)
+        return tuple(map(torch.from_numpy, found))
+
+
+def _array(tensor: Tensor) -> NDArray[Any]:
+    """The same memory as a NumPy array."""
+    array: NDArray[Any] = tensor.detach().numpy()
+    return array
 
 
 class Peephole(torch.autograd.Function):
