@@ -1,4 +1,4 @@
-"""Whose text is this? The posterior over models of a text's likelihood under each.
+"""Classification: the posterior over models of a text's likelihood under each.
 
 How a character is charged that a model does not know decides such comparisons, so it is the same for all. The models
 share an alphabet of A symbols: each character that at least one of them lists, and one symbol for all the rest of
@@ -149,14 +149,14 @@ def _charge(network: Network, vocab: Vocab, texts: Sequence[str], alphabet: Voca
     symbols = len(alphabet) + 1
     among_unlisted = np.log2(symbols - len(vocab.characters))
     among_rest = np.log2(max(1, CODE_POINTS - len(alphabet)))
-    ids = [vocab.lookup(text) for text in texts]
-    unlisted = [own < 0 for own in ids]
+    looked_up = [vocab.lookup(text) for text in texts]
+    unlisted = [ids < 0 for ids in looked_up]
     if vocab.unknown_id is not None:
-        for own in ids:
-            own[own < 0] = vocab.unknown_id
+        for ids in looked_up:
+            ids[ids < 0] = vocab.unknown_id
     charged: list[Bits] = []
-    for text, own_bits, lacking in zip(texts, _predicted(network, start_id(vocab), ids), unlisted, strict=True):
-        predicted = np.log2(1 - ESCAPE) - own_bits - among_unlisted * lacking
+    for text, bits, lacking in zip(texts, _predicted(network, start_id(vocab), looked_up), unlisted, strict=True):
+        predicted = np.log2(1 - ESCAPE) - bits - among_unlisted * lacking
         of_symbol = -np.logaddexp2(predicted, np.log2(ESCAPE / symbols))
         charged.append(of_symbol + among_rest * (alphabet.lookup(text) < 0))
     return charged

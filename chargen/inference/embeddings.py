@@ -50,9 +50,9 @@ def neighbours(
     cosines = np.empty(nearest.shape, np.float32)
     rows = max(1, BLOCK_VALUES // len(vectors))
     for start in range(0, len(ids), rows):
-        own = np.array(ids[start : start + rows])
-        near = directions[own] @ directions.T  # (rows, V)
-        near[np.arange(len(own)), own] = -np.inf
+        places = np.array(ids[start : start + rows])
+        near = directions[places] @ directions.T  # (rows, V)
+        near[np.arange(len(places)), places] = -np.inf
         order = np.argsort(-near, axis=1, kind="stable")[:, : nearest.shape[1]]
         nearest[start : start + rows] = order
         cosines[start : start + rows] = np.take_along_axis(near, order, axis=1)

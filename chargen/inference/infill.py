@@ -149,7 +149,7 @@ class Infiller:
         before, after = parts
         return self.of_lengths(before, after, lengths, **settings)[: config.candidates]
 
-    def between(self, parts: Sequence[str], gaps: Sequence[int], **how: Any) -> list[Candidate]:
+    def between(self, parts: Sequence[str], gaps: Sequence[int], **settings: Any) -> list[Candidate]:
         """``fill`` for the texts ``parts`` with gaps of the sizes ``gaps`` between them."""
         pieces: list[Ids] = []
         missing: list[int] = []
@@ -157,20 +157,23 @@ class Infiller:
             at = sum(map(len, pieces)) + len(part)
             missing += range(at, at + gap)
             pieces += [self.vocab.ids_of(part), np.zeros(gap, np.int64)]
-        return self.fill(np.concatenate(pieces), missing, **how)
+        return self.fill(np.concatenate(pieces), missing, **settings)
 
-    def of_lengths(self, before: str, after: str, lengths: Iterable[int], **how: Any) -> list[Candidate]:
+    def of_lengths(self, before: str, after: str, lengths: Iterable[int], **settings: Any) -> list[Candidate]:
         """The ``candidates`` of each length for a gap of unknown size, the best one first.
 
         Those of all lengths are compared by the forward half's probability of the filling and of what follows it;
         their probabilities are shares among the candidates found.
         """
-        found = [each for length in lengths for each in self.between([before, after], [length], **how)]
-        bits = np.array([self._log2_probability(self.vocab.ids_of(each.text), len(before)) for each in found])
+        candidates = [
+            candidate for length in lengths for candidate in self.between([before, after], [length], **settings)
+        ]
+        ids = [self.vocab.ids_of(candidate.text) for candidate in candidates]
+        bits = np.array([self._log2_probability(whole, len(before)) for whole in ids])
         shares = np.exp2(bits - bits.max())
         shares /= shares.sum()
         best = np.argsort(-shares, kind="stable")
-        return [dataclasses.replace(found[at], probability=float(shares[at])) for at in best]
+        return [dataclasses.replace(candidates[at], probability=float(shares[at])) for at in best]
 
     def marginals(
         self,

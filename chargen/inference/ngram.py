@@ -73,11 +73,11 @@ class NGram:
         contexts = self._contexts()
         p = np.full(self.size, 1 / self.size)
         for order in range(SHORT):
-            found = self._counts[order].get(contexts[order])
-            if found is None:
+            followers = self._counts[order].get(contexts[order])
+            if followers is None:
                 return p
-            counts = np.fromiter(found.values(), np.int64, len(found))
-            _interpolate(p, np.fromiter(found.keys(), np.int64, len(found)), counts, DISCOUNTS[order])
+            counts = np.fromiter(followers.values(), np.int64, len(followers))
+            _interpolate(p, np.fromiter(followers.keys(), np.int64, len(followers)), counts, DISCOUNTS[order])
         if contexts[SHORT] in self._places:
             self._look_up(p, self._places[contexts[SHORT]][-RECENT:])
         return p

@@ -115,22 +115,23 @@ def load(path: Path, checkpoint: Checkpoint) -> Ending | NDArray[Any]:
         TextError: the file cannot be read, is damaged or neither of the two, or is the state of another model or the
             vectors of several texts.
     """
-    found = _arrays(path)
-    if isinstance(found, np.ndarray):
-        if found.ndim > 1 and len(found) != 1:
-            raise TextError(f"{path} has the shape {found.shape}, which is {len(found)} texts; a text starts from one")
-        return found[0] if found.ndim > 1 else found
+    arrays = _arrays(path)
+    if isinstance(arrays, np.ndarray):
+        if arrays.ndim > 1 and len(arrays) != 1:
+            texts = len(arrays)
+            raise TextError(f"{path} has the shape {arrays.shape}, which is {texts} texts; a text starts from one")
+        return arrays[0] if arrays.ndim > 1 else arrays
     try:
-        return _ending(path, found, checkpoint)
+        return _ending(path, arrays, checkpoint)
     except (ConfigError, ValueError, RecursionError) as error:
         raise TextError(f"{path} is no state of a text, or it is damaged: {str(error)[:200]}") from error
 
 
-def _ending(path: Path, found: dict[str, NDArray[Any]], checkpoint: Checkpoint) -> Ending:
-    if found.keys() != {"state", "recent", "about"}:
-        raise ValueError(f"it holds {sorted(found)[:5]}")
-    state, recent = found["state"], found["recent"]
-    about = record(_About, parse(str(found["about"])), "description")
+def _ending(path: Path, arrays: dict[str, NDArray[Any]], checkpoint: Checkpoint) -> Ending:
+    if arrays.keys() != {"state", "recent", "about"}:
+        raise ValueError(f"it holds {sorted(arrays)[:5]}")
+    state, recent = arrays["state"], arrays["recent"]
+    about = record(_About, parse(str(arrays["about"])), "description")
     if about.format != FORMAT:
         raise TextError(f"{path} has state format {about.format}; this chargen reads format {FORMAT}")
     if about.model != fingerprint(checkpoint):
@@ -157,12 +158,12 @@ def _arrays(path: Path) -> dict[str, NDArray[Any]] | NDArray[Any]:
     except OSError as error:
         raise TextError(f"cannot read {path}: {error.strerror or error}") from error
     try:
-        found = np.load(io.BytesIO(data), allow_pickle=False)
-        if isinstance(found, np.ndarray):
-            return found
-        if sum(member.file_size for member in found.zip.infolist()) > MAX_BYTES:
+        archive = np.load(io.BytesIO(data), allow_pickle=False)
+        if isinstance(archive, np.ndarray):
+            return archive
+        if sum(member.file_size for member in archive.zip.infolist()) > MAX_BYTES:
             raise TextError(f"{path} is too large to be a state or a vector")
-        return dict(found)
+        return dict(archive)
     except _UNREADABLE as error:
         raise TextError(
             f"{path} is damaged, or neither a state (--save-state) nor a vector (chargen encode --output)"

@@ -1,4 +1,4 @@
-"""What of a run's folder is usable: the answer after a crash, a full disk or a bad copy."""
+"""The state of a run's folder: which of its files are usable, after a crash, a full disk or a bad copy."""
 
 import json
 from dataclasses import dataclass
@@ -47,10 +47,10 @@ def _checkpoint(path: Path) -> Finding:
     if not path.exists():
         return Finding(path.name, "missing", "the run cannot be resumed" if is_last else "")
     try:
-        found = load(path, with_state=True)
+        checkpoint = load(path, with_state=True)
     except CheckpointError as error:
         return Finding(path.name, "damaged", str(error))
-    if is_last and found.resume is None:
+    if is_last and checkpoint.resume is None:
         return Finding(path.name, "usable", "but without a training's state: the run cannot be resumed")
     return Finding(path.name, "usable")
 

@@ -1,4 +1,4 @@
-"""What a name means: a checkpoint's file, or the run to go on with."""
+"""Names looked up: the checkpoint's file, or the run to go on with, that a path or a run's name means."""
 
 from pathlib import Path
 from typing import Final
@@ -125,8 +125,8 @@ def _places(where: str | Path, root: str | Path) -> tuple[Path, Path]:
 
 def bundled() -> Path | None:
     """The pretrained Alice checkpoint that comes with chargen, in a wheel or a checkout; None where it is missing."""
-    here = Path(__file__).parent.parent
-    for folder in (here / "checkpoints", here.parent / "checkpoints"):
+    package = Path(__file__).parent.parent
+    for folder in (package / "checkpoints", package.parent / "checkpoints"):
         if (folder / f"{PRETRAINED}.safetensors").is_file():
             return folder / f"{PRETRAINED}.safetensors"
     return None

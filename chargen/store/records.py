@@ -1,4 +1,4 @@
-"""What a checkpoint tells beside weights: the text trained on, the evaluations, and what going on needs."""
+"""The records of a checkpoint: the text trained on, the evaluations, and what going on needs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Characters to ids and back."""
+"""The vocabulary: characters to ids and back."""
 
 from functools import cached_property
 from typing import Final

@@ -73,14 +73,14 @@ def evaluate(
     network.eval()
     for at in range(0, len(targets), WINDOW):
         rows = targets[at : at + WINDOW].clip(1, span.stop - 1)
-        inputs, wanted = (torch.from_numpy(ids[rows + shift].astype(np.int64)).to(device) for shift in (-1, 0))
+        inputs, characters = (torch.from_numpy(ids[rows + shift].astype(np.int64)).to(device) for shift in (-1, 0))
         if both_sides:
             logits, state = _from_both_sides(network, ids, targets[at : at + WINDOW + AHEAD], span.stop, state)
         else:
             logits, state = network(inputs, state)
         counted = torch.from_numpy(scored[at : at + WINDOW]).to(device)
-        logits, wanted = logits[counted], wanted[counted]
-        nats += torch.stack([F.cross_entropy(logits * scale, wanted, reduction="sum") for scale in scales])
+        logits, characters = logits[counted], characters[counted]
+        nats += torch.stack([F.cross_entropy(logits * scale, characters, reduction="sum") for scale in scales])
     network.train(training)
     return [total / int(scored.sum()) / math.log(2) for total in nats.tolist()]
 
@@ -91,7 +91,7 @@ def _from_both_sides(
     """The joint logits of the first ``WINDOW`` rows of ``targets``, and the forward state after them."""
     device = network.readout.weight.device
     rows = targets.clip(1, stop - 1)
-    inputs, wanted = (torch.from_numpy(ids[rows + shift].astype(np.int64)).to(device) for shift in (-1, 0))
+    inputs, characters = (torch.from_numpy(ids[rows + shift].astype(np.int64)).to(device) for shift in (-1, 0))
     features, _ = network.features(inputs, state)
     _, after = network.features(inputs[:WINDOW], state)
-    return network.joint_logits(features, wanted)[:WINDOW], after
+    return network.joint_logits(features, characters)[:WINDOW], after

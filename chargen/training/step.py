@@ -100,10 +100,10 @@ class Learner:
         """
 
         def tensor(name: str, like: Tensor) -> Tensor:
-            found = torch.from_numpy(state[name])
-            if (found.shape, found.dtype) != (like.shape, like.dtype):
-                raise ValueError(f"{name} is {found.dtype} {tuple(found.shape)}, not {like.dtype} {tuple(like.shape)}")
-            return found.to(self.device)
+            kept = torch.from_numpy(state[name])
+            if (kept.shape, kept.dtype) != (like.shape, like.dtype):
+                raise ValueError(f"{name} is {kept.dtype} {tuple(kept.shape)}, not {like.dtype} {tuple(like.shape)}")
+            return kept.to(self.device)
 
         self.step = step
         self.average.load(average)
@@ -163,12 +163,12 @@ class Objective(nn.Module):
             state: State before the window, (S, L, B, H).
             masks: The window's dropout.
         """
-        network, wanted = self.network, targets.flatten()
+        network, following = self.network, targets.flatten()
         features, after = network.features(inputs, state, masks)
-        forward = F.cross_entropy(network.readout(features).float().flatten(0, 1), wanted)
+        forward = F.cross_entropy(network.readout(features).float().flatten(0, 1), following)
         if not network.config.bidirectional:
             return forward, forward, after
-        both = F.cross_entropy(network.joint_logits(features, targets, masks).flatten(0, 1), wanted)
+        both = F.cross_entropy(network.joint_logits(features, targets, masks).flatten(0, 1), following)
         return forward + both, forward, after
 
 
