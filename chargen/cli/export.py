@@ -25,6 +25,10 @@ Example = Annotated[
 
 def export(
     checkpoint: Annotated[str, typer.Argument(help="A checkpoint file, a run's folder or name.", show_default=False)],
+    output: Annotated[
+        Path | None,
+        typer.Argument(metavar="FILE.onnx", help="Write an ONNX graph here, for other programs.", show_default=False),
+    ] = None,
     *,
     html: Annotated[
         Path | None, typer.Option("--html", help="Write a page for any browser here.", show_default=False)
@@ -33,13 +37,35 @@ def export(
     example: Example = True,
     quiet: options.Quiet = False,
 ) -> None:
-    """Write a model as one HTML page that writes, reads and shows its neurons, offline and without a server."""
-    if html is None:
-        raise typer.BadParameter("say what to make: --html and a file", param_hint="--html")
+    """Write a model as a page for the browser, or as a file for other programs.
+
+    The page writes, reads and shows its neurons, offline and without a server. The ONNX graph takes ids and a state and
+    gives logits and a state; its metadata has the vocabulary. Paths are printed.
+    """
+    if html is None and output is None:
+        raise typer.BadParameter("say what to make: --html and a file, or a file.onnx", param_hint="--html")
+    if output is not None and output.suffix != ".onnx":
+        raise typer.BadParameter(f"{output} does not end with .onnx", param_hint="FILE.onnx")
     use_threads(0, single=True)
     from chargen.store import lookup
 
-    write_page(lookup.find(checkpoint), html, int8=int8, example=example, quiet=quiet)
+    path = lookup.find(checkpoint)
+    if html is not None:
+        write_page(path, html, int8=int8, example=example, quiet=quiet)
+    if output is not None:
+        _write_graph(path, output)
+
+
+def _write_graph(checkpoint: Path, output: Path) -> None:
+    """Write a model's ONNX graph, and print its path."""
+    from chargen.atomic import replacing
+    from chargen.store import lookup
+    from chargen.web.onnx_graph import onnx_model
+
+    model = onnx_model(lookup.load(checkpoint), lookup.name_of(checkpoint))
+    with replacing(output) as file:
+        file.write(model)
+    typer.echo(str(output))
 
 
 def write_page(checkpoint: Path, output: Path, *, int8: bool, example: bool, quiet: bool) -> None:
