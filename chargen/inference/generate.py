@@ -3,6 +3,7 @@
 B batch, V vocab, L layers, H hidden, S parts of the state.
 """
 
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
@@ -180,9 +181,13 @@ def _stream(
 
     for _ in range(length):
         last = sampler(reader.step(last))
+        characters = [vocab.characters[at] for at in last.tolist()]
+        if not (stop or until_sentence):
+            yield from map(Piece, running, characters, itertools.repeat(None))
+            continue
         going = []
-        for row, (sample, at) in enumerate(zip(running, last.tolist(), strict=True)):
-            text, reason = watchers[sample].add(vocab.characters[at])
+        for row, (sample, character) in enumerate(zip(running, characters, strict=True)):
+            text, reason = watchers[sample].add(character)
             if reason:
                 yield Piece(sample, text, ending(reason, row))
                 continue
