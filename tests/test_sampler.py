@@ -12,7 +12,6 @@ from chargen.errors import CheckpointError
 from chargen.inference import sampler as module
 from chargen.inference.sampler import (
     Sampler,
-    centred,
     draw,
     keep_min_p,
     keep_top_k,
@@ -20,6 +19,7 @@ from chargen.inference.sampler import (
     penalise_repetition,
     scale_temperature,
 )
+from chargen.inference.softmax import centred
 
 Array = NDArray[np.float64]
 PLAIN = SamplerConfig(temperature=1)

@@ -31,7 +31,8 @@ from chargen.errors import ConfigError, MismatchError, TextError
 from chargen.inference.generate import start_id
 from chargen.inference.numpy_network import Network
 from chargen.inference.ragged import side_by_side
-from chargen.inference.score import ESCAPE, bits_of
+from chargen.inference.score import ESCAPE
+from chargen.inference.softmax import bits_of
 from chargen.text.vocab import CODE_POINTS, Vocab
 
 Bits = NDArray[np.float64]

@@ -22,6 +22,7 @@ from chargen.errors import CheckpointError, ConfigError, MismatchError, TextErro
 from chargen.inference.generate import start_id
 from chargen.inference.numpy_cells import Floats
 from chargen.inference.numpy_network import Network, Reader
+from chargen.inference.softmax import softmax
 from chargen.text import prompt
 from chargen.text.vocab import Vocab
 
@@ -78,7 +79,7 @@ class Infiller:
 
     def joint(self, left: Floats, right: Floats) -> Probabilities:
         """The distribution (B, V) of characters between features (B, R) of both stacks."""
-        return self._softmax(np.concatenate([left, right], axis=1) @ self._weight + self._bias)
+        return self._probabilities(np.concatenate([left, right], axis=1) @ self._weight + self._bias)
 
     def fill(
         self,
@@ -209,7 +210,7 @@ class Infiller:
     def _log2_probability(self, ids: Ids, first: int) -> float:
         """The forward half's log2 probability of the text from place ``first`` on, given what stands before."""
         before = np.concatenate([[start_id(self.vocab)], ids[:-1]])
-        probabilities = self._softmax(self.left.reader().run(before))[first:]
+        probabilities = self._probabilities(self.left.reader().run(before))[first:]
         return float(np.log2(probabilities[np.arange(len(ids) - first), ids[first:]]).sum())
 
     def _region(self, ids: Ids, missing: Sequence[int]) -> tuple[int, int]:
@@ -237,7 +238,7 @@ class Infiller:
         marginals = []
         for at in range(first, stop):
             if at in missing:
-                probabilities = self._softmax(self.left.readout(now))
+                probabilities = self._probabilities(self.left.readout(now))
                 marginals.append(probabilities.mean(axis=0))
                 texts[:, at] = _draw(probabilities, random)
             now = chain_reader.features(texts[None, :, at])[0]
@@ -275,14 +276,11 @@ class Infiller:
         whole[list(missing)] = fill
         return Candidate(self.vocab.text_of(np.array(fill)), self.vocab.text_of(whole), probability)
 
-    def _softmax(self, logits: Floats) -> Probabilities:
-        scores = logits.astype(np.float64)
+    def _probabilities(self, logits: Floats) -> Probabilities:
+        """Those of fresh ``logits`` (..., V), which are changed: the unknown id's is 0."""
         if self.vocab.unknown_id is not None:
-            scores[..., self.vocab.unknown_id] = -np.inf
-        scores -= scores.max(axis=-1, keepdims=True)
-        np.exp(scores, out=scores)
-        scores /= scores.sum(axis=-1, keepdims=True)
-        return scores
+            logits[..., self.vocab.unknown_id] = -np.inf
+        return softmax(logits)
 
 
 def _draw(probabilities: Probabilities, random: np.random.Generator) -> Ids:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from chargen.inference.ngram import NGramPredictor
 from chargen.inference.numpy_cells import Floats
 from chargen.inference.score import PIECE, Predictor, Scorer
+from chargen.inference.softmax import log_softmax
 from chargen.text.vocab import Vocab
 
 NGRAM: Final = 0.2
@@ -50,13 +51,13 @@ class Mixture:
     def run(self, ids: NDArray[np.integer[Any]]) -> Floats:
         """Log-probabilities (T, V) after each of the characters ``ids`` (T,)."""
         logits = np.stack([predictor.run(ids) for predictor in self._predictors], axis=1)  # (T, K, V)
-        log_p = _log_softmax(logits.astype(np.float64))
+        log_p = log_softmax(logits)
         rows = np.empty((len(ids), logits.shape[2]), np.float32)
         for row, character, said in zip(rows, ids.tolist(), log_p, strict=True):
             if self._said is not None:
                 before, p = self._said
                 self._weights += RATE * (before[:, character] - before @ p)
-            together = _log_softmax(self._weights @ said)
+            together = log_softmax(self._weights @ said)
             self._said = said, np.exp(together)
             row[:] = together
         return rows
@@ -89,9 +90,3 @@ def primed(
         ngram = NGramPredictor(vocab, earlier + before) if remember else None
         scorers[0].predictor = Mixture([scorer.predictor for scorer in scorers], ngram)
     return scorers[0]
-
-
-def _log_softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
-    centred = logits - logits.max(axis=-1, keepdims=True)
-    log_probabilities: NDArray[np.float64] = centred - np.log(np.exp(centred).sum(axis=-1, keepdims=True))
-    return log_probabilities

@@ -5,7 +5,6 @@ in which ``SamplerConfig`` lists them. From ``centred`` on the largest logit of 
 likeliest character, so it stays 0.
 """
 
-import math
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -13,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chargen.config import SamplerConfig
-from chargen.errors import CheckpointError
+from chargen.inference.softmax import centred
 
 UNIFORMS: Final = 256
 """Random numbers taken from a generator at once; the sequence does not depend on it."""
@@ -34,19 +33,6 @@ def penalise_repetition(logits: Logits, recent: Ids, penalty: float) -> Logits:
     scaled = logits.copy()
     scaled[at] = np.where(logits[at] > 0, logits[at] / penalty, logits[at] * penalty)
     return scaled
-
-
-def centred(logits: Logits) -> Logits:
-    """``logits`` less each row's largest.
-
-    Raises:
-        CheckpointError: a row's largest is not finite, so the weights that made it are damaged.
-    """
-    largest = logits.max(axis=1, keepdims=True)  # nan where any is nan
-    if not all(map(math.isfinite, largest[:, 0].tolist())):
-        raise CheckpointError("the model's logits are not finite: its weights are damaged; train it again")
-    shifted: Logits = logits - largest
-    return shifted
 
 
 def scale_temperature(logits: Logits, temperature: float) -> Logits:
@@ -134,12 +120,12 @@ class Sampler:
             CheckpointError: logits are not finite, so the weights that made them are damaged.
         """
         config = self.config
-        scores = logits.astype(np.float64)
         if self._forbidden is not None:
-            scores[:, self._forbidden] = -np.inf
+            logits = logits.copy()
+            logits[:, self._forbidden] = -np.inf
         if config.repetition_penalty != 1:
-            scores = penalise_repetition(scores, self._recent, config.repetition_penalty)
-        scores = centred(scores)
+            logits = penalise_repetition(logits.astype(np.float64), self._recent, config.repetition_penalty)
+        scores = centred(logits)
         ids = scores.argmax(axis=1) if config.temperature == 0 else draw(self._filtered(scores), self._next_uniforms())
         if config.repetition_penalty != 1:
             self._remember(ids)

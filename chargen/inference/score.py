@@ -14,9 +14,9 @@ from typing import Any, Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from chargen.errors import CheckpointError
 from chargen.inference.generate import start_id
 from chargen.inference.numpy_cells import Floats
+from chargen.inference.softmax import bits_of
 from chargen.text.vocab import CODE_POINTS, Vocab
 
 ESCAPE: Final = 2.0**-14
@@ -121,18 +121,3 @@ class Scorer:
             bits[start : start + len(targets)] = bits_of(logits, targets)
         self._last = int(inputs[-1])
         return bits
-
-
-def bits_of(logits: NDArray[np.float32], targets: NDArray[np.int64]) -> NDArray[np.float64]:
-    """-log2 of the probability of ``targets`` (N,) under ``logits`` (N, V).
-
-    Raises:
-        CheckpointError: the logits are not finite.
-    """
-    centred = logits.astype(np.float64)
-    centred -= centred.max(axis=1, keepdims=True)
-    nats = np.log(np.exp(centred).sum(axis=1)) - centred[np.arange(len(targets)), targets]
-    if not np.isfinite(nats).all():
-        raise CheckpointError("the model's logits are not finite: its weights are damaged; train it again")
-    bits: NDArray[np.float64] = nats / np.log(2)
-    return bits
