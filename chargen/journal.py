@@ -1,4 +1,4 @@
-"""What a training leaves beside its checkpoints: samples along its way, and a report that is always up to date."""
+"""What a training leaves beside its checkpoints: samples along its way, a report, and what TensorBoard reads."""
 
 import contextlib
 import dataclasses
@@ -9,12 +9,13 @@ from chargen.atomic import replacing
 from chargen.model import Model
 from chargen.store import samples
 from chargen.store.checkpoint import Checkpoint, load
-from chargen.store.runs import Run, for_use
+from chargen.store.runs import for_use
 from chargen.store.samples import Sample
-from chargen.training.events import Evaluated, Event, Finished, Started
+from chargen.training.events import Evaluated, Event, Finished, Started, Stepped
 from chargen.web.report import Training, report
 
 if TYPE_CHECKING:
+    from chargen.training.tensorboard_log import TensorBoardLog
     from chargen.training.trainer import Trainer
 
 LENGTH: Final = 200
@@ -22,27 +23,36 @@ LENGTH: Final = 200
 TEMPERATURE: Final = 0.7
 
 
-def recorded(trainer: "Trainer") -> Generator[Event, None, None]:
+def recorded(trainer: "Trainer", *, to_tensorboard: bool = False) -> Generator[Event, None, None]:
     """The events of a training, whose samples and report are written as they come, by the process that leads.
 
     What goes wrong with them is told by the event and never stops the training.
+
+    Args:
+        trainer: What trains.
+        to_tensorboard: Write event files for TensorBoard too.
     """
-    journal = Journal(trainer.run, length=max(LENGTH, trainer.train.preview) if trainer.train.preview else 0)
+    if not trainer.world.leads:
+        yield from trainer.events()
+        return
+    journal = Journal(trainer, to_tensorboard=to_tensorboard)
     with contextlib.closing(trainer.events()) as events:
-        for event in events:
-            yield journal.enter(event) if trainer.world.leads else event
+        yield from map(journal.enter, events)
 
 
 class Journal:
-    """Writes the samples and the report of one run.
+    """Writes the samples and the report of one training, and what TensorBoard reads.
 
     Args:
-        run: The run.
-        length: Characters of a sample; without any, none is written.
+        trainer: What trains; without a preview it leaves no samples.
+        to_tensorboard: Whether to write that too.
     """
 
-    def __init__(self, run: Run, *, length: int) -> None:
-        self._run, self._length = run, length
+    def __init__(self, trainer: "Trainer", *, to_tensorboard: bool) -> None:
+        self._run, self._preview = trainer.run, trainer.train.preview
+        self._history = trainer.history
+        self._to_tensorboard = to_tensorboard
+        self._log: TensorBoardLog | None = None
         self._told = ""
 
     def enter(self, event: Event) -> Event:
@@ -50,20 +60,34 @@ class Journal:
 
         A process that was killed after it saved an evaluation, and before its sample, is made up for at the start.
         """
-        match event:
-            case Started() if event.step:
-                _, notes = self._write(running=True)
-                return dataclasses.replace(event, notes=(*event.notes, *notes))
-            case Evaluated():
-                text, notes = self._write(running=True)
-                return dataclasses.replace(event, sample=text, notes=notes)
-            case Finished():
-                _, notes = self._write(running=False, test_bpc=event.test_bpc)
-                return dataclasses.replace(event, notes=notes)
-        return event
+        if isinstance(event, Stepped):
+            return event
+        notes: tuple[str, ...] = ()
+        if not isinstance(event, Started) or event.step:
+            test_bpc = event.test_bpc if isinstance(event, Finished) else None
+            text, notes = self._write(running=not isinstance(event, Finished), test_bpc=test_bpc)
+            if isinstance(event, Evaluated):
+                event = dataclasses.replace(event, sample=text)
+        notes += self._write_log(event)
+        return dataclasses.replace(event, notes=(*event.notes, *notes))
+
+    def _write_log(self, event: Event) -> tuple[str, ...]:
+        """Hand an event on to TensorBoard's log, which ends at the first thing that goes wrong, and tell of that."""
+        if not self._to_tensorboard:
+            return ()
+        try:
+            if self._log is None:
+                from chargen.training.tensorboard_log import TensorBoardLog
+
+                self._log = TensorBoardLog(self._run, self._history)
+            self._log.enter(event)
+        except Exception as error:  # noqa: BLE001  # whatever it is, the training is worth more than its log
+            self._to_tensorboard = False
+            return (f"TensorBoard's log of the run ends here: {error}",)
+        return ()
 
     def _write(self, *, running: bool, test_bpc: float | None = None) -> tuple[str, tuple[str, ...]]:
-        """Write both; the latest sample, and what went wrong unless it was told before."""
+        """Write sample and report; the latest sample, and what went wrong unless it was told before."""
         text = ""
         try:
             last = load(self._run.last)
@@ -71,7 +95,7 @@ class Journal:
             training = Training(self._run.name, last, test_bpc, samples.read(self._run.samples))
             with replacing(self._run.report) as file:
                 file.write(report([training], running=running))
-        except Exception as error:  # noqa: BLE001  # whatever it is, the training is worth more than its report
+        except Exception as error:  # noqa: BLE001  # likewise
             note = f"the run's samples or its report cannot be kept up to date: {error}"
             told, self._told = self._told, note
             return text, (note,) * (note != told)
@@ -79,13 +103,13 @@ class Journal:
 
     def _sample(self, last: Checkpoint) -> str:
         """The sample of the last evaluation, written where it is missing and the weights are still those."""
-        if not (self._length and last.history and last.resume and last.resume.step == last.history[-1].step):
+        if not (self._preview and last.history and last.resume and last.resume.step == last.history[-1].step):
             return ""
         step = last.resume.step
         there = samples.read(self._run.samples)
         if there and there[-1].step == step:
             return there[-1].text
         model = Model(for_use(last), self._run.last)
-        text = model.sample(length=self._length, temperature=TEMPERATURE, seed=step)
+        text = model.sample(length=max(LENGTH, self._preview), temperature=TEMPERATURE, seed=step)
         samples.add(self._run.samples, Sample(step, text))
         return text

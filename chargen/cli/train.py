@@ -49,6 +49,16 @@ def train(
     glob: Annotated[str | None, _option(_TEXT, "Which files of a folder to read, as in '**/*.py'.")] = None,
     min_count: Annotated[int | None, _option(_TEXT, "Characters rarer than this share one unknown id.")] = None,
     nproc: Annotated[int, _option(_RUN, "Train in this many processes on this machine.")] = 1,
+    log_to: Annotated[
+        str | None,
+        typer.Option(
+            "--log-to",
+            metavar="tensorboard",
+            help="Write the training's figures and samples for this program too, into the run's folder.",
+            rich_help_panel=_RUN,
+            show_default=False,
+        ),
+    ] = None,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
     **settings: Any,
@@ -62,6 +72,7 @@ def train(
         if export.name in (BEST, LAST):
             raise typer.BadParameter(f"{export.name} is a run's own file; choose another name", param_hint="--export")
         options.refuse_unwritable("--export", export)
+    _check_log(log_to)
     if nproc != 1 and "RANK" not in os.environ:  # which the processes that it starts have
         _launch(nproc)
     from chargen.cli.output.training import TrainingDisplay, encoding_bar
@@ -93,7 +104,7 @@ def train(
                     world=world,
                     **settings,
                 )
-        result = display.follow(recorded(trainer))
+        result = display.follow(recorded(trainer, to_tensorboard=log_to is not None))
         if as_json and world.leads:
             keys = ("run", "best", "val_bpc", "test_bpc", "seconds", "parameters", "chars_per_second")
             print_json({key: getattr(result, key) for key in keys} | {"best": str(result.best)})
@@ -104,6 +115,17 @@ def train(
                 save(export, load(result.best), half=True)
         if stop.signal:
             raise typer.Exit(128 + stop.signal)
+
+
+def _check_log(log_to: str | None) -> None:
+    """Find out before a training whether it can be logged."""
+    if log_to is None:
+        return
+    if log_to != "tensorboard":
+        raise typer.BadParameter(f"tensorboard is what there is, not {log_to!r}", param_hint="--log-to")
+    from chargen.training.tensorboard_log import require
+
+    require()
 
 
 def _launch(processes: int) -> None:

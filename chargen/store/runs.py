@@ -53,6 +53,7 @@ class Run:
         self.metrics = self.folder / METRICS
         self.samples = self.folder / SAMPLES
         self.report = self.folder / REPORT
+        self.event_folder = self.folder / "tensorboard"
         self.notes: tuple[str, ...] = ()
         self._lock: BaseFileLock | None = None
 
@@ -76,11 +77,16 @@ class Run:
         self.claim()
         try:
             # ``last`` first: a process that dies in between leaves nothing that could be resumed
-            for old in [self.last, *self.folder.glob("*.safetensors"), self.metrics, self.samples, self.report]:
+            files = [self.metrics, self.samples, self.report, *self.event_files()]
+            for old in [self.last, *self.folder.glob("*.safetensors"), *files]:
                 old.unlink(missing_ok=True)
         except OSError as error:
             raise RunError(f"cannot use {self.folder}: {error.strerror or error}") from error
         self.tidy()
+
+    def event_files(self) -> list[Path]:
+        """What the trainings of the run have written for TensorBoard."""
+        return sorted(self.event_folder.glob("events.out.tfevents.*"))
 
     def claim(self) -> None:
         """Keep the folder for this process, which trains in it, until ``close`` or its own end.
