@@ -28,6 +28,7 @@ def train(
     overwrite: bool = False,
     root: str | Path = ROOT,
     encoding: str = "utf-8",
+    errors: str = "strict",
     min_count: int = 1,
     glob: str | None = None,
     on_event: "Callable[[Event], object] | None" = None,
@@ -47,6 +48,7 @@ def train(
         overwrite: Replace a run of the same name.
         root: The folder of all runs.
         encoding: Of the text.
+        errors: What becomes of bytes that do not decode: ``strict`` refuses them, ``replace`` reads U+FFFD.
         min_count: Characters rarer than this share one unknown id.
         glob: Which files of a folder to read.
         on_event: Called with each event of the training, as ``chargen.training.events`` has them.
@@ -59,7 +61,7 @@ def train(
     from chargen.text.corpus import Texts
     from chargen.training import start
 
-    texts = Texts(sources=_named(sources), encoding=encoding, min_count=min_count, glob=glob)
+    texts = Texts(sources=_named(sources), encoding=encoding, errors=errors, min_count=min_count, glob=glob)
     asked = _Asked(stop)
     trainer = start.begin(
         texts,
@@ -80,6 +82,7 @@ def resume(
     *sources: str | Path,
     root: str | Path = ROOT,
     encoding: str | None = None,
+    errors: str | None = None,
     min_count: int | None = None,
     glob: str | None = None,
     on_event: "Callable[[Event], object] | None" = None,
@@ -93,6 +96,7 @@ def resume(
         sources: Where its text is now, if that has moved.
         root: The folder of all runs.
         encoding: Of the text, where that is another now.
+        errors: As the run has it without.
         min_count: As the run has it without.
         glob: As the run has it without.
         on_event: As in ``train``.
@@ -105,7 +109,7 @@ def resume(
     """
     from chargen.training import start
 
-    reading: dict[str, Any] = {"encoding": encoding, "min_count": min_count, "glob": glob}
+    reading: dict[str, Any] = {"encoding": encoding, "errors": errors, "min_count": min_count, "glob": glob}
     moved = {name: value for name, value in reading.items() if value is not None}
     if sources:
         moved["sources"] = _named(sources)

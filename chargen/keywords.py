@@ -89,6 +89,7 @@ class HeldOutKeywords(TypedDict, total=False):
 
     sources: Sequence[str | Path]
     encoding: str | None
+    errors: str | None
     context: int
     reach: int
 

@@ -29,7 +29,7 @@ class Setting:
         low: Its least value.
         high: Its greatest value.
         above: Whether it must be above ``low``.
-        choices: What it may be, where it is a word.
+        choices: What it may be, where it is one of a few words.
         panel: The heading that its option stands under; that of its class without.
         names: Its option's names, the one that errors use first, where they are others than its own or more.
     """
@@ -59,8 +59,10 @@ class Setting:
             if not isinstance(value, bool):
                 raise ConfigError(f"{option} must be true or false, not {value!r}")
         elif self.kind is str:
-            if value not in self.choices:
+            if self.choices and value not in self.choices:
                 raise ConfigError(f"{option} must be one of {', '.join(self.choices)}, not {value!r}")
+            if not isinstance(value, str):
+                raise ConfigError(f"{option} must be a word, not {value!r}")
         else:
             self._check_number(option, value)
 

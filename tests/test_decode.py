@@ -1,15 +1,19 @@
 """How bytes become text."""
 
+import codecs
 import gzip
 import io
+import os
+import re
 from pathlib import Path
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from chargen.errors import CorpusError
+from chargen.errors import ConfigError, CorpusError
 from chargen.text import decode
+from chargen.text.decode import Decoding
 
 TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0") | st.sampled_from("\r\n\ufeffé日😀"), max_size=40)
 
@@ -19,12 +23,12 @@ def normalised(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n").removeprefix("\ufeff")
 
 
-def pieces_of(data: bytes, encoding: str = "utf-8", chunk: int | None = None) -> list[str]:
+def pieces_of(data: bytes, encoding: str = "utf-8", chunk: int | None = None, errors: str = "strict") -> list[str]:
     """The pieces that ``data`` decodes to, ``chunk`` bytes at a time."""
     with pytest.MonkeyPatch.context() as patch:
         if chunk is not None:
             patch.setattr(decode, "CHUNK", chunk)
-        return list(decode.decoded(io.BytesIO(data), "x.txt", encoding))
+        return list(decode.decoded(io.BytesIO(data), "x.txt", Decoding(encoding=encoding, errors=errors)))
 
 
 @given(TEXTS, st.integers(1, 9), st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "utf-32", "gb18030", "utf-7"]))
@@ -132,3 +136,82 @@ def test_read_text_of_what_is_no_file_is_an_error(tmp_path: Path, name: str) -> 
     """A folder, a missing file and an impossible name are errors that name the path."""
     with pytest.raises(CorpusError, match="cannot read"):
         decode.read_text(tmp_path / name)
+
+
+ENCODINGS = ["utf-8", "UTF8", "utf-8-sig", "cp1252", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "ascii", "gb18030"]
+BROKEN = [
+    b"caf\xe9",
+    b"\x81\xff",
+    b"a\0b\0",
+    b"\0a\0b",
+    b"a\0\0\0b\0\0\0",
+    b"\xff\xfe\x00\xd8\x00\x00",
+    b"\xfe\xff\xd8\x00",
+    b"abc",
+    b"\x00\xdc",
+]
+
+
+def refusal(data: bytes, encoding: str) -> str:
+    """Why the bytes are refused; nothing where they decode."""
+    try:
+        pieces_of(data, encoding)
+    except CorpusError as error:
+        return str(error)
+    return ""
+
+
+def test_what_was_tried_is_not_advised() -> None:
+    """Whatever the bytes and the encoding, the way on is another one than the one that led here."""
+    refusals = {(at, encoding): refusal(data, encoding) for at, data in enumerate(BROKEN) for encoding in ENCODINGS}
+    assert sum(map(bool, refusals.values())) > 40
+    for (_, encoding), message in refusals.items():
+        advised = re.findall(r"[a-z0-9][a-z0-9-]*[0-9a-z]", message.partition("; ")[2])
+        assert codecs.lookup(encoding).name not in advised, message
+
+
+def test_bytes_that_do_not_decode_can_be_replaced() -> None:
+    """Each becomes U+FFFD, and the rest is read."""
+    assert "".join(pieces_of(b"caf\xe9 and \xff", errors="replace")) == "caf\ufffd and \ufffd"
+    with pytest.raises(ConfigError, match="errors must be one of strict, replace, not 'ignore'"):
+        Decoding(errors="ignore")
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_a_text_too_large_for_memory_is_refused(
+    compressed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once so many characters were read, however small the file is."""
+    monkeypatch.setattr(decode, "LONGEST", 1000)
+    monkeypatch.setattr(decode, "CHUNK", 100)
+    data = b"a" * 1001
+    (tmp_path / "x").write_bytes(gzip.compress(data) if compressed else data)
+    with pytest.raises(CorpusError, match="x has more than 1,000 characters"):
+        decode.read_text(tmp_path / "x")
+    (tmp_path / "x").write_bytes(data[1:])
+    assert len(decode.read_text(tmp_path / "x")) == 1000
+
+
+@pytest.mark.parametrize(("size", "refused"), [(4001, True), (1001, True), (1000, False)])
+def test_a_pipe_is_read_up_to_what_memory_holds(size: int, refused: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No more of it than the largest text could take."""
+    monkeypatch.setattr(decode, "LONGEST", 1000)
+    ends = os.pipe()
+    with os.fdopen(ends[1], "wb") as end:
+        end.write(b"a" * size)
+    with os.fdopen(ends[0]) as stdin:
+        monkeypatch.setattr("sys.stdin", stdin)
+        if refused:
+            with pytest.raises(CorpusError, match="standard input has more than 1,000 characters"):
+                decode.read_text("-")
+        else:
+            assert decode.read_text("-") == "a" * size
+
+
+def test_what_was_read_of_standard_input_stays_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file behind it is read from where it stands, as by any other program."""
+    (tmp_path / "x").write_bytes(b"first\nsecond")
+    with (tmp_path / "x").open("rb") as stdin:
+        stdin.readline()
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(stdin))
+        assert decode.read_text("-") == "second"

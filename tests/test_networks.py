@@ -12,6 +12,7 @@ from chargen.config import ModelConfig
 from chargen.errors import CorpusError
 from chargen.experiments.networks import names, of_cell, of_checkpoint
 from chargen.store.checkpoint import Checkpoint, load
+from chargen.text.corpus import Texts
 from chargen.text.corpus import load as read
 from chargen.training.torch_network import StackedRNN
 
@@ -67,7 +68,7 @@ def test_another_text_is_read_in_the_models_characters(tmp_path: Path) -> None:
     file = tmp_path / "text.txt"
     file.write_text("abç dé…\n" * 3, encoding="utf-8")
     checkpoint = samples.checkpoint("\n .abcdé")
-    first, second = of_checkpoint(Path("x.safetensors"), checkpoint, "x", str(file))
+    first, second = of_checkpoint(Path("x.safetensors"), checkpoint, "x", Texts(sources=(str(file),)))
     assert checkpoint.vocab.text_of(first.ids) == "abc dé...\n" * 3
     assert first.notes == ("'ç' (U+00E7), 3 times, was read as 'c'", "'…' (U+2026), 3 times, was read as '...'")
     assert second.notes == ()
@@ -77,7 +78,7 @@ def test_a_network_that_reads_both_ways_gives_its_forward_half(tmp_path: Path) -
     """A bidirectional checkpoint is taken, and told to be measured in part."""
     file = tmp_path / "text.txt"
     file.write_text("abc", encoding="utf-8")
-    first, _ = of_checkpoint(Path("x"), samples.checkpoint(bidirectional=True), "both", str(file))
+    first, _ = of_checkpoint(Path("x"), samples.checkpoint(bidirectional=True), "both", Texts(sources=(str(file),)))
     assert first.notes == ("both reads both ways; its forward stack is measured",)
 
 

@@ -1,5 +1,7 @@
 """Where a training begins: names, refusals, going on, and starting from another model."""
 
+import dataclasses
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -118,6 +120,21 @@ def test_a_run_goes_on_with_the_text_it_began_with(text_file: Path, text: str, t
     made = start.resume("run", {"sources": (str(text_file),)}, root=tmp_path)
     assert tiny.finish(made).step == 6
     assert made.origin.sources == (str(text_file),)
+
+
+@pytest.mark.parametrize("source", ["pipe", "/dev/zero", "-"])
+def test_a_pipe_is_not_waited_for(source: str, text_file: Path, folder: Path) -> None:
+    """A run whose text cannot be read again is told so, and goes on with a file that holds it."""
+    os.mkfifo("pipe")
+    interrupted(text_file, folder)
+    file = folder / "run" / "last.safetensors"
+    last = load(file, with_state=True)
+    assert last.resume is not None
+    resumed = dataclasses.replace(last.resume, origin=Texts(sources=(source,)))
+    save(file, dataclasses.replace(last, resume=resumed))
+    with pytest.raises(CorpusError, match="came through a pipe; pipe it in again"):
+        start.resume("run", root=folder)
+    assert tiny.finish(start.resume("run", {"sources": (str(text_file),)}, root=folder)).step == 6
 
 
 def test_a_run_that_is_being_trained_is_left_alone(text_file: Path, tmp_path: Path) -> None:

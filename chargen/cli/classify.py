@@ -7,6 +7,7 @@ import typer
 from chargen.cli import options, text_arguments
 from chargen.cli.output import tables
 from chargen.cli.output.terminal import glyph, print_json, printable, visible
+from chargen.text.decode import Decoding
 from chargen.threads import use_threads
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ CONTEXT: Final = 15
 """Characters shown before and after one that decided."""
 
 
+@options.settings(Decoding)
 def classify(
     text: text_arguments.Files = None,
     *,
@@ -25,7 +27,6 @@ def classify(
     ] = None,
     literal: text_arguments.Literals = None,
     lines: text_arguments.Lines = False,
-    encoding: text_arguments.Encoding = "utf-8",
     prior: Annotated[
         list[float] | None,
         typer.Option(
@@ -44,6 +45,7 @@ def classify(
     ] = None,
     threads: options.Threads = 0,
     as_json: options.Json = False,
+    **decoding: Any,
 ) -> None:
     """Whose text is this? Tell which model a text is likeliest from, by how many bits, and what decided it.
 
@@ -56,7 +58,7 @@ def classify(
     use_threads(threads)
     from chargen import api
 
-    named = text_arguments.gather(text, literal, lines=lines, encoding=encoding)
+    named = text_arguments.gather(text, literal, lines=lines, **decoding)
     verdicts = api.classify([passage.text for passage in named], names, prior=prior)
     count = top if top is not None else 5 if len(named) == 1 else 0
     if as_json:

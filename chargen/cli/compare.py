@@ -11,6 +11,7 @@ from chargen.cli import options
 from chargen.cli.output import tables
 from chargen.cli.output.terminal import print_json
 from chargen.config import CELLS, CompareConfig, ModelConfig, TrainConfig
+from chargen.text.decode import Decoding
 
 if TYPE_CHECKING:
     from chargen.curves import Plot
@@ -25,7 +26,7 @@ def _option(panel: str, text: str, **more: Any) -> Any:
     return typer.Option(help=text, rich_help_panel=panel, show_default=False, **more)
 
 
-@options.settings(CompareConfig)
+@options.settings(Decoding, CompareConfig)
 @options.settings(
     ModelConfig,
     TrainConfig,
@@ -73,7 +74,7 @@ def compare(
     from chargen.text.corpus import Texts
     from chargen.training.automatic import measured_speed
 
-    texts = Texts(sources=tuple(corpus or ()))
+    texts = Texts(sources=tuple(corpus or ()), **options.taken(settings, Decoding))
     results: list[Result] = []
     failed: list[str] = []
     with Stop() as stop:

@@ -2,22 +2,23 @@
 
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from chargen.cli import options, text_arguments
 from chargen.cli.output.terminal import print_json
+from chargen.text.decode import Decoding
 from chargen.threads import use_threads
 
 
+@options.settings(Decoding)
 def encode(
     checkpoint: Annotated[Path, typer.Argument(help="A checkpoint file, a run's folder or name.")],
     text: text_arguments.Files = None,
     *,
     literal: text_arguments.Literals = None,
     lines: text_arguments.Lines = False,
-    encoding: text_arguments.Encoding = "utf-8",
     mean: Annotated[
         bool, typer.Option("--mean", help="The mean over all characters, not the state after the last.")
     ] = False,
@@ -32,6 +33,7 @@ def encode(
     threads: options.Threads = 0,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
+    **decoding: Any,
 ) -> None:
     """Turn texts into vectors: the hidden state that the network ends with.
 
@@ -46,7 +48,7 @@ def encode(
 
     which = -1 if layer is None else _layer(layer)
     model = api.load(checkpoint)
-    named = text_arguments.gather(text, literal, lines=lines, encoding=encoding)
+    named = text_arguments.gather(text, literal, lines=lines, **decoding)
     fitted = [prompts.fit(passage.text, model.vocab, strict=strict) for passage in named]
     if not quiet:
         for passage, fit in zip(named, fitted, strict=True):

@@ -11,6 +11,8 @@ from chargen import presets
 from chargen.cli import options
 from chargen.cli.output.terminal import print_json
 from chargen.config import CELLS, FRESH, GradflowConfig, ModelConfig, TrainConfig
+from chargen.text.corpus import Texts
+from chargen.text.decode import Decoding
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from chargen.experiments.networks import Subject
 
 
-@options.settings(GradflowConfig)
+@options.settings(Decoding, GradflowConfig)
 @options.settings(
     ModelConfig,
     TrainConfig,
@@ -61,8 +63,10 @@ def gradflow(
     See Hochreiter 1991; Bengio, Simard and Frasconi 1994; Pascanu, Mikolov and Bengio 2013.
     """
     cells = [name.strip() for names in cell or () for name in names.lower().split(",") if name.strip()]
-    measuring = options.taken(settings, GradflowConfig)
+    measuring, decoding = options.taken(settings, GradflowConfig), options.taken(settings, Decoding)
     _refuse_without_effect(cells, settings, measuring)
+    if text is None:
+        options.refuse_without("--text", decoding)
     options.refuse_unwritable("--html", html)
     config, is_trained = GradflowConfig(**measuring), "recurrent_scale" in measuring
     from tqdm import tqdm
@@ -71,13 +75,14 @@ def gradflow(
     from chargen.cli.output.page import write
     from chargen.experiments.gradflow import measure
 
+    texts = None if text is None else Texts(sources=(text,), **decoding)
     names: list[str | None] = [*(checkpoint or ())]
     if not (names or cells):
         names = [None]
     work = 2 * len(names) + len(cells) * (3 if is_trained else 1)
     with tqdm(total=work, desc="measuring", disable=quiet or not sys.stderr.isatty(), leave=False) as bar:
-        subjects, clippings = _of_checkpoints(names, text)
-        fresh, trials = _of_cells(cells, text, settings, config, bar, is_trained=is_trained)
+        subjects, clippings = _of_checkpoints(names, texts)
+        fresh, trials = _of_cells(cells, texts, settings, config, bar, is_trained=is_trained)
         flows = []
         for subject in [*subjects, *fresh]:
             flows.append((subject, measure(subject.network, subject.ids, lags=config.lags, positions=config.positions)))
@@ -108,7 +113,9 @@ def _refuse_without_effect(cells: Sequence[str], network: Collection[str], measu
             raise ConfigError(f"--{option} is about the training that comes with --recurrent-scale; give that too")
 
 
-def _of_checkpoints(checkpoints: Sequence[str | None], text: str | None) -> "tuple[list[Subject], dict[str, Clipping]]":
+def _of_checkpoints(
+    checkpoints: Sequence[str | None], texts: Texts | None
+) -> "tuple[list[Subject], dict[str, Clipping]]":
     """The networks of checkpoints, before and after training, and how clipping acted in it."""
     from chargen.experiments.gradflow import clipping
     from chargen.experiments.networks import names, of_checkpoint
@@ -119,7 +126,7 @@ def _of_checkpoints(checkpoints: Sequence[str | None], text: str | None) -> "tup
     paths = list(dict.fromkeys(map(find, checkpoints)))
     for path, name in zip(paths, names(paths), strict=True):
         loaded = load(path)
-        subjects += of_checkpoint(path, loaded, name, text)
+        subjects += of_checkpoint(path, loaded, name, texts)
         acted = clipping(loaded)
         if acted is not None:
             clippings[name] = acted
@@ -128,7 +135,7 @@ def _of_checkpoints(checkpoints: Sequence[str | None], text: str | None) -> "tup
 
 def _of_cells(
     cells: Sequence[str],
-    text: str | None,
+    texts: Texts | None,
     settings: Mapping[str, Any],
     config: GradflowConfig,
     bar: "tqdm[NoReturn]",
@@ -141,15 +148,14 @@ def _of_cells(
     from chargen.cli.output.gradflow import Trial
     from chargen.experiments.gradflow import descend
     from chargen.experiments.networks import of_cell
-    from chargen.text.corpus import Texts
 
-    corpus = Texts(sources=() if text is None else (text,)).load()
+    corpus = (texts or Texts(sources=())).load()
     scale = config.recurrent_scale
     subjects, trials = [], []
     for cell in dict.fromkeys(cells):
         model, train = presets.choose(len(corpus), len(corpus.vocab), cell=cell, **settings)
         held_out = corpus.split(train.val_fraction, train.test_fraction).train.stop
-        ids = corpus.ids[held_out if text is None else 0 :]
+        ids = corpus.ids[held_out if texts is None else 0 :]
         subject = of_cell(model, ids, seed=train.seed, recurrent_scale=scale)
         subjects.append(subject)
         for limit in (0.0, config.grad_clip) if is_trained else ():

@@ -1,16 +1,18 @@
 """``chargen neurons``."""
 
 import dataclasses
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from chargen.cli import options
 from chargen.cli.output import tables
 from chargen.cli.output.terminal import print_json
+from chargen.text.decode import Decoding
 from chargen.threads import use_threads
 
 
+@options.settings(Decoding)
 def neurons(
     checkpoint: options.CheckpointPath = None,
     text: Annotated[
@@ -22,10 +24,10 @@ def neurons(
         ),
     ] = None,
     *,
-    encoding: Annotated[str, typer.Option(help="Of the file.")] = "utf-8",
     threads: options.Threads = 0,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
+    **decoding: Any,
 ) -> None:
     """Show which units of a model follow something that a reader can name: quotations, the line's length, capitals.
 
@@ -42,7 +44,7 @@ def neurons(
     from chargen.text.decode import read_text
 
     model = api.load(checkpoint)
-    name, whole = unseen(model.checkpoint, model.path) if text is None else (text, read_text(text, encoding))
+    name, whole = unseen(model.checkpoint, model.path) if text is None else (text, read_text(text, **decoding))
     fitted = prompts.fit(whole[:MOST_CHARACTERS], model.vocab)
     if not quiet:
         options.notes(f"{name}: {note}" for note in fitted.notes)

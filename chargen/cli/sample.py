@@ -1,6 +1,7 @@
 """``chargen sample``: new text from a model."""
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -9,6 +10,7 @@ import typer
 from chargen.cli import options
 from chargen.cli.output.terminal import print_json
 from chargen.config import LENGTH, AdaptConfig, SamplerConfig
+from chargen.text.decode import Decoding
 from chargen.threads import use_threads
 
 if TYPE_CHECKING:
@@ -20,7 +22,7 @@ _SHORT: Final = 500
 """Characters up to which NumPy's threads take about as long to start as they save."""
 
 
-@options.settings(SamplerConfig, AdaptConfig, without=["adapt_decay"])
+@options.settings(Decoding, SamplerConfig, AdaptConfig, without=["adapt_decay"])
 def sample(
     checkpoint: options.CheckpointPath = None,
     *,
@@ -85,16 +87,19 @@ def sample(
         raise ConfigError(f"--save-state keeps where one text stops; --num-samples {num_samples} writes several")
     if adapt_to == "-" and (prompt_file == "-" or interactive):
         raise ConfigError("--adapt-to - needs standard input for itself; leave out --interactive and --prompt-file -")
+    decoding = options.taken(settings, Decoding)
+    if prompt_file is None and adapt_to is None:
+        options.refuse_without("--prompt-file or --adapt-to", decoding)
     adapting = options.taken(settings, AdaptConfig)
     if adapt_to is None:
         options.refuse_without("--adapt-to", adapting)
     model = load(checkpoint)
     if adapt_to is not None:
-        model = _adapted(model, adapt_to, adapting, quiet=quiet)
+        model = _adapted(model, adapt_to, decoding, adapting, quiet=quiet)
     start = None if state is None else model.load_state(state)
     before = start if isinstance(start, Ending) else None
     sampler = dataclasses.replace(before.sampler if before else SamplerConfig(), **settings)
-    text = prompt if prompt_file is None else _read(prompt_file)
+    text = prompt if prompt_file is None else _read(prompt_file, decoding)
     fitted = prompts.fit(text, model.vocab, strict=strict)
     if not quiet:
         if model.checkpoint.model.bidirectional:
@@ -119,16 +124,16 @@ def sample(
         model.save_state(save_state, ending)
 
 
-def _read(prompt_file: str) -> str:
+def _read(file: str, decoding: Mapping[str, str]) -> str:
     from chargen.text.decode import read_text
 
-    return read_text(prompt_file)
+    return read_text(file, **decoding)
 
 
-def _adapted(model: "Model", file: str, settings: dict[str, Any], *, quiet: bool) -> "Model":
-    from chargen.text.decode import read_text
-
-    text = read_text(file)
+def _adapted(
+    model: "Model", file: str, decoding: Mapping[str, str], settings: dict[str, Any], *, quiet: bool
+) -> "Model":
+    text = _read(file, decoding)
     if not quiet:
         options.note(f"learning from {file}, {len(text):,} characters")
     with options.bar(file, len(text), quiet=quiet) as bar:

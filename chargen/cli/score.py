@@ -2,7 +2,7 @@
 
 import dataclasses
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
@@ -12,6 +12,7 @@ from chargen.cli import options, text_arguments
 from chargen.cli.output import surprisal, tables
 from chargen.cli.output.terminal import print_json
 from chargen.config import HELDOUT_CONTEXT, AdaptConfig
+from chargen.text.decode import Decoding
 from chargen.threads import use_threads
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class _Text(NamedTuple):
     earlier: str = ""
 
 
-@options.settings(AdaptConfig)
+@options.settings(Decoding, AdaptConfig)
 def score(
     checkpoint: options.CheckpointPath = None,
     text: Annotated[
@@ -65,9 +66,6 @@ def score(
         typer.Option(
             "--html", metavar="FILE", help="With --per-char: show them on a page for the browser.", show_default=False
         ),
-    ] = None,
-    encoding: Annotated[
-        str | None, typer.Option(help="Of the files, where it is not UTF-8.", show_default=False)
     ] = None,
     adapt: Annotated[
         bool,
@@ -110,6 +108,7 @@ def score(
     A split is scored after the text before it. With --adapt the end of that text is learnt from as well, and with
     --remember more of it is looked up in; a compressor primed with the text before the split has seen it too.
     """
+    decoding = options.taken(settings, Decoding)
     if not adapt:
         options.refuse_without("--adapt", settings)
     if context is not None and split is None:
@@ -124,12 +123,11 @@ def score(
     model = load(checkpoint)
     others = [load(path) for path in together or ()]
     if split is None:
-        texts = _read(text or ["-"], encoding or "utf-8", quiet=quiet)
+        texts = _read(text or ["-"], decoding, quiet=quiet)
     else:
         first = HELDOUT_CONTEXT if context is None else context
-        texts = [
-            _held_out([model, *others], split, text or [], encoding, context=first, reach=REMEMBERED if remember else 0)
-        ]
+        reach = REMEMBERED if remember else 0
+        texts = [_held_out([model, *others], split, sources=text or [], context=first, reach=reach, **decoding)]
         if not quiet:
             note = f"{len(texts[0].before):,} characters before it were read first" + ", and learnt from" * adapt
             if remember:
@@ -162,15 +160,13 @@ def score(
     tables.show(rows + [_row("total", total)] * (len(rows) > 1), right=tuple(rows[0])[1:])
 
 
-def _read(files: list[str], encoding: str, *, quiet: bool) -> list[_Text]:
+def _read(files: list[str], decoding: Mapping[str, str], *, quiet: bool) -> list[_Text]:
     if "-" in files and sys.stdin and sys.stdin.isatty() and not quiet:
         options.note("reading the text from the terminal; Ctrl-D ends it")
-    return [_Text(*named) for named in text_arguments.gather(files, (), lines=False, encoding=encoding)]
+    return [_Text(*named) for named in text_arguments.gather(files, (), lines=False, **decoding)]
 
 
-def _held_out(
-    models: list["Model"], split: str, sources: list[str], encoding: str | None, *, context: int, reach: int
-) -> _Text:
+def _held_out(models: list["Model"], split: str, **finding: Any) -> _Text:
     from chargen.errors import CorpusError
 
     model, *others = models
@@ -178,7 +174,7 @@ def _held_out(
         ours, theirs = (dataclasses.replace(one.checkpoint.corpus, name="") for one in (model, other))
         if ours != theirs:
             raise CorpusError(f"{other.path} was trained on another text than {model.path}, or on more or less of it")
-    return _Text(*model.held_out(split, sources=sources, encoding=encoding, context=context, reach=reach))
+    return _Text(*model.held_out(split, **finding))
 
 
 def _score(model: "Model", passage: _Text, *, quiet: bool, **reading: Any) -> "Scored":

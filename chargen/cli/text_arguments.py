@@ -1,6 +1,6 @@
 """Arguments that name several texts: files, standard input, literals, or the lines of any of these."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, NamedTuple
 
 import typer
@@ -11,7 +11,6 @@ Literals = Annotated[
     typer.Option("--text", "-t", help="A text itself instead of a file; repeatable.", show_default=False),
 ]
 Lines = Annotated[bool, typer.Option("--lines", help="Take each line that is not blank as a text of its own.")]
-Encoding = Annotated[str, typer.Option(help="Of the files.")]
 
 
 class Named(NamedTuple):
@@ -21,8 +20,14 @@ class Named(NamedTuple):
     text: str
 
 
-def gather(files: Sequence[str] | None, literals: Sequence[str] | None, *, lines: bool, encoding: str) -> list[Named]:
+def gather(files: Sequence[str] | None, literals: Sequence[str] | None, *, lines: bool, **decoding: str) -> list[Named]:
     """The texts of a command, files before literals.
+
+    Args:
+        files: Their names, ``-`` for standard input.
+        literals: Texts themselves.
+        lines: Take each line as a text.
+        decoding: The settings of ``Decoding``, for the files.
 
     Raises:
         CorpusError: a file cannot be read or does not decode.
@@ -33,7 +38,7 @@ def gather(files: Sequence[str] | None, literals: Sequence[str] | None, *, lines
 
     if not (files or literals):
         raise typer.BadParameter("give a file, - for stdin, or a text itself with --text", param_hint="TEXT")
-    named = [*_whole(files or (), encoding), *(Named(_beginning(text), text) for text in literals or ())]
+    named = [*_whole(files or (), decoding), *(Named(_beginning(text), text) for text in literals or ())]
     if lines:
         named = [
             Named(f"{name}:{number}", line)
@@ -49,11 +54,11 @@ def gather(files: Sequence[str] | None, literals: Sequence[str] | None, *, lines
     return named
 
 
-def _whole(files: Sequence[str], encoding: str) -> Iterator[Named]:
+def _whole(files: Sequence[str], decoding: Mapping[str, str]) -> Iterator[Named]:
     from chargen.text.decode import STDIN, read_text
 
     for file in files:
-        yield Named("stdin" if file == STDIN else file, read_text(file, encoding))
+        yield Named("stdin" if file == STDIN else file, read_text(file, **decoding))
 
 
 def _beginning(text: str) -> str:

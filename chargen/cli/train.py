@@ -10,6 +10,7 @@ from chargen import presets
 from chargen.cli import options
 from chargen.cli.output.terminal import print_json
 from chargen.config import ModelConfig, TrainConfig
+from chargen.text.decode import Decoding
 
 _RUN = "Run"
 _TEXT = "Text"
@@ -20,7 +21,7 @@ def _option(panel: str, text: str, *names: str) -> Any:
     return typer.Option(*names, help=text, rich_help_panel=panel, show_default=False)
 
 
-@options.settings(ModelConfig, TrainConfig, defaults=dict.fromkeys(presets.settled(), "by the text's size"))
+@options.settings(Decoding, ModelConfig, TrainConfig, defaults=dict.fromkeys(presets.settled(), "by the text's size"))
 def train(
     corpus: Annotated[
         list[str] | None,
@@ -45,7 +46,6 @@ def train(
             show_default=False,
         ),
     ] = None,
-    encoding: Annotated[str | None, _option(_TEXT, "Of the text, where it is not UTF-8.")] = None,
     glob: Annotated[str | None, _option(_TEXT, "Which files of a folder to read, as in '**/*.py'.")] = None,
     min_count: Annotated[int | None, _option(_TEXT, "Characters rarer than this share one unknown id.")] = None,
     nproc: Annotated[int, _option(_RUN, "Train in this many processes on this machine.")] = 1,
@@ -64,8 +64,8 @@ def train(
     **settings: Any,
 ) -> None:
     """Train a network on a text. Settings not given take the values that suit the text's size and the preset."""
-    choices = {"encoding": encoding, "glob": glob, "min_count": min_count}
-    reading: dict[str, Any] = {name: value for name, value in choices.items() if value is not None}
+    choices = {"glob": glob, "min_count": min_count}
+    reading = options.taken(settings, Decoding) | {name: at for name, at in choices.items() if at is not None}
     if export is not None:
         from chargen.store.runs import BEST, LAST
 

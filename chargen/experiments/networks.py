@@ -45,24 +45,24 @@ def names(paths: Sequence[Path]) -> list[str]:
     return short if len(set(short)) == len(short) else [str(path) for path in paths]
 
 
-def of_checkpoint(path: Path, checkpoint: Checkpoint, name: str, text: str | None = None) -> list[Subject]:
+def of_checkpoint(path: Path, checkpoint: Checkpoint, name: str, texts: Texts | None = None) -> list[Subject]:
     """A checkpoint's network as it began, with the weights that its seed gives, and as it was trained.
 
     Args:
         path: Where the checkpoint lies.
         checkpoint: What it holds.
         name: What to call it.
-        text: A built-in corpus, file or folder; without one, what was held out of the checkpoint's training.
+        texts: What to measure on; without, what was held out of the checkpoint's training.
 
     Raises:
         CorpusError: the text cannot be read, or the checkpoint's own is not at hand.
     """
     model = checkpoint.model
     notes: tuple[str, ...] = ()
-    if text is None:
+    if texts is None:
         ids: Ids = checkpoint.vocab.ids_of(_own_text(path, checkpoint))
     else:
-        corpus = Texts(sources=(text,)).load()
+        corpus = texts.load()
         fitted = prompt.fit(corpus.vocab.text_of(corpus.ids[:LONGEST]), checkpoint.vocab)
         ids, notes = checkpoint.vocab.ids_of(fitted.text), tuple(map(str, fitted.notes))
     if model.bidirectional:

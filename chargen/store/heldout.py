@@ -4,14 +4,14 @@ import contextlib
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from chargen.config import HELDOUT_CONTEXT
 from chargen.errors import CheckpointError, ConfigError, CorpusError
 from chargen.store.checkpoint import Checkpoint, load
 from chargen.store.runs import LAST
 from chargen.text.corpus import Corpus, Texts
-from chargen.text.decode import STDIN
+from chargen.text.sources import can_be_read_again
 
 SPLITS: Final = ("val", "test")
 
@@ -35,6 +35,7 @@ def held_out(
     *,
     sources: Sequence[str | Path] = (),
     encoding: str | None = None,
+    errors: str | None = None,
     context: int = HELDOUT_CONTEXT,
     reach: int = 0,
 ) -> HeldOut:
@@ -46,6 +47,7 @@ def held_out(
         split: One of ``SPLITS``.
         sources: Where the text is now; without any it is looked for where it was, or among the built-in ones.
         encoding: Of the text; None for what the run says it was, or UTF-8.
+        errors: As in ``Decoding``; None for what the run says.
         context: Characters right before the split, at most.
         reach: How far before the split the earlier text begins; none unless that is more than ``context``.
 
@@ -61,7 +63,7 @@ def held_out(
     start, stop = info.val if split == "val" else info.test
     if start == stop:
         raise CorpusError(f"{path} has no {split} split: it was trained with --{split}-fraction 0")
-    found = _load(checkpoint, path, sources, encoding)
+    found = _load(checkpoint, path, sources, encoding=encoding, errors=errors)
     if found.sha256 != info.sha256:
         raise CorpusError(
             f"{found.name} ({len(found):,} characters) is not the text that {path} was trained on "
@@ -89,26 +91,18 @@ def unseen(checkpoint: Checkpoint, path: Path) -> tuple[str, str]:
     return default.name, default.vocab.text_of(default.ids[:])
 
 
-def _load(checkpoint: Checkpoint, path: Path, sources: Sequence[str | Path], encoding: str | None) -> Corpus:
-    origin = _origin(checkpoint, path)
-    texts = dataclasses.replace(origin, encoding=encoding or origin.encoding, min_count=1)  # every character as it is
+def _load(checkpoint: Checkpoint, path: Path, sources: Sequence[str | Path], **decoding: str | None) -> Corpus:
+    given: dict[str, Any] = {name: value for name, value in decoding.items() if value is not None}
+    texts = dataclasses.replace(_origin(checkpoint, path), min_count=1, **given)  # every character as it is
     if sources:
         return dataclasses.replace(texts, sources=tuple(map(str, sources))).load()
+    problem = f"the text that {path} was trained on, {checkpoint.corpus.name}, is not at hand"
+    if not all(map(can_be_read_again, texts.sources)):
+        raise CorpusError(f"{problem} (it came through a pipe); name its file")
     try:
-        _refuse_pipes(texts.sources)
         return texts.load()
     except CorpusError as error:
-        raise CorpusError(
-            f"the text that {path} was trained on, {checkpoint.corpus.name}, is not at hand ({error}); name its file"
-        ) from error
-
-
-def _refuse_pipes(sources: Sequence[str]) -> None:
-    """Raise a CorpusError if one of ``sources`` is a pipe, which would be read once more, perhaps without end."""
-    for source in sources:
-        path = Path(source)
-        if source == STDIN or (path.exists() and not (path.is_file() or path.is_dir())):
-            raise CorpusError("it came through a pipe")
+        raise CorpusError(f"{problem} ({error}); name its file") from error
 
 
 def _origin(checkpoint: Checkpoint, path: Path) -> Texts:

@@ -5,6 +5,7 @@ it. The second start on a large one reads nothing but the cache.
 """
 
 import contextlib
+import dataclasses
 import hashlib
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 
 from chargen.errors import ConfigError, CorpusError
 from chargen.text import cache
-from chargen.text.decode import STDIN, check_encoding, decoded
+from chargen.text.decode import STDIN, Decoding, decoded, unreadable
 from chargen.text.id_file import Header, Ids, MappedIds, id_type
 from chargen.text.sources import Builtin, Source, builtin, find
 from chargen.text.vocab import CODE_POINTS, Vocab
@@ -93,18 +94,20 @@ class Texts:
 
     sources: tuple[str, ...]
     encoding: str = "utf-8"
+    errors: str = "strict"
     min_count: int = 1
     glob: str | None = None
 
     def load(self, progress: Progress | None = None) -> Corpus:
         """The corpus."""
-        return load(self.sources, encoding=self.encoding, min_count=self.min_count, glob=self.glob, progress=progress)
+        return load(progress=progress, **dataclasses.asdict(self))
 
 
 def load(
     sources: Sequence[str | Path] = (),
     *,
     encoding: str = "utf-8",
+    errors: str = "strict",
     min_count: int = 1,
     glob: str | None = None,
     progress: Progress | None = None,
@@ -116,6 +119,7 @@ def load(
     Args:
         sources: Names, paths, folders or ``-``, looked up as `chargen.text.sources` says; nothing for Alice.
         encoding: Of every file that is not built in.
+        errors: What becomes of bytes in them that do not decode, as in ``Decoding``.
         min_count: Characters that occur less often share one reserved unknown id; at 1 none is reserved.
         glob: Which files of a folder to take, at any depth; ``*.txt``, ``*.text`` and ``*.md`` (gzip too) without.
         progress: Called after each chunk.
@@ -126,12 +130,12 @@ def load(
     """
     if isinstance(min_count, bool) or not isinstance(min_count, int) or min_count < 1:
         raise ConfigError(f"min-count must be a whole number of at least 1, not {min_count!r}")
-    check_encoding(encoding)
+    decoding = Decoding(encoding=encoding, errors=errors)
     wanted = [sources] if isinstance(sources, str | Path) else list(sources) or [DEFAULT]
     if wanted.count(STDIN) > 1:
         raise CorpusError("standard input (-) was named twice; it can be read once")
     with contextlib.ExitStack() as stack:
-        found = [find(source, encoding, glob, stack) for source in wanted]
+        found = [find(source, decoding, glob, stack) for source in wanted]
         names = [name for name, _ in found]
         name = "+".join(names) if len(names) < 4 else f"{names[0]}+{len(names) - 1}"
         return _load(_Text(name, [file for _, files in found for file in files], progress), min_count)
@@ -246,7 +250,7 @@ class _Text:
             with source.open() as stream:
                 at = 0
                 joint = "" if data.endswith(b"\n") else "\n"
-                for text in decoded(stream, source.label, source.encoding):
+                for text in decoded(stream, source.label, source.decoding):
                     data, codes = _code_points(joint + text, source.label)
                     joint = ""
                     yield data, codes
@@ -268,4 +272,7 @@ def _code_points(text: str, label: str) -> tuple[bytes, NDArray[np.unsignedinteg
 
 def _size(source: Source) -> int:
     with source.open() as stream:
-        return stream.seek(0, os.SEEK_END)
+        try:
+            return stream.seek(0, os.SEEK_END)
+        except OSError as error:
+            raise unreadable(source.label, error) from error

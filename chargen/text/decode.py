@@ -1,24 +1,57 @@
 """Bytes to normalised text, in chunks: decoding, gzip, byte order mark and line ends, with errors that say where."""
 
 import codecs
+import contextlib
 import gzip
 import io
 import sys
 import zlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
 
 from chargen.errors import CorpusError
+from chargen.setting import Config, setting
 
 CHUNK: int = 1 << 18
 """Bytes decoded at a time; the text does not depend on it. Larger chunks leave the processor's cache: 4 MiB are slower
 by half, and 256 KiB as fast as 1 MiB."""
 
+LONGEST: int = 100_000_000
+"""Characters of a text that is held in memory whole; what a network makes of it takes some ten bytes for each."""
+
 STDIN: Final = "-"
 _GZIP: Final = b"\x1f\x8b"
-_REMEDY: Final = "save it as UTF-8, or name its encoding (train, score, classify and encode have --encoding)"
 _UTF16: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_REPLACE: Final = "replace"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decoding(Config):
+    """How the bytes of a text become characters.
+
+    Raises:
+        CorpusError: Python knows no text encoding of that name.
+    """
+
+    panel = "Text"
+
+    encoding: str = setting("utf-8", "Of the text's bytes.")
+    errors: str = setting(
+        "strict",
+        "What becomes of bytes that do not decode: an error, or the character U+FFFD.",
+        choices=("strict", _REPLACE),
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_encoding(self.encoding)
+
+    @property
+    def name(self) -> str:
+        """The encoding's own name, whatever it was called."""
+        return codecs.lookup(self.encoding).name
 
 
 def check_encoding(encoding: str) -> None:
@@ -36,21 +69,23 @@ def check_encoding(encoding: str) -> None:
         ) from error
 
 
-def decoded(stream: IO[bytes], label: str, encoding: str) -> Iterator[str]:
+def decoded(stream: IO[bytes], label: str, decoding: Decoding) -> Iterator[str]:
     """The text of ``stream`` in chunks, none empty: gzip opened, byte order mark dropped, line ends as LF.
 
     Args:
-        stream: Seekable bytes, at their beginning.
+        stream: Seekable bytes, read from where they are.
         label: What messages call it.
-        encoding: Checked by `check_encoding`.
+        decoding: How its bytes become characters.
 
     Raises:
         CorpusError: bytes that do not decode (with their offset), damaged gzip, or a character that no text holds.
     """
+    start = stream.tell()
     zipped = stream.read(len(_GZIP)) == _GZIP
-    stream.seek(0)
+    stream.seek(start)
     source: IO[bytes] | gzip.GzipFile = gzip.GzipFile(fileobj=stream) if zipped else stream
-    decoder = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder(encoding)(), translate=True)
+    characters = codecs.getincrementaldecoder(decoding.encoding)(decoding.errors)
+    decoder = io.IncrementalNewlineDecoder(characters, translate=True)
     fed = 0
     beginning = True
     data = b"."
@@ -65,38 +100,61 @@ def decoded(stream: IO[bytes], label: str, encoding: str) -> Iterator[str]:
         except UnicodeDecodeError as error:
             # The decoder puts what it held back before the new bytes, so the place counts from the end.
             offset = fed - len(error.object) + error.start
-            raise CorpusError(_undecodable(label, encoding, error, offset)) from error
+            raise CorpusError(_undecodable(label, decoding, error, offset)) from error
         except UnicodeError as error:
-            raise CorpusError(
-                f"{label} is not {encoding}: {error}; UTF-16 without a byte order mark is utf-16-le or utf-16-be"
-            ) from error
+            name = decoding.name
+            hint = f"; without a byte order mark it is {name}-le or {name}-be" if name in ("utf-16", "utf-32") else ""
+            raise CorpusError(f"{label} is not {decoding.encoding}: {error}{hint}") from error
         if not text:
             continue
         if beginning:
             text = text.removeprefix("\ufeff")
             beginning = False
         if "\0" in text:
-            raise CorpusError(
-                f"{label} looks binary: it holds NUL characters; if it is UTF-16 (utf-16, utf-16-le or utf-16-be), "
-                f"{_REMEDY}"
-            )
+            raise CorpusError(f"{label} looks binary: it holds NUL characters{_wide(decoding)}")
         if text:
             yield text
 
 
-def read_text(path: str | Path, encoding: str = "utf-8") -> str:
+def read_text(path: str | Path, encoding: str = "utf-8", errors: str = "strict") -> str:
     """The whole text of a file, or of standard input for ``"-"``, decoded and normalised as a corpus is.
 
+    Args:
+        path: The file.
+        encoding: As in ``Decoding``.
+        errors: Likewise.
+
     Raises:
-        CorpusError: the file cannot be read or does not decode.
+        CorpusError: the file cannot be read or does not decode, or has more than ``LONGEST`` characters.
     """
-    check_encoding(encoding)
+    decoding = Decoding(encoding=encoding, errors=errors)
     label = "standard input" if path == STDIN else str(path)
+    pieces, length = [], 0
     try:
-        data = standard_input().read() if path == STDIN else Path(path).read_bytes()
+        with contextlib.nullcontext(standard_input()) if path == STDIN else Path(path).open("rb") as stream:
+            for piece in decoded(_seekable(stream, label), label, decoding):
+                length += len(piece)
+                if length > LONGEST:
+                    raise _too_long(label)
+                pieces.append(piece)
     except (OSError, ValueError) as error:
         raise unreadable(label, error) from error
-    return "".join(decoded(io.BytesIO(data), label, encoding))
+    return "".join(pieces)
+
+
+def _seekable(stream: IO[bytes], label: str) -> IO[bytes]:
+    """The stream; what came through a pipe, in memory."""
+    if stream.seekable():
+        return stream
+    most = 4 * LONGEST
+    data = stream.read(most + 1)
+    if len(data) > most:
+        raise _too_long(label)
+    return io.BytesIO(data)
+
+
+def _too_long(label: str) -> CorpusError:
+    return CorpusError(f"{label} has more than {LONGEST:,} characters, which are read at once; give it in parts")
 
 
 def standard_input() -> IO[bytes]:
@@ -115,10 +173,18 @@ def unreadable(label: str, error: Exception) -> CorpusError:
     return CorpusError(f"cannot read {label}: {getattr(error, 'strerror', None) or error}")
 
 
-def _undecodable(label: str, encoding: str, error: UnicodeDecodeError, offset: int) -> str:
-    if offset == 0 and error.object.startswith(_UTF16):
-        hint = f"it begins like UTF-16; {_REMEDY}"
+def _undecodable(label: str, decoding: Decoding, error: UnicodeDecodeError, offset: int) -> str:
+    if offset == 0 and error.object.startswith(_UTF16) and not decoding.name.startswith("utf-16"):
+        hint = "it begins like UTF-16; name that with --encoding utf-16"
     else:
-        hint = f"if it is another, such as cp1252, {_REMEDY}"
+        other = "cp1252" if decoding.name.startswith("utf-8") else "utf-8"
+        hint = f"if it is another, such as {other}, name it with --encoding; --errors replace reads U+FFFD in its place"
     byte = error.object[error.start]
-    return f"{label} is not {encoding}: byte 0x{byte:02X} at offset {offset} does not decode ({error.reason}); {hint}"
+    reason = f"byte 0x{byte:02X} at offset {offset} does not decode ({error.reason})"
+    return f"{label} is not {decoding.encoding}: {reason}; {hint}"
+
+
+def _wide(decoding: Decoding) -> str:
+    """A hint at the encodings that write NUL bytes and were not tried."""
+    others = [name for name in ("utf-16", "utf-16-le", "utf-16-be", "utf-32") if name != decoding.name]
+    return f"; if it is {', '.join(others[:-1])} or {others[-1]}, name that with --encoding"

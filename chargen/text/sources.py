@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO, Final
 
 from chargen.errors import CorpusError
-from chargen.text.decode import CHUNK, STDIN, standard_input, unreadable
+from chargen.text.decode import CHUNK, STDIN, Decoding, standard_input, unreadable
 
 _SUFFIXES: Final = (".txt", ".text", ".md")
 
@@ -34,13 +34,13 @@ class Source:
 
     Attributes:
         label: What messages call it.
-        encoding: How its characters are written.
+        decoding: How its bytes become characters.
         path: The file, None for what came through a pipe.
         spool: What came through the pipe.
     """
 
     label: str
-    encoding: str
+    decoding: Decoding
     path: Path | None = None
     spool: IO[bytes] | None = None
 
@@ -63,8 +63,8 @@ class Source:
                     raise unreadable(self.label, error) from error
             yield stream
 
-    def signature(self) -> tuple[str, str, int, int, int] | None:
-        """What differs once the file was changed: path, encoding, size, time of change, inode; None for a pipe.
+    def signature(self) -> tuple[str, str, str, int, int, int] | None:
+        """What differs once the file was changed: path, decoding, size, time of change, inode; None for a pipe.
 
         Raises:
             CorpusError: the file is gone.
@@ -75,7 +75,14 @@ class Source:
             path, status = self.path.resolve(), self.path.stat()
         except OSError as error:
             raise unreadable(self.label, error) from error
-        return str(path), self.encoding, status.st_size, status.st_mtime_ns, status.st_ino
+        return (
+            str(path),
+            self.decoding.encoding,
+            self.decoding.errors,
+            status.st_size,
+            status.st_mtime_ns,
+            status.st_ino,
+        )
 
 
 def builtin() -> list[Builtin]:
@@ -88,37 +95,50 @@ def builtin() -> list[Builtin]:
     return []
 
 
-def find(source: str | Path, encoding: str, glob: str | None, stack: contextlib.ExitStack) -> tuple[str, list[Source]]:
+def find(
+    source: str | Path, decoding: Decoding, glob: str | None, stack: contextlib.ExitStack
+) -> tuple[str, list[Source]]:
     """The corpus name that one source gives, and the files it stands for; ``stack`` closes copies of pipes.
 
     Raises:
         CorpusError: there is no such source, it cannot be read, or it is a folder without text files.
     """
     if source == STDIN:
-        return "stdin", [_spooled("standard input", None, encoding, stack)]
+        return "stdin", [_spooled("standard input", None, decoding, stack)]
     known = {corpus.name: corpus.path for corpus in builtin()}
     if isinstance(source, str) and source in known:
-        return source, [Source(source, "utf-8", known[source])]
+        return source, [Source(source, Decoding(), known[source])]
     if not str(source).strip():
         raise CorpusError("the name of a text is empty; name a file, a folder or a built-in corpus")
     path = Path(source)
     try:
-        mode = path.stat().st_mode
+        status = path.stat()
     except FileNotFoundError as error:
         close = difflib.get_close_matches(str(source), known, n=1)
         hint = f"did you mean {close[0]}?" if close else f"built in: {', '.join(known) or 'none'}"
         raise CorpusError(f"no file, folder or built-in corpus {str(source)!r}; {hint}") from error
     except (OSError, ValueError) as error:
         raise unreadable(repr(str(source)), error) from error
+    mode = status.st_mode
     if stat.S_ISDIR(mode):
-        return path.resolve().name or "root", [Source(str(file), encoding, file) for file in _texts(path, glob)]
+        return path.resolve().name or "root", [Source(str(file), decoding, file) for file in _texts(path, glob)]
     name = Path(path.name.removesuffix(".gz")).stem
-    if stat.S_ISREG(mode):
-        return name, [Source(str(path), encoding, path)]
-    return name, [_spooled(str(path), path, encoding, stack)]
+    if stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
+        raise CorpusError(f"{path} is a device, which may have no end; name a file, a folder or - for standard input")
+    if stat.S_ISREG(mode) and status.st_size:  # those of /proc say that they are empty, and cannot be searched
+        return name, [Source(str(path), decoding, path)]
+    return name, [_spooled(str(path), path, decoding, stack)]
 
 
-def _spooled(label: str, path: Path | None, encoding: str, stack: contextlib.ExitStack) -> Source:
+def can_be_read_again(source: str) -> bool:
+    """Whether a source is no pipe, device or standard input, which give their text once, or without end."""
+    with contextlib.suppress(OSError, ValueError):
+        mode = Path(source).stat().st_mode
+        return stat.S_ISREG(mode) or stat.S_ISDIR(mode)
+    return source != STDIN
+
+
+def _spooled(label: str, path: Path | None, decoding: Decoding, stack: contextlib.ExitStack) -> Source:
     """A pipe, standard input for None, copied to a temporary file so that it can be read twice."""
     try:
         spool = stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115  # the stack closes it
@@ -126,7 +146,7 @@ def _spooled(label: str, path: Path | None, encoding: str, stack: contextlib.Exi
         shutil.copyfileobj(stream, spool, CHUNK)
     except (OSError, ValueError) as error:
         raise unreadable(label, error) from error
-    return Source(label, encoding, spool=spool)
+    return Source(label, decoding, spool=spool)
 
 
 def _texts(folder: Path, glob: str | None) -> list[Path]:
@@ -137,6 +157,8 @@ def _texts(folder: Path, glob: str | None) -> list[Path]:
         raise CorpusError(f"glob {glob!r} is no pattern for the files of a folder: {error}") from error
     except OSError as error:
         raise unreadable(str(folder), error) from error
+    except RecursionError as error:
+        raise CorpusError(f"the folders in {folder} lie too deep in each other; name some of its files") from error
     paths = [path for path in paths if not any(part.startswith(".") for part in path.relative_to(folder).parts)]
     if glob is None:
         paths = [path for path in paths if path.name.lower().removesuffix(".gz").endswith(_SUFFIXES)]

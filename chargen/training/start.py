@@ -15,6 +15,7 @@ from chargen.store import lookup, runs
 from chargen.store.checkpoint import load
 from chargen.store.runs import Run
 from chargen.text.corpus import Corpus, Progress, Texts
+from chargen.text.sources import can_be_read_again
 from chargen.training.automatic import measured_speed, resolve
 from chargen.training.distributed import World
 from chargen.training.finetune import carried_weights, inherited_architecture
@@ -126,7 +127,7 @@ def resume(
     folder = lookup.find_run(run, root=root)
     last, resumed = folder.to_resume()
     texts = dataclasses.replace(resumed.origin, **(moved or {}))
-    if "sources" not in (moved or {}) and "-" in texts.sources:
+    if "sources" not in (moved or {}) and not all(map(can_be_read_again, texts.sources)):
         raise CorpusError(f"this run's text came through a pipe; pipe it in again: chargen train - --resume {run}")
     world = world or World()
     corpus = _read(texts, progress, world)
