@@ -132,6 +132,8 @@ def test_no_function_of_the_command_line_is_too_long(name: str) -> None:
     [
         ["sample", "model.safetensors", "-p", "ab", "-n", "5", "--seed", "1", "--num-samples", "2"],
         ["sample", "model.safetensors", "--json", "-n", "5"],
+        ["report", "model.safetensors"],
+        ["export", "model.safetensors", "model.onnx"],
         ["inspect", "model.safetensors"],
         ["export", "model.safetensors", "--html", "page.html"],
         ["corpora"],
