@@ -40,7 +40,7 @@ Bits = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the models make of one text.
+    """The posterior over the models for one text, and what decided it.
 
     Attributes:
         bits: What each character costs each model, shape (M, T), float64.

@@ -1,4 +1,4 @@
-"""What a model has learnt about single characters: their embeddings, and which of them lie close together.
+"""The learnt embeddings of characters, and which of them lie close together.
 
 V vocab, E embedding, N characters asked about, K neighbours.
 """

@@ -202,7 +202,10 @@ class Infiller:
     def left_marginals(
         self, ids: Ids, missing: Sequence[int], *, chains: int = InfillConfig.chains, seed: int = InfillConfig.seed
     ) -> Probabilities:
-        """The same from what stands before the gaps alone: the forward half's, averaged over what it writes there."""
+        """The distribution of each missing character from what stands before the gaps alone, (number missing, V).
+
+        It is the forward half's, averaged over what it writes into the gaps.
+        """
         first, stop = self._region(ids, missing)
         _, _, marginals = self._forward_fill(ids, missing, first, stop, chains, np.random.default_rng(seed))
         return marginals
@@ -232,17 +235,17 @@ class Infiller:
         """
         before = np.concatenate([[start_id(self.vocab)], ids[:first]])
         reader = self.left.reader()
-        features = reader.features(before)[-1:]
+        start = reader.features(before)[-1:]
         texts = np.tile(ids, (chains, 1))
-        chain_reader, now = reader.select([0] * chains), np.repeat(features, chains, axis=0)
+        left, features = reader.select([0] * chains), np.repeat(start, chains, axis=0)
         marginals = []
         for at in range(first, stop):
             if at in missing:
-                probabilities = self._probabilities(self.left.readout(now))
+                probabilities = self._probabilities(self.left.readout(features))
                 marginals.append(probabilities.mean(axis=0))
                 texts[:, at] = _draw(probabilities, random)
-            now = chain_reader.features(texts[None, :, at])[0]
-        return texts, (reader, features), np.array(marginals)
+            features = left.features(texts[None, :, at])[0]
+        return texts, (reader, start), np.array(marginals)
 
     def _gibbs(
         self, ids: Ids, missing: Sequence[int], chains: int, sweeps: int, seed: int
@@ -250,9 +253,9 @@ class Infiller:
         """After each sweep: the chains' missing characters, (B, number missing), and their mean conditionals."""
         first, stop = self._region(ids, missing)
         random = np.random.default_rng(seed)
-        texts, (before, features), _ = self._forward_fill(ids, missing, first, stop, chains, random)
+        texts, (before, start), _ = self._forward_fill(ids, missing, first, stop, chains, random)
         after = self.right.reader()
-        edge = np.zeros((1, features.shape[1]), np.float32)  # what the backward stack has read before it begins
+        edge = np.zeros((1, start.shape[1]), np.float32)  # what the backward stack has read before it begins
         if stop < len(ids):
             edge = after.features(ids[: stop - 1 : -1])[-1:]
         places = set(missing)
@@ -260,15 +263,15 @@ class Infiller:
             rights = [np.repeat(edge, chains, axis=0)]
             if stop - 1 > first:
                 rights += list(after.select([0] * chains).features(texts[:, stop - 1 : first : -1].T))
-            left, now = before.select([0] * chains), np.repeat(features, chains, axis=0)
+            left, features = before.select([0] * chains), np.repeat(start, chains, axis=0)
             conditionals = []
             for at in range(first, stop):
                 if at in places:
-                    probabilities = self.joint(now, rights[stop - 1 - at])
+                    probabilities = self.joint(features, rights[stop - 1 - at])
                     conditionals.append(probabilities.mean(axis=0))
                     texts[:, at] = _draw(probabilities, random)
                 if at + 1 < stop:
-                    now = left.features(texts[None, :, at])[0]
+                    features = left.features(texts[None, :, at])[0]
             yield texts[:, list(missing)], np.array(conditionals)
 
     def _candidate(self, ids: Ids, missing: Sequence[int], fill: tuple[int, ...], probability: float) -> Candidate:

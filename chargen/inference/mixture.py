@@ -72,7 +72,7 @@ def primed(
     remember: bool = False,
     progress: Callable[[int], object] = lambda _: None,
 ) -> Scorer:
-    """What scores a text as all of the predictors together predict it, each of which has read what stands before it.
+    """A scorer of a text that all of the predictors predict together, each having read what stands before it.
 
     Args:
         predictors: At least one, at the beginning of ``before``.

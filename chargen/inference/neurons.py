@@ -101,11 +101,11 @@ def _named(followed: Sequence[Feature], values: Floats, given: NDArray[np.intege
     halves = slice(len(given) // 2), slice(len(given) // 2, None)
     flat, size = values.reshape(len(given), -1), values.shape[-1]
     followed = [feature for feature in followed if all(_changes(feature.values[half]) for half in halves)]
-    wanted = np.array([feature.values for feature in followed]).reshape(-1, len(given)).T
-    known = np.concatenate([_means(wanted[half], given[half]) for half in halves])
+    targets = np.array([feature.values for feature in followed]).reshape(-1, len(given)).T
+    known = np.concatenate([_means(targets[half], given[half]) for half in halves])
     first = halves[0]
-    r = correlations(flat[first] - _means(flat[first], given[first]), wanted[first] - known[first])
-    for feature, row, target, guess in zip(followed, r, wanted.T, known.T, strict=True):
+    r = correlations(flat[first] - _means(flat[first], given[first]), targets[first] - known[first])
+    for feature, row, target, guess in zip(followed, r, targets.T, known.T, strict=True):
         best = int(np.abs(row).argmax())
         sign = 1 if row[best] > 0 else -1
         unit = sign * flat[:, best]
@@ -114,18 +114,18 @@ def _named(followed: Sequence[Feature], values: Floats, given: NDArray[np.intege
             yield NamedUnit(feature.name, best // size, best % size, sign, correlation, auc)
 
 
-def _follows(unit: Floats, wanted: NDArray[np.float64], guess: NDArray[np.float64]) -> bool:
+def _follows(unit: Floats, targets: NDArray[np.float64], guess: NDArray[np.float64]) -> bool:
     """Whether a unit is close to a feature, and closer than ``guess`` is; all have the shape (T,)."""
-    (r, auc), (guess_r, guess_auc) = _closeness(unit, wanted), _closeness(guess, wanted)
+    (r, auc), (guess_r, guess_auc) = _closeness(unit, targets), _closeness(guess, targets)
     return (r >= LEAST_CORRELATION and r > guess_r) or (auc >= LEAST_AUC and auc > guess_auc)
 
 
-def correlations(values: NDArray[Any], wanted: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Pearson's r of each feature with each unit, shape (F, U), of ``wanted`` (T, F) and ``values`` (T, U).
+def correlations(values: NDArray[Any], targets: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Pearson's r of each feature with each unit, shape (F, U), of ``targets`` (T, F) and ``values`` (T, U).
 
     0 where either is constant.
     """
-    x, y = values - values.mean(axis=0), wanted - wanted.mean(axis=0)
+    x, y = values - values.mean(axis=0), targets - targets.mean(axis=0)
     scale = np.sqrt(np.square(y).sum(axis=0)[:, None] * np.square(x).sum(axis=0))
     r: NDArray[np.float64] = (y.T @ x) / np.where(scale > 0, scale, np.inf)
     return r
@@ -142,11 +142,11 @@ def area_under_curve(values: NDArray[Any], high: NDArray[np.bool_]) -> float:
     return float(wins / (highs.sum() * lows.sum()))
 
 
-def _closeness(values: NDArray[Any], wanted: NDArray[np.float64]) -> tuple[float, float]:
+def _closeness(values: NDArray[Any], targets: NDArray[np.float64]) -> tuple[float, float]:
     """The correlation, and the area under the curve, of some values with a feature that changes, shapes (T,)."""
-    median = np.median(wanted)
-    high = wanted > median if (wanted > median).any() else wanted >= median
-    return float(correlations(values[:, None], wanted[:, None])[0, 0]), area_under_curve(values, high)
+    median = np.median(targets)
+    high = targets > median if (targets > median).any() else targets >= median
+    return float(correlations(values[:, None], targets[:, None])[0, 0]), area_under_curve(values, high)
 
 
 def _changes(values: NDArray[np.float64]) -> bool:

@@ -1,4 +1,4 @@
-"""What was read before, remembered to the letter: an n-gram model that learns with every character.
+"""An n-gram model of the text read so far, which learns with every character.
 
 A recurrent network keeps the gist of a text in its weights and state; names, turns of phrase and whole repeated lines
 are better looked up.

@@ -1,4 +1,4 @@
-"""What each cell does with its gates, elementwise, once the matrix products are done.
+"""The elementwise update of each cell's state, once the matrix products are done.
 
 B batch, H hidden, G gates x hidden. Arrays stand with the batch last, so that a gate is a contiguous block whatever
 the batch. Sigmoids are taken as tanh(a / 2) / 2 + 1 / 2 with the inner half folded into the weights, so that one call

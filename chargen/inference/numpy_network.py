@@ -47,7 +47,7 @@ class Network:
             self._readout = np.ascontiguousarray(weight.T), bias  # (R, V), (V,)
 
     def reader(self, batch: int = 1, state: NDArray[Any] | None = None) -> "Reader":
-        """What reads ``batch`` texts side by side.
+        """A reader of ``batch`` texts side by side.
 
         Args:
             batch: Number of texts.

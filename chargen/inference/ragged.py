@@ -19,7 +19,7 @@ BATCH: Final = 128
 
 
 class Stretch(NamedTuple):
-    """Some steps of some texts.
+    """The hidden states of some texts over some steps.
 
     Attributes:
         texts: Which texts, as places in what ``side_by_side`` was given.

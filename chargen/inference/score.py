@@ -68,7 +68,7 @@ class Scored:
 
 
 class Predictor(Protocol):
-    """What predicts the characters of one text: a network's reader, or one that goes on learning from what it reads."""
+    """A model at some place in one text: a network's reader, or one that goes on learning from what it reads."""
 
     def run(self, ids: NDArray[np.integer[Any]]) -> Floats:
         """The logits (T, V) after each further character of the text, ``ids`` (T,).

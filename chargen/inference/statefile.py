@@ -1,4 +1,4 @@
-"""Where a text stopped, in a file, so that it goes on exactly there another day; and vectors from NumPy files.
+"""State files, which keep where a generated text stopped, so that it goes on exactly there; and files of vectors.
 
 A state file is a NumPy archive (``.npz``, whose members carry checksums) of three arrays: ``state`` (S, L, 1, H),
 ``recent`` (W,) and ``about``, a JSON document with the rest of the ``Ending`` and a fingerprint of the model that

@@ -151,8 +151,8 @@ class SingleLSTM(torch.autograd.Function):
             np.multiply(slope_o[t], d_h, d_gates[t, 3])
             d_c *= f[t]
             np.dot(flat[t], r, d_h)
-        found = flat @ w, np.stack([d_h, d_c]), flat.T @ inputs, flat.T @ hidden[:-1], flat.sum(axis=0)
-        return tuple(map(torch.from_numpy, found))
+        gradients = flat @ w, np.stack([d_h, d_c]), flat.T @ inputs, flat.T @ hidden[:-1], flat.sum(axis=0)
+        return tuple(map(torch.from_numpy, gradients))
 
 
 def _array(tensor: Tensor) -> NDArray[Any]:
