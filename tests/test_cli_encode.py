@@ -80,4 +80,7 @@ def test_what_cannot_be_encoded_is_an_error(chargen: Command, network: Network, 
     assert chargen("encode", "model.safetensors").code == 2
     assert "no character that the model can read" in chargen("encode", "model.safetensors", "-q", "-t", "中").error
     (folder / "taken").mkdir()
-    assert "cannot write taken" in chargen("encode", "model.safetensors", "-t", "a", "--output", "taken").error
+    assert (
+        "--output: taken is a folder; name a file in it"
+        in chargen("encode", "model.safetensors", "-t", "a", "--output", "taken").error
+    )

@@ -146,7 +146,8 @@ def test_control_characters_are_escaped_on_a_terminal(chargen: Command, monkeypa
 
 
 def test_no_other_way_leads_raw_to_a_terminal(chargen: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    """JSON, several samples, notes, errors and inspect are as harmless."""
+    """JSON, several samples, notes, errors and tables are as harmless."""
+    save(Path("both.safetensors"), checkpoint("".join(sorted(set(HOSTILE))), bidirectional=True))
     on_a_terminal(monkeypatch)
     for arguments in (
         ["sample", "hostile.safetensors", "--json", "-n", "80", "-p", "\x1b"],
@@ -157,6 +158,10 @@ def test_no_other_way_leads_raw_to_a_terminal(chargen: Command, monkeypatch: pyt
         ["train", "no\x1b[2J\x9b"],
         ["inspect", "hostile.safetensors"],
         ["inspect", "hostile.safetensors", "--json"],
+        ["infill", "both.safetensors", "a#", "--blank", "#", "--json"],
+        ["infill", "both.safetensors", "a#", "--blank", "#"],
+        ["embeddings", "hostile.safetensors", "--json"],
+        ["embeddings", "hostile.safetensors"],
     ):
         result = chargen(*arguments)
         shown = re.sub(r"\x1b\[[0-9;]+m", "", result.out + result.err)  # what is bold or coloured by intent

@@ -9,6 +9,7 @@ import samples
 import tiny
 
 from chargen.errors import ConfigError, CorpusError
+from chargen.store import heldout
 from chargen.store.checkpoint import CorpusInfo, load, save
 from chargen.store.heldout import held_out, unseen
 from chargen.text import corpus
@@ -97,6 +98,16 @@ def test_the_last_checkpoint_of_another_text_is_not_asked(trained: Path, tmp_pat
     (tmp_path / "last.safetensors").write_text("damaged")
     with pytest.raises(CorpusError, match="no file, folder or built-in corpus 'tiny'"):
         held_out(found, tmp_path / "best.safetensors", "val")
+
+
+def test_a_split_too_large_for_memory_is_refused(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the text before it, which is held in memory as well."""
+    found = load(trained / "best.safetensors")
+    first, end = found.corpus.test
+    monkeypatch.setattr(heldout, "LONGEST", end - first + 10)
+    assert held_out(found, trained / "best.safetensors", "test", context=10).before
+    with pytest.raises(CorpusError, match="that are read at once; score a part of it as a file"):
+        held_out(found, trained / "best.safetensors", "test", context=11)
 
 
 def test_what_makes_no_sense_is_refused(trained: Path) -> None:

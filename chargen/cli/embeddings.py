@@ -28,6 +28,7 @@ def embeddings(
     To the --output file go all embeddings, float32 of shape (vocabulary, embedding size), in the order in which
     chargen inspect --json lists the vocabulary; a reserved unknown id comes last.
     """
+    options.refuse_unwritable("--output", output)
     from chargen import api
     from chargen.inference import statefile
     from chargen.inference.embeddings import neighbours as nearest

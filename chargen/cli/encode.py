@@ -41,6 +41,7 @@ def encode(
     size). They go to the --output file, else as JSON to stdout. A file of one text also begins a new one: chargen
     sample --state.
     """
+    options.refuse_unwritable("--output", output)
     use_threads(threads)
     from chargen import api
     from chargen.inference import statefile

@@ -139,7 +139,7 @@ def refuse_without(switch: str, given: Collection[str]) -> None:
 
 
 def refuse_unwritable(option: str, path: Path | None) -> None:
-    """Find out before long work whether the file of an option, if one is named, can be written after it.
+    """Find out before any work whether the file of an option, if one is named, can be written after it.
 
     Raises:
         typer.BadParameter: it cannot.
@@ -148,6 +148,10 @@ def refuse_unwritable(option: str, path: Path | None) -> None:
         return
     if path.is_dir():
         raise typer.BadParameter(f"{path} is a folder; name a file in it", param_hint=option)
+    if path.exists() and not path.is_file():  # a device or a pipe, which is written into as it is
+        if not os.access(path, os.W_OK):
+            raise typer.BadParameter(f"{path} cannot be written", param_hint=option)
+        return
     folder = next(parent for parent in path.absolute().parents if parent.exists())
     if not folder.is_dir() or not os.access(folder, os.W_OK):
         raise typer.BadParameter(f"{path} cannot be written, since {folder} cannot", param_hint=option)

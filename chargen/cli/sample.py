@@ -87,6 +87,7 @@ def sample(
         raise ConfigError(f"--save-state keeps where one text stops; --num-samples {num_samples} writes several")
     if adapt_to == "-" and (prompt_file == "-" or interactive):
         raise ConfigError("--adapt-to - needs standard input for itself; leave out --interactive and --prompt-file -")
+    options.refuse_unwritable("--save-state", save_state)
     decoding = options.taken(settings, Decoding)
     if prompt_file is None and adapt_to is None:
         options.refuse_without("--prompt-file or --adapt-to", decoding)

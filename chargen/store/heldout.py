@@ -11,6 +11,7 @@ from chargen.errors import CheckpointError, ConfigError, CorpusError
 from chargen.store.checkpoint import Checkpoint, load
 from chargen.store.runs import LAST
 from chargen.text.corpus import Corpus, Texts
+from chargen.text.decode import LONGEST
 from chargen.text.sources import can_be_read_again
 
 SPLITS: Final = ("val", "test")
@@ -70,6 +71,11 @@ def held_out(
             f"({info.name}, {info.characters:,} characters); name that text"
         )
     first = max(0, start - max(reach, context))
+    if stop - first > LONGEST:
+        raise CorpusError(
+            f"{info.name}'s {split} split has {stop - first:,} characters with those before it, more than the "
+            f"{LONGEST:,} that are read at once; score a part of it as a file"
+        )
     border = max(0, start - context)
     text = found.vocab.text_of(found.ids[first:stop])
     before, text = text[: start - first], text[start - first :]
