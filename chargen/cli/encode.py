@@ -1,7 +1,6 @@
 """``chargen encode``: texts as vectors."""
 
 import re
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -14,7 +13,7 @@ from chargen.threads import use_threads
 
 @options.settings(Decoding)
 def encode(
-    checkpoint: Annotated[Path, typer.Argument(help="A checkpoint file, a run's folder or name.")],
+    checkpoint: Annotated[str, typer.Argument(help="A checkpoint file, a run's folder or name.")],
     text: text_arguments.Files = None,
     *,
     literal: text_arguments.Literals = None,

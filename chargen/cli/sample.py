@@ -91,6 +91,7 @@ def sample(
     decoding = options.taken(settings, Decoding)
     if prompt_file is None and adapt_to is None:
         options.refuse_without("--prompt-file or --adapt-to", decoding)
+    options.refuse_unwritable("--save-state", save_state)
     adapting = options.taken(settings, AdaptConfig)
     if adapt_to is None:
         options.refuse_without("--adapt-to", adapting)

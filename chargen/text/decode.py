@@ -127,6 +127,8 @@ def read_text(path: str | Path, encoding: str = "utf-8", errors: str = "strict")
     Raises:
         CorpusError: the file cannot be read or does not decode, or has more than ``LONGEST`` characters.
     """
+    if path == "":
+        raise CorpusError("the name of a text is empty; name a file, or - for standard input")
     decoding = Decoding(encoding=encoding, errors=errors)
     label = "standard input" if path == STDIN else str(path)
     pieces, length = [], 0
