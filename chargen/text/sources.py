@@ -151,8 +151,12 @@ def _spooled(label: str, path: Path | None, decoding: Decoding, stack: contextli
 
 def _texts(folder: Path, glob: str | None) -> list[Path]:
     """The folder's files that match, at any depth, in order; hidden ones and those in hidden folders are left out."""
+    if glob == "":
+        raise CorpusError(
+            "glob '' is no pattern for the files of a folder; leave it out, or choose one as in '**/*.py'"
+        )
     try:
-        paths = [path for path in folder.rglob("*" if glob is None else glob) if path.is_file()]
+        paths = [path for path in folder.rglob(glob or "*") if path.is_file()]
     except (ValueError, NotImplementedError) as error:
         raise CorpusError(f"glob {glob!r} is no pattern for the files of a folder: {error}") from error
     except OSError as error:
