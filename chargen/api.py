@@ -30,6 +30,7 @@ def train(
     encoding: str = "utf-8",
     errors: str = "strict",
     min_count: int = 1,
+    printable: bool = False,
     glob: str | None = None,
     on_event: "Callable[[Event], object] | None" = None,
     stop: Callable[[], bool] = lambda: False,
@@ -50,6 +51,7 @@ def train(
         encoding: Of the text.
         errors: What becomes of bytes that do not decode: ``strict`` refuses them, ``replace`` reads U+FFFD.
         min_count: Characters rarer than this share one unknown id.
+        printable: Give every printable ASCII character an id, also those that the text lacks.
         glob: Which files of a folder to read.
         on_event: Called with each event of the training, as ``chargen.training.events`` has them.
         stop: Asked before each step; once it says True, everything is saved and the training ends.
@@ -61,7 +63,14 @@ def train(
     from chargen.text.corpus import Texts
     from chargen.training import start
 
-    texts = Texts(sources=_named(sources), encoding=encoding, errors=errors, min_count=min_count, glob=glob)
+    texts = Texts(
+        sources=_named(sources),
+        encoding=encoding,
+        errors=errors,
+        min_count=min_count,
+        printable=printable,
+        glob=glob,
+    )
     asked = _Asked(stop)
     trainer = start.begin(
         texts,

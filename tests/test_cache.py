@@ -11,11 +11,10 @@ from numpy.typing import NDArray
 
 from chargen.errors import CorpusError
 from chargen.text import cache
-from chargen.text.cache import Encoded
-from chargen.text.id_file import Header
+from chargen.text.id_file import Header, MappedIds
 
 IDS = np.array([0, 1, 2, 2, 1, 0, 0], dtype=np.uint8)
-HEADER = Header("tale", "aé", True, "5ha256", 2, 2, len(IDS))
+HEADER = Header("tale", "aé", True, "5ha256", 2, 2, (len(IDS),))
 KEY = cache.key_of(HEADER)
 
 
@@ -38,7 +37,7 @@ def save(sha256: str = HEADER.sha256) -> Path:
     return cache.folder() / f"{cache.key_of(header)}.ids"
 
 
-def load(entry: str | None = KEY) -> Encoded | None:
+def load(entry: str | None = KEY) -> MappedIds | None:
     """An entry that nobody needs to make anew."""
     return cache.load(entry, unwanted)
 
@@ -48,8 +47,8 @@ def test_what_was_saved_is_loaded() -> None:
     save()
     hit = load()
     assert hit is not None
-    assert hit.ids[:].tolist() == IDS.tolist()
-    assert (hit.vocab, hit.sha256, hit.unknown) == (HEADER.vocab, HEADER.sha256, HEADER.unknown)
+    assert hit[:].tolist() == IDS.tolist()
+    assert (hit.header.vocab, hit.header.sha256, hit.header.unknown) == (HEADER.vocab, HEADER.sha256, HEADER.unknown)
 
 
 def test_what_is_not_there_is_none() -> None:

@@ -18,7 +18,7 @@ from chargen.text.id_file import Header
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A cache folder with one large corpus in it."""
     monkeypatch.setenv("CHARGEN_CACHE_DIR", str(tmp_path / "cache"))
-    cache.save(Header("tale", "ab", False, "", 1, 0, 1500), [np.zeros(1500, np.uint8)])
+    cache.save(Header("tale", "ab", False, "", 1, 0, (1500,)), [np.zeros(1500, np.uint8)])
     return tmp_path / "cache"
 
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from samples import vocab_of
 
 from chargen.errors import ConfigError, CorpusError
-from chargen.text import cache, corpus, decode
+from chargen.text import cache, corpus, decode, text_stream
 from chargen.text.vocab import Vocab
 
 TEXTS = st.text(
@@ -50,7 +50,7 @@ def text_of(loaded: corpus.Corpus) -> str:
 
 def of_length(length: int) -> corpus.Corpus:
     """A corpus of that many characters."""
-    return corpus.Corpus("tale", np.zeros(length, np.uint8), Vocab("ab"), "", 0)
+    return corpus.Corpus("tale", np.zeros(length, np.uint8), Vocab("ab"), "", 0, (length,))
 
 
 def unread(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -59,7 +59,7 @@ def unread(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise AssertionError("the text was read again")
 
-    monkeypatch.setattr(corpus, "decoded", refuse)
+    monkeypatch.setattr(text_stream, "decoded", refuse)
 
 
 def test_alice_is_the_default() -> None:
@@ -71,13 +71,13 @@ def test_alice_is_the_default() -> None:
     assert text_of(corpus.load("alice")) == text_of(alice)
 
 
-def test_alice_is_the_file_that_the_readme_describes() -> None:
-    """The corpora's README gives the hash that the file and the loaded corpus have."""
-    [path] = [each.path for each in corpus.builtin() if each.name == "alice"]
-    readme = (path.parent / "README.md").read_text("utf-8")
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    assert set(re.findall(r"\b[0-9a-f]{64}\b", readme)) == {digest}
-    assert corpus.load().sha256 == digest
+def test_built_in_corpora_are_the_files_that_the_readme_describes() -> None:
+    """The corpora's README gives the hash of each file's text, which the loaded corpus has too."""
+    readme = (corpus.builtin()[0].path.parent / "README.md").read_text("utf-8")
+    loaded = {text.name: corpus.load(text.name).sha256 for text in corpus.builtin()}
+    assert set(re.findall(r"\b[0-9a-f]{64}\b", readme)) == set(loaded.values())
+    for name, digest in loaded.items():
+        assert digest in readme.partition(f"\n## {name}\n")[2].partition("\n## ")[0]
 
 
 def test_split_of_alice_is_90_5_5() -> None:
@@ -101,7 +101,7 @@ def test_split_of_tinyshakespeare_is_the_usual_one() -> None:
 def test_split_covers_the_text(length: int, val: int, test: int) -> None:
     """The ranges follow one another, cover the text, and have their shares to within a character."""
     ids = np.broadcast_to(np.uint8(0), length)
-    split = corpus.Corpus("tale", ids, Vocab("ab"), "", 0).split(val / 100, test / 100)
+    split = corpus.Corpus("tale", ids, Vocab("ab"), "", 0, (len(ids),)).split(val / 100, test / 100)
     assert [*(split.train.start, split.val.start), split.test.start, split.test.stop] == [
         0,
         split.train.stop,
@@ -387,3 +387,31 @@ def test_memory_does_not_grow_with_the_text(write: Callable[..., str]) -> None:
         tracemalloc.stop()
     assert len(loaded) > 24_000_000
     assert peak < 20_000_000
+
+
+def test_each_of_several_texts_is_split_at_its_own_end(tmp_path: Path) -> None:
+    """Training parts first, then validation parts, then test parts, each in the order of the texts."""
+    (tmp_path / "a.txt").write_text("a" * 80 + "b" * 10 + "c" * 9)  # a line end joins it to the next
+    (tmp_path / "d.txt").write_text("d" * 40 + "e" * 5 + "f" * 5)
+    loaded = corpus.load([tmp_path / "a.txt", tmp_path / "d.txt"])
+    assert loaded.lengths == (100, 50)
+    split = loaded.split(0.1, 0.1)
+    parts = [loaded.vocab.text_of(split.ids[part.start : part.stop]) for part in (split.train, split.val, split.test)]
+    assert parts == ["a" * 80 + "d" * 40, "b" * 10 + "e" * 5, "c" * 9 + "\n" + "f" * 5]
+    together = loaded.split(0.1, 0.1, lengths=(150,))
+    assert loaded.vocab.text_of(together.ids[:]) == "a" * 80 + "b" * 10 + "c" * 9 + "\n" + "d" * 40 + "e" * 5 + "f" * 5
+
+
+def test_printable_characters_that_the_text_lacks_have_ids(tmp_path: Path) -> None:
+    """Every printable ASCII character is listed beside those of the text, and the corpus tells which it lacks."""
+    (tmp_path / "a.txt").write_text("abé\n")
+    loaded = corpus.load([tmp_path / "a.txt"], printable=True)
+    assert loaded.vocab.characters == "\n" + "".join(map(chr, range(32, 127))) + "é"
+    assert set(loaded.unseen) == {chr(code) for code in range(32, 127)} - set("ab")
+    assert loaded.vocab.text_of(loaded.ids[:]) == "abé\n"
+
+
+def test_english_is_three_corpora() -> None:
+    """The list's name stands for its members, each a text of its own."""
+    loaded = corpus.load("english")
+    assert (loaded.name, loaded.lengths) == ("english", (4_024_713, 1_191_531, 7_567_268))

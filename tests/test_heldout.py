@@ -14,7 +14,7 @@ from chargen.store.checkpoint import CorpusInfo, load, save
 from chargen.store.heldout import held_out, unseen
 from chargen.text import corpus
 from chargen.text.corpus import Texts
-from chargen.text.sources import builtin
+from chargen.text.sources import read_text
 from chargen.training import start
 
 
@@ -128,4 +128,4 @@ def test_unseen_text_is_what_was_held_out_or_built_in(trained: Path, text: str, 
     found = load(trained / "best.safetensors")
     assert unseen(found, trained / "best.safetensors") == ("tiny val and tiny test", text[found.corpus.val[0] :])
     gone = dataclasses.replace(found, corpus=dataclasses.replace(found.corpus, name="gone.txt"))
-    assert unseen(gone, tmp_path / "best.safetensors") == ("alice", builtin()[0].path.read_text(encoding="utf-8"))
+    assert unseen(gone, tmp_path / "best.safetensors") == ("alice", read_text("alice"))

@@ -15,7 +15,7 @@ from chargen.text.id_file import Header, MappedIds, id_type
 from chargen.text.vocab import Vocab
 
 IDS = np.arange(1000, dtype=np.uint16) * 7 % 300
-HEADER = Header("tale", "".join(map(chr, range(1000, 1300))), False, "5ha256", 1, 0, len(IDS))
+HEADER = Header("tale", "".join(map(chr, range(1000, 1300))), False, "5ha256", 1, 0, (len(IDS),))
 BLOCK = 64
 """Bytes, so that the thousand ids take 32 blocks."""
 

@@ -48,6 +48,14 @@ def test_a_built_in_corpus_keeps_its_own_encoding(stack: contextlib.ExitStack) -
     assert sources.find("alice", Decoding(encoding="utf-16"), None, stack)[1][0].decoding == Decoding()
 
 
+def test_a_text_to_read_may_be_built_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is scored, classified or learnt from is named as what is trained on."""
+    monkeypatch.chdir(tmp_path)
+    Path("moby-dick").write_text("mine")
+    assert sources.read_text("moby-dick").startswith("CHAPTER 1. Loomings.")
+    assert sources.read_text("./moby-dick") == "mine"
+
+
 def test_a_near_miss_is_suggested(stack: contextlib.ExitStack) -> None:
     """A misspelt built-in name is answered with the right one."""
     with pytest.raises(CorpusError, match="no file, folder or built-in corpus 'alcie'; did you mean alice"):

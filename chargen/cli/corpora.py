@@ -31,9 +31,10 @@ def corpora(
 
 
 def _builtin(as_json: bool) -> None:
-    from chargen.text.corpus import builtin, load
+    from chargen.text.corpus import load
+    from chargen.text.sources import LISTS, builtin
 
-    texts = [load([corpus.name]) for corpus in builtin()]
+    texts = [load(name) for name in (*(corpus.name for corpus in builtin()), *LISTS)]
     rows = [
         {"name": text.name, "characters": len(text), "distinct": len(text.vocab), "sha256": text.sha256}
         for text in texts

@@ -127,7 +127,7 @@ def sample(
 
 
 def _read(file: str, decoding: Mapping[str, str]) -> str:
-    from chargen.text.decode import read_text
+    from chargen.text.sources import read_text
 
     return read_text(file, **decoding)
 

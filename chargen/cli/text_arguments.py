@@ -5,7 +5,10 @@ from typing import Annotated, NamedTuple
 
 import typer
 
-Files = Annotated[list[str] | None, typer.Argument(metavar="TEXT...", help="Files; - is stdin.", show_default=False)]
+Files = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="TEXT...", help="Files or built-in corpora; - is stdin.", show_default=False),
+]
 Literals = Annotated[
     list[str] | None,
     typer.Option("--text", "-t", help="A text itself instead of a file; repeatable.", show_default=False),
@@ -55,7 +58,8 @@ def gather(files: Sequence[str] | None, literals: Sequence[str] | None, *, lines
 
 
 def _whole(files: Sequence[str], decoding: Mapping[str, str]) -> Iterator[Named]:
-    from chargen.text.decode import STDIN, read_text
+    from chargen.text.decode import STDIN
+    from chargen.text.sources import read_text
 
     for file in files:
         yield Named("stdin" if file == STDIN else file, read_text(file, **decoding))

@@ -26,7 +26,7 @@ def train(
     corpus: Annotated[
         list[str] | None,
         typer.Argument(
-            help="A built-in corpus, files, folders, or - for stdin; without any, Alice.", show_default=False
+            help="Built-in corpora, files, folders, or - for stdin; without any, Alice.", show_default=False
         ),
     ] = None,
     *,
@@ -48,6 +48,9 @@ def train(
     ] = None,
     glob: Annotated[str | None, _option(_TEXT, "Which files of a folder to read, as in '**/*.py'.")] = None,
     min_count: Annotated[int | None, _option(_TEXT, "Characters rarer than this share one unknown id.")] = None,
+    printable: Annotated[
+        bool, _option(_TEXT, "Give every printable ASCII character an id, also those the text lacks.", "--printable")
+    ] = False,
     nproc: Annotated[int, _option(_RUN, "Train in this many processes on this machine.")] = 1,
     log_to: Annotated[
         str | None,
@@ -64,7 +67,7 @@ def train(
     **settings: Any,
 ) -> None:
     """Train a network on a text. Settings not given take the values that suit the text's size and the preset."""
-    choices = {"glob": glob, "min_count": min_count}
+    choices = {"glob": glob, "min_count": min_count, "printable": printable or None}
     reading = options.taken(settings, Decoding) | {name: at for name, at in choices.items() if at is not None}
     if export is not None:
         from chargen.store.runs import BEST, LAST

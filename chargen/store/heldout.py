@@ -77,7 +77,9 @@ def held_out(
             f"{LONGEST:,} that are read at once; score a part of it as a file"
         )
     border = max(0, start - context)
-    text = found.vocab.text_of(found.ids[first:stop])
+    train, lengths = checkpoint.train, info.lengths or (len(found),)
+    ids = found.split(train.val_fraction, train.test_fraction, lengths=lengths).ids
+    text = found.vocab.text_of(ids[first:stop])
     before, text = text[: start - first], text[start - first :]
     return HeldOut(f"{info.name} {split}", text, before[border - first :], before[: border - first])
 

@@ -18,7 +18,10 @@ class CorpusInfo:
         name: The corpus's name or file names.
         sha256: Of the normalised text's UTF-8 bytes.
         characters: Length of the whole text.
-        train: First and one past the last character of the training split; ``val`` and ``test`` likewise.
+        train: First and one past the last character of the training split, in the order of `text.corpus.Split`; ``val``
+            and ``test`` likewise.
+        lengths: Characters of each text; none where all were cut as one, as chargen 0.1 did.
+        unseen: Characters that have an id though the texts lack them.
     """
 
     name: str
@@ -27,6 +30,8 @@ class CorpusInfo:
     train: tuple[int, int]
     val: tuple[int, int]
     test: tuple[int, int]
+    lengths: tuple[int, ...] = ()
+    unseen: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,19 +21,9 @@ from chargen.atomic import replacing
 from chargen.errors import CorpusError, RunError
 from chargen.text import id_file
 from chargen.text.id_file import Header, MappedIds
-from chargen.text.vocab import Vocab
 
 _ENTRY: Final = ".ids"
 _LINK: Final = ".link"
-
-
-class Encoded(NamedTuple):
-    """A text as ids, as `chargen.text.corpus.Corpus` describes its parts."""
-
-    ids: MappedIds
-    vocab: Vocab
-    sha256: str
-    unknown: int
 
 
 class Entry(NamedTuple):
@@ -58,11 +48,11 @@ def key(*parts: object) -> str:
 
 
 def key_of(header: Header) -> str:
-    """The key of a text's entry; all else that its header says follows from these parts."""
-    return key(header.sha256, header.min_count)
+    """The key of an entry; all else that its header says follows from these parts."""
+    return key(header.sha256, header.characters, header.min_count, header.lengths)
 
 
-def load(entry: str | None, remake: Callable[[], object]) -> Encoded | None:
+def load(entry: str | None, remake: Callable[[], object]) -> MappedIds | None:
     """The entry of that key; None when there is none or its header is damaged.
 
     Args:
@@ -73,7 +63,7 @@ def load(entry: str | None, remake: Callable[[], object]) -> Encoded | None:
         with contextlib.suppress(OSError, ValueError):
             ids = MappedIds(_path(entry), remake)
             if key_of(ids.header) == entry:
-                return Encoded(ids, ids.header.vocab, ids.header.sha256, ids.header.unknown)
+                return ids
     return None
 
 

@@ -7,9 +7,9 @@ it. The second start on a large one reads nothing but the cache.
 import contextlib
 import dataclasses
 import hashlib
-import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 
 from chargen.errors import ConfigError, CorpusError
 from chargen.text import cache
-from chargen.text.decode import STDIN, Decoding, decoded, unreadable
+from chargen.text.decode import STDIN, Decoding
 from chargen.text.id_file import Header, Ids, MappedIds, id_type
-from chargen.text.sources import Builtin, Source, builtin, find
+from chargen.text.sources import Builtin, Source, builtin, find, members_of
+from chargen.text.text_stream import Progress, TextStream
 from chargen.text.vocab import CODE_POINTS, Vocab
 
 __all__ = ["DEFAULT", "Builtin", "Corpus", "Progress", "Split", "Texts", "builtin", "load"]
@@ -29,22 +30,30 @@ DEFAULT: Final = "alice"
 IN_MEMORY: int = 64 << 20
 """Bytes of ids up to which a corpus is kept in memory and not cached."""
 
-Progress = Callable[[int, int], None]
-"""Takes the bytes read so far and those to read in all; each file is read twice."""
+_PRINTABLE: Final = "".join(map(chr, range(32, 127)))
+"""The printable ASCII characters."""
 
 
 @dataclass(frozen=True)
 class Split:
-    """Three contiguous ranges that cover a corpus, in this order."""
+    """What a training learns from and what it holds out, as three ranges of ``ids`` that follow one another.
 
+    Attributes:
+        ids: Shape (N,): the training parts of all texts, then their validation parts, then their test parts.
+        train: Places in ``ids``; likewise ``val`` and ``test``.
+        lengths: Characters of each text.
+    """
+
+    ids: Ids
     train: range
     val: range
     test: range
+    lengths: tuple[int, ...]
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """A text as ids.
+    """One or several texts as ids.
 
     Attributes:
         name: Of the built-in corpus, file or folder it was read from.
@@ -52,6 +61,8 @@ class Corpus:
         vocab: What the ids mean.
         sha256: Of the normalised text in UTF-8.
         unknown: How many characters fell to the reserved unknown id.
+        lengths: Characters of each text; they add up to N.
+        unseen: The characters of ``vocab`` that no text holds.
     """
 
     name: str
@@ -59,13 +70,22 @@ class Corpus:
     vocab: Vocab
     sha256: str
     unknown: int
+    lengths: tuple[int, ...]
+    unseen: str = ""
 
     def __len__(self) -> int:
         """Number of characters."""
         return len(self.ids)
 
-    def split(self, val_fraction: float, test_fraction: float) -> Split:
-        """The training range, then the validation and test ranges with these shares of the text.
+    def split(self, val_fraction: float, test_fraction: float, *, lengths: tuple[int, ...] = ()) -> Split:
+        """The training, validation and test parts; every text gives these shares of its own end.
+
+        Of several texts ``ids`` is a copy in memory, in another order.
+
+        Args:
+            val_fraction: Share of each text for validation.
+            test_fraction: Share of each text for the test, at its very end.
+            lengths: Where other texts begin and end than in ``self.lengths``, as a checkpoint tells.
 
         Raises:
             ConfigError: a fraction is negative, or they leave nothing for training.
@@ -75,12 +95,20 @@ class Corpus:
             raise ConfigError(
                 f"val-fraction {val_fraction} and test-fraction {test_fraction} must be at least 0 and together below 1"
             )
+        lengths = lengths or self.lengths
         # Rounding first keeps 1 - 0.05 - 0.05 from losing a character to floating point.
-        train = int(round((1 - val_fraction - test_fraction) * len(self), 6))
-        val = int(round((1 - test_fraction) * len(self), 6))
+        train_ends = [int(round((1 - val_fraction - test_fraction) * length, 6)) for length in lengths]
+        val_ends = [int(round((1 - test_fraction) * length, 6)) for length in lengths]
+        train, val = sum(train_ends), sum(val_ends)
         if train < 2:
             raise CorpusError(f"{self.name} has only {len(self)} characters, too few to train on")
-        return Split(range(train), range(train, val), range(val, len(self)))
+        ids = self.ids
+        if len(lengths) > 1:
+            starts = np.cumsum(lengths) - lengths
+            cuts = np.stack([np.zeros_like(starts), train_ends, val_ends, lengths]) + starts  # (4, texts)
+            ids = np.concatenate([self.ids[a:b] for ends in pairwise(cuts) for a, b in zip(*ends, strict=True)])
+            ids.flags.writeable = False
+        return Split(ids, range(train), range(train, val), range(val, len(ids)), lengths)
 
     def release(self) -> None:
         """Let go of what was read of ids in a file, so that resident memory does not grow; they stay valid."""
@@ -96,6 +124,7 @@ class Texts:
     encoding: str = "utf-8"
     errors: str = "strict"
     min_count: int = 1
+    printable: bool = False
     glob: str | None = None
 
     def load(self, progress: Progress | None = None) -> Corpus:
@@ -109,10 +138,11 @@ def load(
     encoding: str = "utf-8",
     errors: str = "strict",
     min_count: int = 1,
+    printable: bool = False,
     glob: str | None = None,
     progress: Progress | None = None,
 ) -> Corpus:
-    """The text of the sources, one after the other, as ids.
+    """The texts of the sources, one after the other, as ids; a folder's files are one text.
 
     Files are joined as they are, with a line end between two where the first lacks it.
 
@@ -121,6 +151,7 @@ def load(
         encoding: Of every file that is not built in.
         errors: What becomes of bytes in them that do not decode, as in ``Decoding``.
         min_count: Characters that occur less often share one reserved unknown id; at 1 none is reserved.
+        printable: Give every printable ASCII character an id of its own, also those that the texts lack.
         glob: Which files of a folder to take, at any depth; ``*.txt``, ``*.text`` and ``*.md`` (gzip too) without.
         progress: Called after each chunk.
 
@@ -131,76 +162,92 @@ def load(
     if isinstance(min_count, bool) or not isinstance(min_count, int) or min_count < 1:
         raise ConfigError(f"min-count must be a whole number of at least 1, not {min_count!r}")
     decoding = Decoding(encoding=encoding, errors=errors)
-    wanted = [sources] if isinstance(sources, str | Path) else list(sources) or [DEFAULT]
-    if wanted.count(STDIN) > 1:
+    named = [sources] if isinstance(sources, str | Path) else list(sources) or [DEFAULT]
+    if named.count(STDIN) > 1:
         raise CorpusError("standard input (-) was named twice; it can be read once")
     with contextlib.ExitStack() as stack:
-        found = [find(source, decoding, glob, stack) for source in wanted]
-        names = [name for name, _ in found]
+        names: list[str] = []
+        texts: list[list[Source]] = []
+        for source in named:
+            members = [find(member, decoding, glob, stack) for member in members_of(source)]
+            names.append(members[0][0] if len(members) == 1 else str(source))
+            texts += [files for _, files in members]
         name = "+".join(names) if len(names) < 4 else f"{names[0]}+{len(names) - 1}"
-        return _load(_Text(name, [file for _, files in found for file in files], progress), min_count)
+        return _load(TextStream(name, texts, progress), min_count, _PRINTABLE if printable else "")
 
 
-def _load(text: "_Text", min_count: int) -> Corpus:
-    signature = text.signature()
-    link = None if signature is None else cache.key(signature, min_count)
-    if link is not None and (hit := _cached(text, min_count, cache.follow(link))):
-        return Corpus(text.name, *hit)
-    header = _header(text, min_count)
-    chunks = _encode(text, signature, header)
+def _load(texts: TextStream, min_count: int, besides: str) -> Corpus:
+    signature = texts.signature()
+    link = None if signature is None else cache.key(signature, min_count, besides)
+    if link is not None and (ids := _cached(texts, min_count, besides, cache.follow(link))):
+        return _corpus(texts.name, ids, ids.header)
+    header = _header(texts, min_count, besides)
+    chunks = _encode(texts, signature, header)
     if header.size <= IN_MEMORY:
-        ids = np.concatenate(list(chunks))
-        ids.flags.writeable = False
-        return Corpus(text.name, ids, header.vocab, header.sha256, header.unknown)
+        array = np.concatenate(list(chunks))
+        array.flags.writeable = False
+        return _corpus(texts.name, array, header)
     entry = cache.key_of(header)
-    if _cached(text, min_count, entry) is None:
+    if _cached(texts, min_count, besides, entry) is None:
         cache.save(header, chunks)
     if link is not None:
         cache.point(link, entry)
-    hit = _cached(text, min_count, entry)
-    if hit is None:
-        raise CorpusError(f"the ids of {text.name} vanished from {cache.folder()} while they were written; start again")
-    return Corpus(text.name, *hit)
+    ids = _cached(texts, min_count, besides, entry)
+    if ids is None:
+        raise CorpusError(
+            f"the ids of {texts.name} vanished from {cache.folder()} while they were written; start again"
+        )
+    return _corpus(texts.name, ids, ids.header)
 
 
-def _cached(text: "_Text", min_count: int, entry: str | None) -> cache.Encoded | None:
-    """The text from the cache; what of it turns out to be damaged when it is read is made anew from its files."""
+def _corpus(name: str, ids: Ids, header: Header) -> Corpus:
+    return Corpus(name, ids, header.vocab, header.sha256, header.unknown, header.lengths, header.unseen)
+
+
+def _cached(texts: TextStream, min_count: int, besides: str, entry: str | None) -> MappedIds | None:
+    """The texts from the cache; what of them turns out to be damaged when it is read is made anew from their files."""
 
     def remake() -> None:
         cache.remove(str(entry))
-        text.progress = None  # whoever showed it has gone on
-        signature = text.signature()
+        texts.progress = None  # whoever showed it has gone on
+        signature = texts.signature()
         if signature is None:
-            raise CorpusError(f"the ids of {text.name} in {cache.folder()} were damaged and are removed; start again")
-        header = _header(text, min_count)
+            raise CorpusError(f"the ids of {texts.name} in {cache.folder()} were damaged and are removed; start again")
+        header = _header(texts, min_count, besides)
         if cache.key_of(header) != entry:
-            raise CorpusError(f"the ids of {text.name} in {cache.folder()} were damaged, and its text is another now")
-        cache.save(header, _encode(text, signature, header))
+            raise CorpusError(f"the ids of {texts.name} in {cache.folder()} were damaged, and its text is another now")
+        cache.save(header, _encode(texts, signature, header))
 
     return cache.load(entry, remake)
 
 
-def _header(text: "_Text", min_count: int) -> Header:
-    """What there is to say of the text's ids, from reading it once."""
-    counts, sha256 = _count(text)
-    vocab, unknown = _vocab(text.name, counts, min_count)
+def _header(texts: TextStream, min_count: int, besides: str) -> Header:
+    """What there is to say of the texts' ids, from reading them once."""
+    counts, lengths, sha256 = _count(texts)
+    vocab, unknown, unseen = _vocab(texts.name, counts, min_count, besides)
     reserved = vocab.unknown_id is not None
-    return Header(text.name, vocab.characters, reserved, sha256, min_count, unknown, int(counts.sum()))
+    return Header(texts.name, vocab.characters, reserved, sha256, min_count, unknown, lengths, unseen)
 
 
-def _count(text: "_Text") -> tuple[NDArray[np.int64], str]:
-    """How often each code point occurs, shape (1114112,), and the text's sha256."""
+def _count(texts: TextStream) -> tuple[NDArray[np.int64], tuple[int, ...], str]:
+    """How often each code point occurs, shape (1114112,), the length of each text, and the sha256 of all."""
     counts = np.zeros(CODE_POINTS, dtype=np.int64)
+    lengths = [0] * texts.count
     digest = hashlib.sha256()
-    for data, codes in text.chunks():
+    for text, data, codes in texts.chunks():
         seen = np.bincount(codes)
         counts[: len(seen)] += seen
+        lengths[text] += len(codes)
         digest.update(data)
-    return counts, digest.hexdigest()
+    return counts, tuple(lengths), digest.hexdigest()
 
 
-def _vocab(name: str, counts: NDArray[np.int64], min_count: int) -> tuple[Vocab, int]:
-    """The vocabulary of the characters that occur often enough, and how many characters do not."""
+def _vocab(name: str, counts: NDArray[np.int64], min_count: int, besides: str) -> tuple[Vocab, int, str]:
+    """The vocabulary of the characters that occur often enough and of those in ``besides``.
+
+    Returns:
+        The vocabulary, how many characters of the text it does not list, and which that it lists do not occur.
+    """
     distinct = np.flatnonzero(counts)
     if len(distinct) == 0:
         raise CorpusError(f"{name} is empty; a model needs text to learn from")
@@ -211,68 +258,20 @@ def _vocab(name: str, counts: NDArray[np.int64], min_count: int) -> tuple[Vocab,
         raise CorpusError(
             f"min-count {min_count} leaves {len(often)} of the {len(distinct)} characters in {name}; lower it"
         )
-    unknown = counts.sum() - counts[often].sum()
-    return Vocab("".join(map(chr, often)), unknown=min_count > 1), int(unknown)
+    listed = np.union1d(often, [ord(character) for character in besides]).astype(np.int64)
+    unknown = counts.sum() - counts[listed].sum()
+    unseen = "".join(map(chr, listed[counts[listed] == 0]))
+    return Vocab("".join(map(chr, listed)), unknown=min_count > 1), int(unknown), unseen
 
 
-def _encode(text: "_Text", signature: object, header: Header) -> Iterator[NDArray[np.unsignedinteger]]:
+def _encode(texts: TextStream, signature: object, header: Header) -> Iterator[NDArray[np.unsignedinteger]]:
     """The ids of the text in chunks; the end checks that it is still the text that was counted."""
     vocab = header.vocab
     table = np.full(CODE_POINTS, vocab.unknown_id or 0, dtype=id_type(vocab))
     table[[ord(character) for character in vocab.characters]] = np.arange(len(vocab.characters))
     done = 0
-    for _, codes in text.chunks():
+    for _, _, codes in texts.chunks():
         done += len(codes)
         yield table[codes]
-    if done != header.length or text.signature() != signature:
-        raise CorpusError(f"{text.name} was changed while it was read; start again")
-
-
-class _Text:
-    """The text of some files, read from its beginning at each pass, with the progress over two passes."""
-
-    def __init__(self, name: str, files: list[Source], progress: Progress | None) -> None:
-        self.name = name
-        self._files = files
-        self.progress = progress
-        self._done = 0
-
-    def signature(self) -> list[object] | None:
-        """What differs once a file was changed; None with a pipe among them."""
-        signatures: list[object] = [source.signature() for source in self._files]
-        return None if None in signatures else signatures
-
-    def chunks(self) -> Iterator[tuple[bytes, NDArray[np.unsignedinteger]]]:
-        """Pieces of the text, each in UTF-8 and as code points, shape (characters,)."""
-        total = 2 * sum(map(_size, self._files))
-        data = b"\n"
-        for source in self._files:
-            with source.open() as stream:
-                at = 0
-                joint = "" if data.endswith(b"\n") else "\n"
-                for text in decoded(stream, source.label, source.decoding):
-                    data, codes = _code_points(joint + text, source.label)
-                    joint = ""
-                    yield data, codes
-                    self._done, at = self._done + stream.tell() - at, stream.tell()
-                    if self.progress is not None:
-                        self.progress(self._done, total)
-
-
-def _code_points(text: str, label: str) -> tuple[bytes, NDArray[np.unsignedinteger]]:
-    """The text in UTF-8, and its code points."""
-    try:
-        data = text.encode()
-    except UnicodeEncodeError as error:
-        raise CorpusError(f"{label} holds a lone surrogate, which is no character") from error
-    if len(data) == len(text):
-        return data, np.frombuffer(data, np.uint8)
-    return data, np.frombuffer(text.encode("utf-32-le"), "<u4")
-
-
-def _size(source: Source) -> int:
-    with source.open() as stream:
-        try:
-            return stream.seek(0, os.SEEK_END)
-        except OSError as error:
-            raise unreadable(source.label, error) from error
+    if done != header.length or texts.signature() != signature:
+        raise CorpusError(f"{texts.name} was changed while it was read; start again")

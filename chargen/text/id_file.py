@@ -33,7 +33,7 @@ _MAX_HEADER: Final = 1 << 26  # every Unicode character escaped in JSON, and the
 
 @dataclass(frozen=True)
 class Header:
-    """What a file says of its ``length`` ids.
+    """What a file says of its ids.
 
     Attributes:
         name: Of the text.
@@ -42,7 +42,8 @@ class Header:
         sha256: Of the normalised text in UTF-8.
         min_count: How often a character occurs at least that has an id of its own.
         unknown: How many characters fell to the reserved unknown id.
-        length: Number of ids.
+        lengths: Ids of each text, one after the other.
+        unseen: Characters of the vocabulary that no text holds.
         digests: The SHA-256 of each block.
     """
 
@@ -52,13 +53,19 @@ class Header:
     sha256: str
     min_count: int
     unknown: int
-    length: int
+    lengths: tuple[int, ...]
+    unseen: str = ""
     digests: tuple[str, ...] = ()
 
     @cached_property
     def vocab(self) -> Vocab:
         """What the ids mean."""
         return Vocab(self.characters, unknown=self.reserved)
+
+    @property
+    def length(self) -> int:
+        """Number of ids."""
+        return sum(self.lengths)
 
     @property
     def size(self) -> int:

@@ -1,7 +1,8 @@
 """What a person names to train on, as files to read: built-in corpora, paths, folders, standard input.
 
-A name is looked up in this order: ``-`` is standard input; a bare word that names a built-in corpus is that corpus
-(write ``./alice`` for a file or folder of the same name; a ``Path`` is always a path); everything else is a path.
+A name is looked up in this order: ``-`` is standard input; a bare word that names a built-in corpus or a list of
+them is that (write ``./alice`` for a file or folder of the same name; a ``Path`` is always a path); everything else is
+a path.
 """
 
 import contextlib
@@ -9,15 +10,19 @@ import difflib
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
 
 from chargen.errors import CorpusError
+from chargen.text import decode
 from chargen.text.decode import CHUNK, STDIN, Decoding, standard_input, unreadable
 
 _SUFFIXES: Final = (".txt", ".text", ".md")
+
+LISTS: Final[Mapping[str, tuple[str, ...]]] = {"english": ("austen", "moby-dick", "addresses")}
+"""Names that stand for several built-in corpora."""
 
 
 @dataclass(frozen=True)
@@ -91,8 +96,32 @@ def builtin() -> list[Builtin]:
     # A wheel carries the folder inside the package, a checkout beside it.
     for folder in (package / "corpora", package.parent / "corpora"):
         if folder.is_dir():
-            return [Builtin(path.stem, path) for path in sorted(folder.glob("*.txt"))]
+            files = sorted([*folder.glob("*.txt"), *folder.glob("*.txt.gz")])
+            return [Builtin(path.name.removesuffix(".gz").removesuffix(".txt"), path) for path in files]
     return []
+
+
+def members_of(source: str | Path) -> tuple[str | Path, ...]:
+    """The built-in corpora that a list's name stands for; any other source alone."""
+    return LISTS.get(source, (source,)) if isinstance(source, str) else (source,)
+
+
+def read_text(source: str | Path, encoding: str = "utf-8", errors: str = "strict") -> str:
+    """The whole text of a built-in corpus, of a list of them, of a file, or of standard input for ``"-"``.
+
+    Args:
+        source: A name or a path, looked up as said above.
+        encoding: As in ``Decoding``, of what is not built in.
+        errors: Likewise.
+
+    Raises:
+        CorpusError: the file cannot be read or does not decode.
+    """
+    files = {corpus.name: corpus.path for corpus in builtin()} if isinstance(source, str) else {}
+    members = members_of(source)
+    if all(member in files for member in members):
+        return "".join(decode.read_text(files[str(member)]) for member in members)
+    return decode.read_text(source, encoding, errors)
 
 
 def find(
@@ -114,8 +143,9 @@ def find(
     try:
         status = path.stat()
     except FileNotFoundError as error:
-        close = difflib.get_close_matches(str(source), known, n=1)
-        hint = f"did you mean {close[0]}?" if close else f"built in: {', '.join(known) or 'none'}"
+        names = [*known, *LISTS]
+        close = difflib.get_close_matches(str(source), names, n=1)
+        hint = f"did you mean {close[0]}?" if close else f"built in: {', '.join(names) or 'none'}"
         raise CorpusError(f"no file, folder or built-in corpus {str(source)!r}; {hint}") from error
     except (OSError, ValueError) as error:
         raise unreadable(repr(str(source)), error) from error

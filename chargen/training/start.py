@@ -137,7 +137,9 @@ def resume(
             f"({last.corpus.name}, {last.corpus.characters:,} characters); name that text, or start a new run"
         )
     train = dataclasses.replace(last.train, **settings)
-    split = corpus.split(train.val_fraction, train.test_fraction)
+    # a run of chargen 0.1 cut several texts as one
+    lengths = last.corpus.lengths or (len(corpus),)
+    split = corpus.split(train.val_fraction, train.test_fraction, lengths=lengths)
     train, notes = resolve(train, last.model, len(split.train), world)
     trainer = Trainer(
         corpus, split, last.model, train, folder, resume=last, origin=texts, notes=notes, stop=stop, world=world

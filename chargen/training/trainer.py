@@ -75,7 +75,7 @@ class Trainer:
         self.split, self.train = split, train
         self.world = world or World()
         self.origin, self.notes = origin, notes
-        self.windows = Windows(corpus.ids, split.train, train.batch_size, train.bptt, train.seed)
+        self.windows = Windows(split.ids, split.train, train.batch_size, train.bptt, train.seed)
         self.learner = Learner(model, train, self.world)
         if weights is not None:
             self.learner.network.load(weights)
@@ -206,7 +206,7 @@ class Trainer:
 
     def _validate(self) -> tuple[float, float | None, float | None]:
         """The best factor on the logits, the loss with it, and that from both sides, on the validation split."""
-        network, ids, val = self.learner.average, self.corpus.ids, self.split.val
+        network, ids, val = self.learner.average, self.split.ids, self.split.val
         if not val:
             return 1.0, None, None
         scale, bpc = calibrate(network, ids, val)
@@ -241,7 +241,7 @@ class Trainer:
         if not interrupted and self.split.test and best.test_bpc is None:
             judge = StackedRNN(self.model).to(self.learner.device)
             judge.load(best.weights)
-            (bpc,) = evaluate(judge, self.corpus.ids, self.split.test, column=WHOLE_COLUMN)
+            (bpc,) = evaluate(judge, self.split.ids, self.split.test, column=WHOLE_COLUMN)
             best = dataclasses.replace(best, test_bpc=bpc)
             self.run.write_best(best)
         return best.val_bpc, best.test_bpc
@@ -260,6 +260,8 @@ class Trainer:
             train=train,
             val=val,
             test=test,
+            lengths=self.split.lengths,
+            unseen=self.corpus.unseen,
         )
 
     def _checkpoint(self) -> Checkpoint:
