@@ -1,7 +1,7 @@
 """The settings of a model, of its training and of sampling, and the table of cells.
 
 Each setting is declared once: its line has default, help and range, and a comment on where it comes from. Validation,
-``from_dict``, the options of the command line and their help follow from that line (``chargen.setting``).
+the options of the command line, their help and the keywords of the library follow from that line (``chargen.setting``).
 """
 
 import dataclasses

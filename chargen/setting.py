@@ -10,7 +10,7 @@ import difflib
 import math
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final, Self, TypeVar
+from typing import Any, ClassVar, Final, TypeVar
 
 from chargen.errors import ConfigError
 
@@ -88,15 +88,12 @@ def setting(default: T, help: str, low: float = 0, high: float = math.inf, **mor
     return field
 
 
-def refuse_unknown(
-    names: Iterable[str], known: Collection[str], *, of: str = "", advice: Mapping[str, str] | None = None
-) -> None:
+def refuse_unknown(names: Iterable[str], known: Collection[str], *, advice: Mapping[str, str] | None = None) -> None:
     """Refuse settings that there are not.
 
     Args:
         names: What was given.
         known: What there is.
-        of: The class that has these settings, where that says more.
         advice: What to say to some of the names that are not known.
 
     Raises:
@@ -110,11 +107,11 @@ def refuse_unknown(
         near = difflib.get_close_matches(name, known, n=1)
         hint = (advice or {}).get(name) or (near and f"did you mean {near[0]}?")
         words.append(f"{name!r} ({hint})" if hint else repr(name))
-    raise ConfigError(f"unknown {of + ' ' if of else ''}setting {', '.join(words)}")
+    raise ConfigError(f"unknown setting {', '.join(words)}")
 
 
 class Config:
-    """What the settings share: checks that name the field, and reading from a mapping."""
+    """What the settings share: checks that name the field."""
 
     panel: ClassVar[str | None] = None
     """The heading that their options stand under."""
@@ -124,19 +121,6 @@ class Config:
         """What each setting may be, by name."""
         fields = dataclasses.fields(cls)  # type: ignore[arg-type]  # every subclass is a dataclass
         return {field.name: field.metadata["setting"] for field in fields}
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """The settings that ``dataclasses.asdict`` wrote; a missing key takes its default.
-
-        Raises:
-            ConfigError: a key is unknown, a required one is missing, or a value is out of its range.
-        """
-        refuse_unknown(values, cls.settings(), of=cls.__name__)
-        missing = [name for name in cls.settings() if name not in values and not hasattr(cls, name)]
-        if missing:
-            raise ConfigError(f"{cls.__name__} lacks {', '.join(map(repr, missing))}")
-        return cls(**values)
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):  # type: ignore[arg-type]  # every subclass is a dataclass

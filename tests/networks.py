@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 
 from chargen.config import ModelConfig
 from chargen.inference.numpy_network import Network
+from chargen.schema import record
 
 
 def random_weights(config: ModelConfig, seed: int = 0, scale: float = 0.5) -> dict[str, NDArray[np.float32]]:
@@ -18,7 +19,7 @@ def random_weights(config: ModelConfig, seed: int = 0, scale: float = 0.5) -> di
 
 def random_network(seed: int = 0, **settings: object) -> Network:
     """A network of random weights."""
-    config = ModelConfig.from_dict({"vocab_size": 7, "hidden_size": 6, "embedding_size": 4, **settings})
+    config = record(ModelConfig, {"vocab_size": 7, "hidden_size": 6, "embedding_size": 4, **settings})
     return Network(config, random_weights(config, seed))
 
 

@@ -13,6 +13,7 @@ from safetensors.numpy import load as parse
 from safetensors.numpy import save as serialise
 
 from chargen.config import ModelConfig, TrainConfig
+from chargen.schema import record
 from chargen.store.checkpoint import Checkpoint, CorpusInfo, Evaluation, Resume, Tally, load
 from chargen.text.corpus import Texts
 from chargen.text.vocab import Vocab
@@ -34,7 +35,7 @@ def evaluation(step: int = 10, **changes: Any) -> Evaluation:
 def checkpoint(characters: str = "\n abcdé", *, unknown: bool = False, scale: float = 0.5, **model: Any) -> Checkpoint:
     """A checkpoint of random weights, as a run's ``last`` would be: with what going on needs."""
     vocab = Vocab(characters, unknown=unknown)
-    config = ModelConfig.from_dict({"vocab_size": len(vocab), "hidden_size": 4, "embedding_size": 3, **model})
+    config = record(ModelConfig, {"vocab_size": len(vocab), "hidden_size": 4, "embedding_size": 3, **model})
     weights = random_weights(config, scale=scale)
     return Checkpoint(
         model=config,

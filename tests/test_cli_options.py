@@ -29,6 +29,7 @@ from chargen.config import (
     SamplerConfig,
     TrainConfig,
 )
+from chargen.schema import document, record
 from chargen.setting import Config, setting
 from chargen.store.checkpoint import load, save
 from chargen.training import start
@@ -81,7 +82,7 @@ def test_a_setting_takes_one_line() -> None:
 
     shown = option(command, "noise")
     assert (shown.help, shown.metavar, shown.rich_help_panel) == ("Noise on the weights.", "0..1", "Training")
-    assert Longer.from_dict(dataclasses.asdict(Longer(noise=0.5))).noise == 0.5
+    assert record(Longer, document(Longer(noise=0.5))).noise == 0.5
 
 
 def test_help_tells_defaults_and_presets(chargen: Command, monkeypatch: pytest.MonkeyPatch) -> None:

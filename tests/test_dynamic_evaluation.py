@@ -159,12 +159,12 @@ def test_a_bidirectional_network_learns_with_its_forward_half() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"adapt_rate": -1}, {"adapt_rate": math.nan}, {"adapt_every": 0}, {"adapt_decay": 2}, {"rate": 1}]
+    "wrong", [{"adapt_rate": -1}, {"adapt_rate": math.nan}, {"adapt_every": 0}, {"adapt_decay": 2}]
 )
 def test_settings_out_of_range_are_refused(wrong: dict[str, float]) -> None:
     """Each by its name."""
     with pytest.raises(ConfigError, match=next(iter(wrong)).replace("_", "-")):
-        AdaptConfig.from_dict(wrong)
+        AdaptConfig(**wrong)  # type: ignore[arg-type]  # what they may be is checked at run time
 
 
 def test_the_library_scores_and_adapts(text: str) -> None:

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from chargen.config import ModelConfig
+from chargen.schema import record
 from chargen.training.evaluate import CONTEXT, SCALES, calibrate, evaluate
 from chargen.training.torch_network import StackedRNN
 
@@ -15,7 +16,7 @@ IDS = np.random.default_rng(0).integers(0, 7, 4000).astype(np.uint8)
 
 def network(**changes: object) -> StackedRNN:
     """A network that is sure of itself, and wrong."""
-    made = StackedRNN(ModelConfig.from_dict({"vocab_size": 7, "hidden_size": 6, "embedding_size": 4, **changes}))
+    made = StackedRNN(record(ModelConfig, {"vocab_size": 7, "hidden_size": 6, "embedding_size": 4, **changes}))
     with torch.no_grad():
         made.readout.weight.mul_(30)
     return made

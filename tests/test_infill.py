@@ -13,6 +13,7 @@ from chargen.config import CELLS, ModelConfig
 from chargen.errors import CheckpointError, TextError
 from chargen.inference.generate import start_id
 from chargen.inference.infill import LONGEST, Infiller
+from chargen.schema import record
 from chargen.text.vocab import Vocab
 from chargen.training.torch_network import StackedRNN
 
@@ -21,7 +22,7 @@ def infiller(*, size: int = 5, scale: float = 0.5, unknown: bool = False, **sett
     """A bidirectional network of random weights over the first letters of the alphabet."""
     vocab = Vocab(string.ascii_lowercase[: size - unknown], unknown=unknown)
     values = {"vocab_size": size, "hidden_size": 6, "embedding_size": 4, "bidirectional": True, **settings}
-    config = ModelConfig.from_dict(values)
+    config = record(ModelConfig, values)
     return Infiller(config, random_weights(config, scale=scale), vocab)
 
 

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from chargen.config import CELLS, ModelConfig, TrainConfig
+from chargen.schema import record
 from chargen.training.dropout import Masks
 from chargen.training.torch_network import StackedRNN
 
@@ -16,7 +17,7 @@ NO_DROPOUT = TrainConfig(dropout=0, input_dropout=0, output_dropout=0, weight_dr
 
 def config(**changes: object) -> ModelConfig:
     """A small architecture."""
-    return ModelConfig.from_dict({"vocab_size": 9, "hidden_size": 6, "embedding_size": 4, **changes})
+    return record(ModelConfig, {"vocab_size": 9, "hidden_size": 6, "embedding_size": 4, **changes})
 
 
 def random_ids(*shape: int) -> Tensor:
@@ -179,7 +180,7 @@ def test_masks_follow_from_the_seed_and_the_step() -> None:
     settings = config(hidden_size=50, num_layers=3)
 
     def drawn(step: int, seed: int = 3) -> list[Tensor]:
-        masks = Masks.draw(settings, TrainConfig.from_dict({**vars(train), "seed": seed}), 4, step, CPU)
+        masks = Masks.draw(settings, record(TrainConfig, {**vars(train), "seed": seed}), 4, step, CPU)
         return [mask for mask in (masks.inputs, *masks.between, masks.output, *masks.recurrent) if mask is not None]
 
     for mine, again, later, seeded in zip(drawn(7), drawn(7), drawn(8), drawn(7, seed=4), strict=True):

@@ -14,6 +14,7 @@ from chargen.errors import TextError
 from chargen.inference import layer_weights
 from chargen.inference import numpy_network as module
 from chargen.inference.numpy_network import Network, Reader
+from chargen.schema import record
 from chargen.training.torch_network import StackedRNN
 
 torch.set_num_threads(1)
@@ -164,10 +165,10 @@ def test_the_readout_of_the_features_gives_the_logits() -> None:
 def test_the_backward_stack_runs_on_its_own_weights() -> None:
     """With its prefix, the backward half has the features that its weights make without one, and no read-out."""
     sizes = {"vocab_size": 5, "hidden_size": 4, "embedding_size": 3}
-    config = ModelConfig.from_dict({**sizes, "bidirectional": True})
+    config = record(ModelConfig, {**sizes, "bidirectional": True})
     weights = random_weights(config)
     renamed = {name.removeprefix("backward."): weights[name] for name in weights if name.startswith("backward.")}
-    alone = Network(ModelConfig.from_dict(sizes), weights | renamed)
+    alone = Network(record(ModelConfig, sizes), weights | renamed)
     backward, forward = Network(config, weights, prefix="backward."), Network(config, weights)
     ids = random_ids(config, 6)
     features = backward.reader().features(ids)

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from chargen.config import CELLS, ModelConfig, TrainConfig
+from chargen.schema import record
 from chargen.training.bptt import Windows
 from chargen.training.step import BETAS, Learner, on_device
 from chargen.training.torch_network import StackedRNN
@@ -35,7 +36,7 @@ WINDOWS = Windows(IDS, range(500), 3, 5, seed=1)
 
 def changed(train: TrainConfig, **changes: object) -> TrainConfig:
     """The settings with some of them changed."""
-    return TrainConfig.from_dict({**vars(train), **changes})
+    return record(TrainConfig, {**vars(train), **changes})
 
 
 def learned(learner: Learner, steps: range, rate: float = 0.02) -> Learner:

@@ -119,7 +119,7 @@ def score(
     use_threads(threads, single=adapt)
     from chargen.api import load
 
-    adaptation = AdaptConfig.from_dict(settings)
+    adaptation = AdaptConfig(**settings)
     model = load(checkpoint)
     others = [load(path) for path in together or ()]
     if split is None:
