@@ -56,9 +56,8 @@ def test_what_is_passed_on_is_what_the_other_takes(listed: type, function: Calla
 def test_a_running_python_names_every_setting_too() -> None:
     """What ``help`` shows and a notebook completes: the keywords written out, then each setting with its type."""
     names = set(inspect.signature(chargen.train).parameters)
-    assert {"sources", "run", "stop", "on_event"} | kinds(ModelConfig).keys() | kinds(TrainConfig).keys() == names - {
-        "preset", "init_from", "overwrite", "root", "encoding", "min_count", "glob",
-    }  # fmt: skip
+    assert names >= {"sources", "run", "encoding", "stop", "on_event"} | kinds(ModelConfig).keys()
+    assert names >= kinds(TrainConfig).keys()
     assert inspect.signature(chargen.train).parameters["hidden_size"].annotation is int
     resumed = set(inspect.signature(chargen.resume).parameters)
     assert resumed >= ON_RESUME
