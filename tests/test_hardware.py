@@ -1,6 +1,7 @@
 """What a training runs on, and with how many threads."""
 
 import pytest
+import torch
 
 from chargen.config import ModelConfig
 from chargen.errors import ConfigError
@@ -47,3 +48,16 @@ def test_bf16_is_refused_where_it_does_not_run(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(hardware, "runs_bf16", lambda: True)
     assert hardware.choose_precision("bf16", "cpu") == "bf16"
     assert hardware.choose_precision("fp32", "cpu") == "fp32"
+
+
+def test_those_who_overlap_leave_torchs_threads_as_they_were() -> None:
+    """Also where the one who began first is done first, as with several threads."""
+    before = torch.get_num_threads()
+    first, second = hardware.tuned(before + 1), hardware.tuned(before + 2)
+    first.__enter__()
+    second.__enter__()
+    assert torch.get_num_threads() == before + 2
+    first.__exit__(None, None, None)
+    assert torch.get_num_threads() == before + 2
+    second.__exit__(None, None, None)
+    assert torch.get_num_threads() == before

@@ -11,6 +11,7 @@ states of a layer and of the one below it lie one behind the other, so that a st
 GRU's candidate needs the two apart. What a character adds to the gates is a row of a table.
 """
 
+import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -132,9 +133,9 @@ class Reader:
                 layer.joined.dot(layer.seen, layer.gates)
             else:
                 if layer.below.size:
-                    layer.product(layer.below, layer.seen[: -len(layer.h)], layer.share)
+                    layer.times_below(layer.seen[: -len(layer.h)], layer.share)
                     x = np.add(layer.share, x, layer.share)
-                layer.product(layer.past, layer.h, layer.gates)
+                layer.times_past(layer.h, layer.gates)
             layer.update(x)
         return self._network.readout(self._features.T)
 
@@ -187,7 +188,7 @@ class Reader:
                 if at:
                     inputs += out[: len(read), (at - 1) * size : at * size] @ layer.below.T
                 for x, h in zip(inputs.reshape(-1, batch, inputs.shape[1]), hidden[:, :, at], strict=True):
-                    layer.product(layer.past, layer.h, layer.gates)
+                    layer.times_past(layer.h, layer.gates)
                     layer.update(x.T)
                     h[:] = layer.h.T
             yield hidden
@@ -199,9 +200,9 @@ class _Bound:
 
     term: InputTerm
     joined: Floats  # (G, H or 2H), weights of the layer below and recurrent ones
-    below: Floats  # (G, H or 0) and
-    past: Floats  # (G, H), its two parts
-    product: Callable[[Floats, Floats, Floats], object]  # of a part with a state, into a third array
+    below: Floats  # (G, H or 0), the first of its parts
+    times_below: Callable[[Floats, Floats], object]  # the product of each part with a state, into a second array
+    times_past: Callable[[Floats, Floats], object]
     seen: Floats  # (H or 2H, B), h of the layer below and of this one
     h: Floats  # (H, B)
     share: Floats | None  # (G, B), room for the product with the layer below where the two must stay apart
@@ -219,14 +220,19 @@ class _Bound:
             term=layer.term,
             joined=joined,
             below=below,
-            past=past,
-            product=np.dot if batch == 1 else np.matmul,  # dot is quicker to call, but would copy a part of rows
+            times_below=_times(below),
+            times_past=_times(past),
             seen=hidden.reshape(-1, batch),
             h=h,
             share=np.empty_like(gates) if CELLS[cell].reset_after else None,
             gates=gates,
             update=UPDATES[cell](gates, h, c, layer.extra),
         )
+
+
+def _times(matrix: Floats) -> Callable[[Floats, Floats], object]:
+    """The product of ``matrix``: dot is quicker to call, but would copy a part of rows."""
+    return functools.partial(np.matmul, matrix) if matrix.strides[1] == matrix.itemsize else matrix.dot
 
 
 def _gapped(rows: int, columns: int) -> Floats:

@@ -5,6 +5,7 @@ import ctypes
 import os
 import platform
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -111,14 +112,43 @@ def check_memory(device: str, model: ModelConfig) -> None:
 def tuned(threads: int) -> Iterator[None]:
     """Torch with ``threads`` threads and denormals flushed to zero, put back at the end."""
     _keep_freed_memory()
-    before = torch.get_num_threads()
+    _threads.enter()
     torch.set_num_threads(threads)
     torch.set_flush_denormal(True)
     try:
         yield
     finally:
         torch.set_flush_denormal(False)
-        torch.set_num_threads(before)
+        _threads.leave()
+
+
+class _ThreadsBefore:
+    """Torch's number of threads before the first of those who change it, put back when the last of them is done.
+
+    The number is the whole process's: of two who overlap, the second would take the first one's for what was before.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._users = 0
+        self._number = 0
+
+    def enter(self) -> None:
+        """Remember the number, where nobody has changed it."""
+        with self._lock:
+            if not self._users:
+                self._number = torch.get_num_threads()
+            self._users += 1
+
+    def leave(self) -> None:
+        """Put it back, where nobody else still needs another."""
+        with self._lock:
+            self._users -= 1
+            if not self._users:
+                torch.set_num_threads(self._number)
+
+
+_threads: Final = _ThreadsBefore()
 
 
 def _keep_freed_memory() -> None:
