@@ -71,7 +71,7 @@ def train(
         printable=printable,
         glob=glob,
     )
-    asked = _Asked(stop)
+    request = _StopRequest(stop)
     trainer = start.begin(
         texts,
         run=run,
@@ -79,10 +79,10 @@ def train(
         init_from=init_from,
         overwrite=overwrite,
         root=Path(root),
-        stop=asked,
+        stop=request,
         **settings,
     )
-    return _finish(trainer, on_event, asked)
+    return _finish(trainer, on_event, request)
 
 
 @named(ModelConfig, TrainConfig, only=ON_RESUME)
@@ -122,8 +122,8 @@ def resume(
     moved = {name: value for name, value in reading.items() if value is not None}
     if sources:
         moved["sources"] = _named(sources)
-    asked = _Asked(stop)
-    return _finish(start.resume(run, moved, root=Path(root), stop=asked, **settings), on_event, asked)
+    request = _StopRequest(stop)
+    return _finish(start.resume(run, moved, root=Path(root), stop=request, **settings), on_event, request)
 
 
 def _named(sources: Sequence[str | Path]) -> tuple[str, ...]:
@@ -133,32 +133,32 @@ def _named(sources: Sequence[str | Path]) -> tuple[str, ...]:
     )
 
 
-class _Asked:
+class _StopRequest:
     """Called, says whether a training is asked to stop: by its caller, by Ctrl-C, or since a callback failed."""
 
     def __init__(self, stop: Callable[[], bool]) -> None:
         self._stop = stop
-        self.now = False
+        self.made = False
 
     def __call__(self) -> bool:
         """Whether to stop."""
-        return self.now or self._stop()
+        return self.made or self._stop()
 
 
-def _finish(trainer: "Trainer", on_event: "Callable[[Event], object] | None", asked: _Asked) -> "Finished":
+def _finish(trainer: "Trainer", on_event: "Callable[[Event], object] | None", request: _StopRequest) -> "Finished":
     """Train to the end, tell of it, and leave a run that goes on whatever ends it."""
     from chargen.journal import recorded
     from chargen.training.events import Finished
 
     result: Event | None = None
-    with contextlib.closing(recorded(trainer)) as events, _interrupts(asked):
+    with contextlib.closing(recorded(trainer)) as events, _interrupts(request):
         for event in events:
             result = event
             try:
                 if on_event is not None:
                     on_event(event)
             except BaseException:
-                asked.now = True
+                request.made = True
                 for _ in events:  # which saves everything and ends
                     pass
                 raise
@@ -168,7 +168,7 @@ def _finish(trainer: "Trainer", on_event: "Callable[[Event], object] | None", as
 
 
 @contextlib.contextmanager
-def _interrupts(asked: _Asked) -> Iterator[None]:
+def _interrupts(request: _StopRequest) -> Iterator[None]:
     """Have a first Ctrl-C only ask a training to stop, and raise KeyboardInterrupt at the end; a second one breaks off.
 
     Where something else than Python's own handler takes Ctrl-C, and outside of the main thread, nothing changes.
@@ -183,7 +183,7 @@ def _interrupts(asked: _Asked) -> Iterator[None]:
         nonlocal interrupted
         if interrupted:
             raise KeyboardInterrupt
-        interrupted = asked.now = True
+        interrupted = request.made = True
 
     signal.signal(signal.SIGINT, ask)
     try:
