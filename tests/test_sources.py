@@ -126,6 +126,12 @@ def test_an_absolute_glob_is_an_error(tree: Path, stack: contextlib.ExitStack) -
         sources.find(tree, Decoding(), "/etc/*", stack)
 
 
+def test_an_empty_glob_is_an_error(tree: Path, stack: contextlib.ExitStack) -> None:
+    """As an empty variable of a shell gives it; it does not choose every file."""
+    with pytest.raises(CorpusError, match="glob '' is no pattern"):
+        sources.find(tree, Decoding(), "", stack)
+
+
 def test_standard_input_can_be_read_twice(monkeypatch: pytest.MonkeyPatch, stack: contextlib.ExitStack) -> None:
     """``-`` is a copy of standard input, at its beginning every time, and without a signature."""
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"some text")))

@@ -166,7 +166,7 @@ def test_other_files_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         path.write_bytes(data)
         with pytest.raises(TextError, match=r"neither a state|it holds"):
             load(path, checkpoint)
-    for wrong in (tmp_path, tmp_path / "missing"):
+    for wrong in (tmp_path, tmp_path / "missing", tmp_path / "nul\0"):
         with pytest.raises(TextError, match="cannot read"):
             load(wrong, checkpoint)
     monkeypatch.setattr("chargen.inference.statefile.MAX_BYTES", 300)

@@ -152,11 +152,12 @@ def _ending(path: Path, arrays: dict[str, NDArray[Any]], checkpoint: Checkpoint)
 def _arrays(path: Path) -> dict[str, NDArray[Any]] | NDArray[Any]:
     """The arrays of an ``.npz`` file, or the one of an ``.npy`` file."""
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise TextError(f"{path} is too large to be a state or a vector")
-        data = path.read_bytes()
-    except OSError as error:
-        raise TextError(f"cannot read {path}: {error.strerror or error}") from error
+        with path.open("rb") as file:  # which may be a device without an end
+            data = file.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as error:
+        raise TextError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from error
+    if len(data) > MAX_BYTES:
+        raise TextError(f"{path} is too large to be a state or a vector")
     try:
         archive = np.load(io.BytesIO(data), allow_pickle=False)
         if isinstance(archive, np.ndarray):
