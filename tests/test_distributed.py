@@ -16,7 +16,8 @@ from samples import resume_of
 from chargen.config import ModelConfig, TrainConfig
 from chargen.errors import ConfigError, RunError, TrainingError
 from chargen.store.checkpoint import load
-from chargen.training.distributed import World
+from chargen.training import hardware
+from chargen.training.distributed import World, world
 from chargen.training.dropout import Masks
 
 SETTINGS = (
@@ -81,6 +82,46 @@ def test_errors_of_the_trainer_pass() -> None:
     """Watching for lost processes changes no other error."""
     with pytest.raises(RunError), World(0, 2).watching("resume it"):
         raise RunError("disk full")
+
+
+@pytest.mark.parametrize(
+    ("variables", "words"),
+    [
+        ({"RANK": "0"}, "RANK=0, WORLD_SIZE= is no process's place"),
+        ({"WORLD_SIZE": "2"}, "RANK=, WORLD_SIZE=2 is no"),
+        ({"RANK": "2", "WORLD_SIZE": "2"}, "RANK=2, WORLD_SIZE=2 is no"),
+        ({"WORLD_SIZE": "abc"}, "WORLD_SIZE is 'abc', not a whole number"),
+        ({"RANK": "-1", "WORLD_SIZE": "2"}, "RANK is '-1'"),
+    ],
+)
+def test_a_place_among_others_that_makes_no_sense(
+    variables: dict[str, str], words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a scheduler left half set is one clear error."""
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigError, match=words), world():
+        pass
+
+
+def test_of_an_error_in_all_the_first_tells(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The others end without a word, also while they are being connected."""
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("RANK", "0")
+    with pytest.raises(TrainingError, match=r"2 processes cannot reach each other: .*MASTER_ADDR"), world():
+        pass
+    monkeypatch.setenv("RANK", "1")
+    with pytest.raises(SystemExit), world():
+        pass
+
+
+def test_several_processes_never_share_a_gpu_of_apples(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Simulated here: auto prefers it for one process alone, and asked for it is refused."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    assert [hardware.choose_device("auto", processes) for processes in (1, 2)] == ["mps", "cpu"]
+    with pytest.raises(ConfigError, match="device mps cannot be shared by 2 processes"):
+        hardware.choose_device("mps", 2)
 
 
 def test_masks_of_the_shares_are_the_masks_of_the_whole() -> None:

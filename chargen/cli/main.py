@@ -26,7 +26,7 @@ from chargen.cli.report import report
 from chargen.cli.sample import sample
 from chargen.cli.score import score
 from chargen.cli.train import train
-from chargen.errors import ChargenError, ConfigError, MismatchError, TrainingError, is_out_of_memory
+from chargen.errors import ChargenError, ConfigError, MismatchError, is_out_of_memory
 from chargen.threads import bound_waiting
 
 _UsageError: Final[Any] = typer.BadParameter.__mro__[1]
@@ -95,12 +95,8 @@ def _run() -> NoReturn:
     _prepare_streams()
     try:
         sys.exit(app(standalone_mode=False))
-    except TrainingError as error:
-        _fail(str(error))
     except ChargenError as error:
         code = 2 if isinstance(error, ConfigError) and not isinstance(error, MismatchError) else 1
-        if os.environ.get("RANK", "0") != "0" and os.environ.get("WORLD_SIZE", "1") != "1":
-            sys.exit(code)  # every process of a training has the same error; the first one tells it
         _fail(str(error), code=code)
     except _UsageError as error:
         if error.message.strip():  # otherwise it is the help, which has been shown

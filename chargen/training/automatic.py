@@ -31,7 +31,7 @@ def resolve(
             processes.
     """
     world.columns(train.batch_size)
-    device = hardware.choose_device(train.device)
+    device = hardware.choose_device(train.device, world.size)
     hardware.check_memory(device, model)
     batch_size, bptt = fit(characters, train.batch_size, train.bptt)
     batch_size = max(1, batch_size // world.size) * world.size
@@ -53,9 +53,9 @@ def resolve(
     return resolved, notes
 
 
-def measured_speed(model: ModelConfig, train: TrainConfig) -> float:
-    """How many characters a second this machine trains such a network on, from a second's trial."""
-    train, _ = resolve(train, model, train.batch_size * train.bptt * 16, World())
+def measured_speed(model: ModelConfig, train: TrainConfig, world: World | None = None) -> float:
+    """How many characters a second one process of ``world`` trains such a network on, from a second's trial."""
+    train, _ = resolve(train, model, train.batch_size * train.bptt * 16, world or World())
     window = torch.zeros(train.bptt + 1, train.batch_size, dtype=torch.int64)
     with hardware.tuned(train.threads):
         learner = Learner(model, train)

@@ -16,7 +16,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from chargen.errors import ChargenError, MismatchError, TrainingError, is_out_of_memory
+from chargen.errors import ChargenError, ConfigError, MismatchError, TrainingError, is_out_of_memory
 
 T = TypeVar("T")
 
@@ -99,15 +99,16 @@ class World:
         return result
 
     @contextlib.contextmanager
-    def watching(self, advice: str) -> Iterator[None]:
+    def watching(self, advice: str = "nothing was saved") -> Iterator[None]:
         """Make of a lost process one clear error, with ``advice`` on what to do."""
         try:
             yield
         except RuntimeError as error:
             if self.size == 1 or is_out_of_memory(error):
                 raise
-            first = str(error).strip().splitlines()[0]
-            raise TrainingError(f"another of the {self.size} processes was lost ({first[:120]}); {advice}") from error
+            raise TrainingError(
+                f"another of the {self.size} processes was lost ({_reason(error)}); {advice}"
+            ) from error
 
 
 @contextlib.contextmanager
@@ -115,26 +116,72 @@ def world() -> Iterator[World]:
     """The processes that this one was started with, connected; itself alone where it was started alone.
 
     Raises:
-        TrainingError: the others cannot be reached.
+        ConfigError: the variables that tell of the others make no sense.
+        TrainingError: the others cannot be reached, or one of them was lost.
+        SystemExit: any error of chargen's in another process than the first, which has the same and tells it.
     """
-    size = int(os.environ.get("WORLD_SIZE", "1"))
-    if size == 1:
-        yield World()
+    there = _world()
+    if there.size == 1:
+        yield there
         return
+    try:
+        with _connected(there), there.watching():
+            yield there
+    except ChargenError:
+        if there.leads:
+            raise
+        raise SystemExit(1) from None
+
+
+@contextlib.contextmanager
+def _connected(there: World) -> Iterator[None]:
     if torch.cuda.is_available():
-        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
+        torch.cuda.set_device(_variable("LOCAL_RANK", 0))
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
     try:
         dist.init_process_group(backend, timeout=PATIENCE)
     except (RuntimeError, ValueError) as error:
-        first = str(error).strip().splitlines()[0]
-        raise TrainingError(f"the {size} processes cannot reach each other: {first}") from error
+        raise TrainingError(f"the {there.size} processes cannot reach each other: {_reason(error)}") from error
     try:
-        yield World(dist.get_rank(), dist.get_world_size())
+        yield
     finally:
-        dist.destroy_process_group()
+        with contextlib.suppress(RuntimeError):  # which it raises where a process was lost
+            dist.destroy_process_group()
 
 
 def local_size() -> int:
-    """How many of the processes share this machine."""
-    return int(os.environ.get("LOCAL_WORLD_SIZE", os.environ.get("WORLD_SIZE", "1")))
+    """How many of the processes share this machine.
+
+    Raises:
+        ConfigError: the variable that tells it is not a number.
+    """
+    return _variable("LOCAL_WORLD_SIZE", _variable("WORLD_SIZE", 1))
+
+
+def _world() -> World:
+    """This process's place among those that were started together, as the variables tell it."""
+    size, rank = _variable("WORLD_SIZE", 0), _variable("RANK", -1)
+    if (size, rank) == (0, -1) or (size, rank) == (1, -1):
+        return World()
+    if not 0 <= rank < size:
+        told = ", ".join(f"{name}={os.environ.get(name, '')}" for name in ("RANK", "WORLD_SIZE"))
+        raise ConfigError(
+            f"{told} is no process's place among others; set both as torchrun does, or neither to train in one process"
+        )
+    return World(rank, size)
+
+
+def _reason(error: Exception) -> str:
+    """The first line of what torch says, without the place in its sources that some begin with."""
+    first = str(error).strip().splitlines()[0]
+    return (first.partition("] ")[2] or first if first.startswith("[") else first)[:120]
+
+
+def _variable(name: str, default: int) -> int:
+    """A whole number from the environment."""
+    value = os.environ.get(name)
+    if value is None:
+        return default
+    if not (value.isascii() and value.isdigit() and len(value) < 10):
+        raise ConfigError(f"the environment variable {name} is {value!r}, not a whole number; unset it or set it right")
+    return int(value)

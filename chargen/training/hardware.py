@@ -13,7 +13,7 @@ from typing import Final
 import torch
 
 from chargen.config import CELLS, ModelConfig
-from chargen.errors import MismatchError
+from chargen.errors import ConfigError, MismatchError
 from chargen.threads import cores
 from chargen.training.distributed import local_size
 from chargen.training.torch_cells import Layer
@@ -21,17 +21,23 @@ from chargen.training.torch_cells import Layer
 BYTES: Final = 20  # of a parameter in training: weight, gradient, two moments and the average, in float32
 
 
-def choose_device(wanted: str) -> str:
-    """``wanted``, or for ``auto`` the GPU where there is one.
+def choose_device(wanted: str, processes: int = 1) -> str:
+    """``wanted``, or for ``auto`` the GPU where there is one that ``processes`` can train on together.
 
     Raises:
         MismatchError: the wanted device is not there.
+        ConfigError: it is not for several processes.
     """
     there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if wanted == "auto":
-        return next(device for device in ("cuda", "mps", "cpu") if there[device])
+        order = ("cuda", "mps", "cpu") if processes == 1 else ("cuda", "cpu")  # gloo cannot reduce what is on mps
+        return next(device for device in order if there[device])
+    if wanted == "mps" and processes > 1:
+        raise ConfigError(f"device mps cannot be shared by {processes} processes; use --device cpu, or one process")
     if not there[wanted]:
-        raise MismatchError(f"device {wanted} is not available here; use --device {choose_device('auto')} or auto")
+        raise MismatchError(
+            f"device {wanted} is not available here; use --device {choose_device('auto', processes)} or auto"
+        )
     return wanted
 
 

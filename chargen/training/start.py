@@ -64,7 +64,7 @@ def begin(
             len(corpus),
             len(corpus.vocab),
             preset=preset,
-            speed=lambda model, train: world.size * measured_speed(model, train),
+            speed=lambda model, train: world.size * measured_speed(model, train, world),
             **settings,
         )
     )

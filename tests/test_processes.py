@@ -1,0 +1,181 @@
+"""Processes and signals: a stop that is asked for, and the launcher of several processes with small ones of its own."""
+
+import io
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chargen.cli import processes
+from chargen.cli.main import main
+from chargen.cli.processes import Stop, launch
+from chargen.errors import TrainingError
+
+WAITING = "import os; os.read(0, 1)"
+"""A process that waits for as long as the launcher lives."""
+
+
+@pytest.fixture
+def _no_grace(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "GRACE_SECONDS", 0.0)
+
+
+def of_ranks(monkeypatch: pytest.MonkeyPatch, *programs: str) -> None:
+    """Let the launcher start these programs, one a rank."""
+    program = f"import os; exec({programs!r}[int(os.environ['RANK'])])"
+    monkeypatch.setattr(processes, "_CHILD", program)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_before_the_first_step_a_signal_ends_at_once(number: signal.Signals) -> None:
+    """While nobody has asked yet whether to stop, there is nothing to save."""
+    with pytest.raises(SystemExit, match=str(128 + number)), Stop():
+        os.kill(os.getpid(), number)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_first_signal_asks_and_the_second_ends(number: signal.Signals) -> None:
+    """Once a training steps, it is the one that ends in good order."""
+    with Stop() as stop:
+        assert not stop()
+        os.kill(os.getpid(), number)
+        assert stop()
+        with pytest.raises(SystemExit, match=str(128 + number)):
+            os.kill(os.getpid(), number)
+
+
+class Endless(io.RawIOBase):
+    """A pipe that goes on for ever, whose reader is asked to end."""
+
+    def readable(self) -> bool:
+        """As a pipe is."""
+        return True
+
+    def readinto(self, buffer: Any, /) -> int:
+        """Some text, and a signal."""
+        buffer[:4] = b"text"
+        os.kill(os.getpid(), signal.SIGTERM)
+        return 4
+
+
+def test_a_text_that_never_ends_can_be_left(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One signal is enough while the text is still being read, and nothing is left behind."""
+    monkeypatch.setattr("sys.argv", ["chargen", "train", "-"])
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BufferedReader(Endless()), encoding="utf-8"))
+    with pytest.raises(SystemExit) as caught:
+        main()
+    assert caught.value.code == 128 + signal.SIGTERM
+    assert list(folder.iterdir()) == []
+
+
+def test_all_that_end_well_end_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The exit code is 0."""
+    of_ranks(monkeypatch, "pass", "pass")
+    assert launch(2, []) == 0
+
+
+def test_the_first_tells_of_its_own_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its exit code is the launcher's, which adds nothing."""
+    of_ranks(monkeypatch, "raise SystemExit(2)", "raise SystemExit(1)")
+    assert launch(2, []) == 2
+
+
+@pytest.mark.usefixtures("_no_grace")
+@pytest.mark.parametrize("lost", [0, 1])
+def test_a_process_lost_before_they_met_is_told(lost: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The others, which would wait for hours, are ended, and the error says which one was lost and how."""
+    programs = [WAITING, WAITING]
+    programs[lost] = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
+    of_ranks(monkeypatch, *programs)
+    with pytest.raises(TrainingError, match=rf"process {lost + 1} of 2 was lost \(signal 9\)"):
+        launch(2, [])
+
+
+@pytest.mark.usefixtures("_no_grace")
+def test_an_error_that_the_first_cannot_tell_of_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where it waits for the one that has ended."""
+    of_ranks(monkeypatch, WAITING, "raise SystemExit(3)")
+    with pytest.raises(TrainingError, match=r"process 2 of 2 was lost \(exit code 3\)"):
+        launch(2, [])
+
+
+@pytest.mark.usefixtures("_no_grace")
+@pytest.mark.parametrize("windows", [False, True])
+def test_a_second_signal_ends_all(windows: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also those that are deaf to it. On Windows, simulated here, no process can be sent Ctrl-C, nor need it be."""
+    of_ranks(monkeypatch, *["import signal; signal.signal(signal.SIGINT, signal.SIG_IGN);" + WAITING] * 2)
+    monkeypatch.setattr(processes, "WINDOWS", windows)
+    monkeypatch.setattr("time.sleep", lambda _seconds: os.kill(os.getpid(), signal.SIGINT))
+    send, sent = subprocess.Popen.send_signal, list[int]()
+
+    def sending(child: "subprocess.Popen[bytes]", number: int) -> None:
+        sent.append(number)
+        send(child, number)
+
+    monkeypatch.setattr(subprocess.Popen, "send_signal", sending)
+    assert launch(2, []) == 130
+    assert (signal.SIGINT in sent) is not windows
+
+
+def test_nothing_of_the_current_folder_is_run(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A text may lie beside a random.py, or beside a folder called chargen."""
+    (folder / "random.py").write_text("print('random.py was run')")
+    (folder / "chargen").mkdir()
+    for name in ("__init__", "__main__"):
+        (folder / "chargen" / f"{name}.py").write_text("print('another chargen was run')")
+    assert launch(1, ["--version"]) == 0
+    assert capfd.readouterr().out.startswith("chargen ")
+
+
+FOLLOWING = """
+import os, threading
+from chargen.cli import processes
+from chargen.cli.main import main
+processes.GRACE_SECONDS = 0.0 if {deaf} else 3600.0
+os.environ["RANK"] = "0"
+with processes.Stop() as stop:
+    stop()
+    processes.follow_launcher()
+    while {deaf} or not stop():
+        threading.Event().wait({deaf} or 0.001)
+print("saved")
+"""
+
+
+@pytest.mark.parametrize(("deaf", "code", "out"), [("None", 0, "saved\n"), ("3600", 1, "")])
+def test_a_process_ends_with_its_launcher(deaf: str, code: int, out: str) -> None:
+    """It is asked to stop, as by a signal, and what cannot hear that ends all the same."""
+    with subprocess.Popen(
+        [sys.executable, "-c", FOLLOWING.format(deaf=deaf)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        told, error = process.communicate()  # which closes its stdin
+    assert (process.returncode, told) == (code, out)
+    assert error == "error: the process that started this training was lost\n"
+
+
+@pytest.mark.parametrize(
+    ("module", "command"), [("typer", ["--help"]), ("numpy", ["sample"]), ("torch", ["train", "text.txt"])]
+)
+def test_ctrl_c_while_it_is_imported(module: str, command: list[str], folder: Path) -> None:
+    """Whatever is being imported just then, there is no traceback."""
+    (folder / "text.txt").write_text("some text to train on" * 99)
+    (folder / f"{module}.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "chargen", *command],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(Path(processes.__file__).parents[2])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
