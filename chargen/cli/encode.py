@@ -67,5 +67,5 @@ def _layer(value: str) -> int | None:
     if value == "all":
         return None
     if not re.fullmatch(r"\d{1,4}", value):
-        raise typer.BadParameter(f"give a layer's number, from 0, or all; not {value!r}", param_hint="--layer")
+        raise typer.BadParameter(f"give a layer's number, from 0, or all; not {value[:20]!r}", param_hint="--layer")
     return int(value)

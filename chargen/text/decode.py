@@ -24,7 +24,6 @@ LONGEST: int = 100_000_000
 STDIN: Final = "-"
 _GZIP: Final = b"\x1f\x8b"
 _UTF16: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-_REPLACE: Final = "replace"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +40,7 @@ class Decoding(Config):
     errors: str = setting(
         "strict",
         "What becomes of bytes that do not decode: an error, or the character U+FFFD.",
-        choices=("strict", _REPLACE),
+        choices=("strict", "replace"),
     )
 
     def __post_init__(self) -> None:

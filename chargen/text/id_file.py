@@ -164,9 +164,8 @@ class MappedIds:
     def _is_whole(self, block: int) -> bool:
         length = BLOCK // self._ids.itemsize
         ids = self._ids[block * length : (block + 1) * length]
-        return hashlib.sha256(ids.data).hexdigest() == self.header.digests[block] and int(ids.max()) < len(
-            self.header.vocab
-        )
+        matches = hashlib.sha256(ids.data).hexdigest() == self.header.digests[block]
+        return matches and int(ids.max()) < len(self.header.vocab)
 
 
 def write(file: IO[bytes], header: Header, chunks: Iterable[NDArray[np.unsignedinteger]]) -> None:
