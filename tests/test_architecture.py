@@ -77,6 +77,12 @@ def test_imports_go_down(name: str) -> None:
         assert {package(plain(name)), package(other)} != {"chargen.training", "chargen.inference"}
 
 
+def test_the_command_line_begins_without_numpy_and_torch() -> None:
+    """A command decides how many threads they start, and once they are loaded it is too late (``chargen.threads``)."""
+    code = "import sys, chargen.cli.main; sys.exit(bool({'numpy', 'torch'} & sys.modules.keys()))"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 @pytest.mark.parametrize("name", sorted(name for name in MODULES if package(plain(name)) not in TORCH))
 def test_torch_is_imported_where_networks_are_trained_alone(name: str) -> None:
     """No other module imports torch, not even inside a function."""

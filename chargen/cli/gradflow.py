@@ -11,7 +11,6 @@ from chargen import presets
 from chargen.cli import options
 from chargen.cli.output.terminal import print_json
 from chargen.config import CELLS, FRESH, GradflowConfig, ModelConfig, TrainConfig
-from chargen.text.corpus import Texts
 from chargen.text.decode import Decoding
 
 if TYPE_CHECKING:
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from chargen.cli.output.gradflow import Trial
     from chargen.experiments.gradflow import Clipping
     from chargen.experiments.networks import Subject
+    from chargen.text.corpus import Texts
 
 
 @options.settings(Decoding, GradflowConfig)
@@ -74,6 +74,7 @@ def gradflow(
     from chargen.cli.output.gradflow import Report
     from chargen.cli.output.page import write
     from chargen.experiments.gradflow import measure
+    from chargen.text.corpus import Texts
 
     texts = None if text is None else Texts(sources=(text,), **decoding)
     names: list[str | None] = [*(checkpoint or ())]
@@ -114,7 +115,7 @@ def _refuse_without_effect(cells: Sequence[str], network: Collection[str], measu
 
 
 def _of_checkpoints(
-    checkpoints: Sequence[str | None], texts: Texts | None
+    checkpoints: Sequence[str | None], texts: "Texts | None"
 ) -> "tuple[list[Subject], dict[str, Clipping]]":
     """The networks of checkpoints, before and after training, and how clipping acted in it."""
     from chargen.experiments.gradflow import clipping
@@ -135,7 +136,7 @@ def _of_checkpoints(
 
 def _of_cells(
     cells: Sequence[str],
-    texts: Texts | None,
+    texts: "Texts | None",
     settings: Mapping[str, Any],
     config: GradflowConfig,
     bar: "tqdm[NoReturn]",
@@ -148,6 +149,7 @@ def _of_cells(
     from chargen.cli.output.gradflow import Trial
     from chargen.experiments.gradflow import descend
     from chargen.experiments.networks import of_cell
+    from chargen.text.corpus import Texts
 
     corpus = (texts or Texts(sources=())).load()
     scale = config.recurrent_scale
