@@ -4,6 +4,7 @@ Both are read from the environment when the libraries are loaded, so this module
 what the person has not set; a program that uses chargen as a library sets it itself, before it imports NumPy or torch.
 """
 
+import contextlib
 import os
 from pathlib import Path
 from typing import Final
@@ -50,9 +51,13 @@ def cores() -> int:
 
 
 def idle_cores() -> int:
-    """How many of them nothing else uses at this moment, as far as the system tells; at least this process's own."""
-    try:
-        running = int(Path("/proc/loadavg").read_text(encoding="ascii").split()[3].partition("/")[0]) - 1
-    except (OSError, ValueError, IndexError):  # not Linux
-        running = round(os.getloadavg()[0]) if hasattr(os, "getloadavg") else 0
+    """How many of them nothing else uses now or in the last minute, as far as the system tells; at least one.
+
+    Measured on two cores, sampling from a 2x512 LSTM: quiet, 7,000 characters/s with one thread and 9,700 with two;
+    beside other work, 3,900 with one and 390 with two.
+    """
+    running = round(os.getloadavg()[0]) if hasattr(os, "getloadavg") else 0  # not on Windows
+    with contextlib.suppress(OSError, ValueError, IndexError):  # Linux alone tells what runs at this moment
+        current = Path("/proc/loadavg").read_text(encoding="ascii").split()[3].partition("/")[0]
+        running = max(running, int(current) - 1)
     return max(1, cores() - running)

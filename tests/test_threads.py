@@ -65,13 +65,16 @@ def test_a_number_in_the_environment_stays() -> None:
     assert {os.environ[name] for name in threads.THREAD_COUNTS} == {"2"}
 
 
-@pytest.mark.parametrize(("running", "expected"), [("1/90", 4), ("3/90", 2), ("40/90", 1), ("?", 3)])
+@pytest.mark.parametrize(
+    ("running", "load", "expected"),
+    [("1/90", 0.4, 4), ("3/90", 0.4, 2), ("40/90", 0.4, 1), ("1/90", 1.6, 2), ("3/90", 0.9, 2), ("?", 1.2, 3)],
+)
 def test_idle_cores_are_those_that_nothing_runs_on(
-    running: str, expected: int, monkeypatch: pytest.MonkeyPatch
+    running: str, load: float, expected: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """This process apart; where the system does not tell, by the load of the last minute; never none."""
+    """Neither now, this process apart, nor in the last minute, whichever is more; never none."""
     monkeypatch.setattr(threads, "cores", lambda: 4)
-    monkeypatch.setattr(os, "getloadavg", lambda: (1.2, 0.0, 0.0), raising=False)
+    monkeypatch.setattr(os, "getloadavg", lambda: (load, 0.0, 0.0), raising=False)
     monkeypatch.setattr(Path, "read_text", lambda *_, **__: f"0.00 0.00 0.00 {running} 1234")
     assert threads.idle_cores() == expected
 
