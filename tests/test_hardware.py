@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from chargen.config import ModelConfig
-from chargen.errors import ConfigError
+from chargen.errors import ConfigError, MismatchError
 from chargen.training import hardware
 
 
@@ -61,3 +61,13 @@ def test_those_who_overlap_leave_torchs_threads_as_they_were() -> None:
     assert torch.get_num_threads() == before + 2
     second.__exit__(None, None, None)
     assert torch.get_num_threads() == before
+
+
+def test_more_threads_than_the_cores_can_serve_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Thousands would take a minute to start; what a larger machine's run was begun with still goes on."""
+    monkeypatch.setattr(hardware, "cores", lambda: 2)
+    assert threads(64, "fp32", wanted=64) == 64
+    with pytest.raises(MismatchError, match="too many for the 2 cores here; --threads takes at most 64"):
+        threads(64, "fp32", wanted=4096)
+    monkeypatch.setattr(hardware, "cores", lambda: 96)
+    assert threads(64, "fp32", wanted=192) == 192

@@ -1,7 +1,9 @@
 """Processes and signals: a stop that is asked for, and the launcher of several processes with small ones of its own."""
 
+import errno
 import io
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +16,7 @@ from chargen.cli import processes
 from chargen.cli.main import main
 from chargen.cli.processes import Stop, launch
 from chargen.errors import TrainingError
+from chargen.store.checkpoint import load
 
 WAITING = "import os; os.read(0, 1)"
 """A process that waits for as long as the launcher lives."""
@@ -46,6 +49,54 @@ def test_the_first_signal_asks_and_the_second_ends(number: signal.Signals) -> No
         assert stop()
         with pytest.raises(SystemExit, match=str(128 + number)):
             os.kill(os.getpid(), number)
+
+
+class Gone(io.StringIO):
+    """A terminal that was closed."""
+
+    def isatty(self) -> bool:
+        """What it was."""
+        return True
+
+    def write(self, _text: str, /) -> int:
+        """Fail, as whatever is written to it does."""
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["train", "text.txt", "--run", "a", "--steps", "20", "--hidden-size", "8"],
+        ["compare", "text.txt", "--steps", "3", "--parameters", "20000", "--cells", "gru,lstm"],
+        ["score", "tiny", "text.txt", "--adapt"],
+        ["sample", "tiny", "--adapt-to", "text.txt", "-n", "5"],
+    ],
+    ids=lambda command: command[0],
+)
+def test_losing_the_screen_never_loses_the_work(
+    command: list[str], folder: Path, text_file: Path, trained: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where stderr is gone, all goes on without being told of."""
+    (folder / "text.txt").write_bytes(text_file.read_bytes()[:2000])
+    shutil.copytree(trained, folder / "checkpoints" / "tiny")
+    monkeypatch.setattr("sys.argv", ["chargen", *command])
+    monkeypatch.setattr("sys.stderr", Gone())
+    with pytest.raises(SystemExit) as caught:
+        main()
+    assert not caught.value.code
+    if command[0] == "train":
+        assert load(folder / "checkpoints" / "a" / "last.safetensors", with_state=True).history[-1].step == 20
+
+
+def test_the_export_comes_before_the_result(folder: Path, text_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full disk behind stdout loses what is printed there, not the model."""
+    command = ["train", str(text_file), "--steps", "3", "--hidden-size", "8", "--json", "--export", "model.safetensors"]
+    monkeypatch.setattr("sys.argv", ["chargen", *command])
+    monkeypatch.setattr("sys.stdout", Gone())
+    with pytest.raises(SystemExit) as caught:
+        main()
+    assert caught.value.code == 1
+    assert load(folder / "model.safetensors").vocab
 
 
 class Endless(io.RawIOBase):

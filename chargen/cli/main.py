@@ -5,7 +5,7 @@ import io
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Final, NoReturn
+from typing import Annotated, Any, Final, NoReturn, TextIO, cast
 
 import typer
 
@@ -20,7 +20,7 @@ from chargen.cli.gradflow import gradflow
 from chargen.cli.infill import infill
 from chargen.cli.inspect import inspect
 from chargen.cli.neurons import neurons
-from chargen.cli.output.terminal import visible
+from chargen.cli.output.terminal import Screen, visible
 from chargen.cli.play import play
 from chargen.cli.report import report
 from chargen.cli.sample import sample
@@ -117,13 +117,18 @@ def _run() -> NoReturn:
 
 
 def _prepare_streams() -> None:
-    """Have stdout and stderr take any text: UTF-8 into a file or a pipe; a terminal shows what it lacks escaped."""
+    """Have stdout and stderr take any text: UTF-8 into a file or a pipe; a terminal shows what it lacks escaped.
+
+    Stderr takes it even where it is gone; that the result cannot be written to stdout is an error.
+    """
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:  # closed, as some schedulers leave them
             setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115  # until the process ends
         elif isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding=None if stream.isatty() else "utf-8", errors="backslashreplace")
+    if not isinstance(sys.stderr, Screen):
+        sys.stderr = cast("TextIO", Screen(sys.stderr))
 
 
 def _fail(message: str, *, code: int = 1) -> NoReturn:

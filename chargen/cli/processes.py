@@ -1,6 +1,7 @@
 """Processes, threads and signals: stopping a training in good order, and ``chargen train --nproc N``."""
 
 import _thread
+import contextlib
 import os
 import signal
 import socket
@@ -115,8 +116,9 @@ def follow_launcher() -> None:
     def watch() -> NoReturn:
         while os.read(0, 1):
             pass
-        if os.environ["RANK"] == "0":
-            sys.stderr.write("error: the process that started this training was lost\n")
+        with contextlib.suppress(OSError, AttributeError):  # stderr may be lost as well
+            if os.environ["RANK"] == "0":
+                sys.stderr.write("error: the process that started this training was lost\n")
         _thread.interrupt_main(signal.SIGTERM)
         time.sleep(GRACE_SECONDS)
         os._exit(1)

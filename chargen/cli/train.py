@@ -108,14 +108,14 @@ def train(
                     **settings,
                 )
         result = display.follow(recorded(trainer, to_tensorboard=log_to is not None))
-        if as_json and world.leads:
-            keys = ("run", "best", "val_bpc", "test_bpc", "seconds", "parameters", "chars_per_second")
-            print_json({key: getattr(result, key) for key in keys} | {"best": str(result.best)})
         if export is not None and world.leads:
             if stop.signal:
                 options.note(f"it was stopped, so {export} was not written; give --export again with --resume")
             else:
                 save(export, load(result.best), half=True)
+        if as_json and world.leads:
+            keys = ("run", "best", "val_bpc", "test_bpc", "seconds", "parameters", "chars_per_second")
+            print_json({key: getattr(result, key) for key in keys} | {"best": str(result.best)})
         if stop.signal:
             raise typer.Exit(128 + stop.signal)
 

@@ -20,6 +20,10 @@ from chargen.training.torch_cells import Layer
 
 BYTES: Final = 20  # of a parameter in training: weight, gradient, two moments and the average, in float32
 
+FEW_THREADS: Final = 64
+"""So many may be asked for on any machine: a run that began on a large one goes on, if slowly, on a small one."""
+THREADS_A_CORE: Final = 4
+
 
 def choose_device(wanted: str, processes: int = 1) -> str:
     """``wanted``, or for ``auto`` the GPU where there is one that ``processes`` can train on together.
@@ -76,7 +80,15 @@ def choose_threads(wanted: int, model: ModelConfig, precision: str = "fp32") -> 
 
     Measured on two cores with AMX: in bf16 a second thread slows hidden size 128 by an eighth to a quarter, changes
     nothing at 192 and adds a tenth at 256; in fp32 it adds an eighth at 128 and nothing at 64.
+
+    Raises:
+        MismatchError: so many would spend their time starting and waiting for each other.
     """
+    most = max(FEW_THREADS, THREADS_A_CORE * cores())
+    if wanted > most:
+        raise MismatchError(
+            f"{wanted} threads are too many for the {cores()} cores here; --threads takes at most {most}"
+        )
     if wanted:
         return wanted
     too_small = 128 if precision == "bf16" else 64

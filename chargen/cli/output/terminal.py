@@ -1,8 +1,10 @@
-"""Text on its way to stdout."""
+"""Text on its way to a person: what a terminal may be sent, and a stderr that may go away."""
 
+import contextlib
 import json
 import sys
 import unicodedata
+from typing import Any, TextIO
 
 import typer
 
@@ -48,6 +50,33 @@ def print_json(value: object) -> None:
 
 def _commands(character: str) -> bool:
     return character in _HARMFUL or unicodedata.category(character) in ("Cc", "Cs")
+
+
+class Screen:
+    """A stream to stderr that takes all text, shown or not: losing the screen never loses the work.
+
+    A terminal is closed, the reader of a pipe ends, the disk below a log is full.
+
+    Args:
+        stream: What is written to as long as it can be.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write ``text`` if there is still somewhere to write it."""
+        with contextlib.suppress(OSError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Show what was written, likewise."""
+        with contextlib.suppress(OSError):
+            self._stream.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
 
 class Writer:
