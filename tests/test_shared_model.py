@@ -12,7 +12,6 @@ from samples import checkpoint
 
 import chargen
 from chargen.config import CELLS
-from chargen.inference.infill import Infiller
 from chargen.model import Model
 
 THREADS: Final = 8
@@ -72,8 +71,7 @@ def classify(model: Model, text: str, _seed: int) -> Hashable:
 
 def infill(model: Model, text: str, seed: int) -> Hashable:
     """Candidates for a gap of two characters."""
-    infiller = Infiller(model.checkpoint.model, model.checkpoint.weights, model.vocab)
-    return tuple(infiller.between([text[:2], text[2:]], [2], chains=4, sweeps=3, seed=seed))
+    return tuple(model.infill(f"{text[:2]}_{text[2:]}", length=2, chains=4, sweeps=3, seed=seed))
 
 
 def adapt(model: Model, text: str, seed: int) -> Hashable:
