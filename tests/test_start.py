@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from samples import checkpoint, put_together, taken_apart, with_digests
 from tiny import stop_after
 
-from chargen.errors import ChargenError, CheckpointError, ConfigError, CorpusError, RunError
+from chargen.errors import ChargenError, CheckpointError, ConfigError, CorpusError, MismatchError, RunError
+from chargen.model import Model
 from chargen.store.checkpoint import load, save
 from chargen.text.corpus import Texts
 from chargen.training import start
@@ -273,7 +274,7 @@ def test_the_same_text_starts_from_the_very_weights(trained: Path, text_file: Pa
 @pytest.mark.parametrize("skip", [False, True])
 @pytest.mark.parametrize("one_hot", [False, True])
 def test_shared_characters_keep_their_rows(one_hot: bool, skip: bool, half: bool, text: str, tmp_path: Path) -> None:
-    """Embedding, read-out and one-hot rows of shared characters are the parent's; new ones start fresh."""
+    """Embedding, read-out and one-hot rows of shared characters are the parent's; new ones begin from scratch."""
     parent = checkpoint("\n !.abcdexyz", num_layers=2, one_hot=one_hot, skip=skip)
     save(tmp_path / "parent", parent, half=half)
     old = load(tmp_path / "parent").weights
@@ -285,17 +286,40 @@ def test_shared_characters_keep_their_rows(one_hot: bool, skip: bool, half: bool
     for at, character in enumerate(vocab.characters):
         before = parent.vocab.id_of(character)
         source, row = (old, before) if before is not None else (fresh, at)
-        names = ["readout.weight", "readout.bias", *([] if one_hot else ["embedding.weight"])]
-        for name in names:
+        for name in [] if one_hot else ["embedding.weight"]:
             np.testing.assert_array_equal(weights[name][at], source[name][row])
+        if before is not None:
+            for name in ("readout.weight", "readout.bias"):
+                np.testing.assert_array_equal(weights[name][at], old[name][before])
         if one_hot:
             for name, width in below.items():
                 if width == 0 or skip:
                     np.testing.assert_array_equal(weights[name][:, width + at], source[name][:, width + row])
     np.testing.assert_array_equal(weights["layers.1.weight_hh"], old["layers.1.weight_hh"])
     np.testing.assert_array_equal(weights["layers.1.weight_ih"][:, :4], old["layers.1.weight_ih"][:, :4])
-    assert made.notes[0] == "7 characters keep their embedding and read-out rows, 3 new ones start fresh"
+    assert made.notes[0] == "7 characters keep their embedding and read-out rows, 3 begin from scratch"
     assert tiny.finish(made).step == 6
+
+
+def test_a_character_that_looks_like_another_begins_from_its_rows(tmp_path: Path) -> None:
+    """All that are read as one share its probability; what the parent never saw is as likely as it is frequent."""
+    parent = checkpoint('\n"abe#')
+    parent = dataclasses.replace(parent, corpus=dataclasses.replace(parent.corpus, unseen="#"))
+    save(tmp_path / "parent", parent)
+    made, weights = start_from(tmp_path / "parent", text_in(tmp_path, "“ab” eé “ab\n#" * 40), tmp_path)
+    vocab, old = made.corpus.vocab, parent.weights
+    for character, alike in {"“": '"', "”": '"', "é": "e", "e": "e"}.items():
+        new, before = vocab.id_of(character), parent.vocab.id_of(alike)
+        for name in ("embedding.weight", "readout.weight"):
+            np.testing.assert_array_equal(weights[name][new], old[name][before])
+    shares = np.exp(weights["readout.bias"][vocab.ids_of("“”")] - old["readout.bias"][parent.vocab.id_of('"')])
+    assert shares == pytest.approx([2 / 3, 1 / 3], abs=0.01)
+    assert made.notes[0] == (
+        "4 characters keep their embedding and read-out rows, 3 begin as what they look like, 2 begin from scratch"
+    )
+    probabilities = Model(dataclasses.replace(parent, vocab=vocab, model=made.model, weights=weights), tmp_path)
+    scored = probabilities.score("#")  # before any training it is as likely as it is frequent
+    assert 2**-scored.bpc == pytest.approx(1 / 13, rel=0.5)
 
 
 def test_the_unknown_id_keeps_its_row(tmp_path: Path) -> None:
@@ -320,9 +344,9 @@ def test_an_architecture_comes_from_the_parent(trained: Path, text_file: Path, t
 
 
 def test_a_parent_without_a_shared_character_is_refused(tmp_path: Path) -> None:
-    """There is nothing to carry over."""
+    """There is nothing to carry over, and the error says what to do."""
     save(tmp_path / "parent", checkpoint("xyz"))
-    with pytest.raises(CheckpointError, match="shares no character"):
+    with pytest.raises(MismatchError, match=r"of some, knows 0% of this text's characters; leave out --init-from"):
         start_from(tmp_path / "parent", text_in(tmp_path, "ab\n" * 100), tmp_path)
 
 

@@ -9,14 +9,17 @@ from chargen.store.checkpoint import load as load_checkpoint
 from chargen.store.runs import BEST, LAST, LEFTOVER, METRICS, ROOT, Run
 
 PRETRAINED: Final = "alice"
+"""What is taken where no model is named and no run is there."""
+ENGLISH: Final = "english"
+"""A model to start from, of English prose."""
 
 
 def find(where: str | Path | None = None, *, root: str | Path = ROOT) -> Path:
     """The checkpoint file that ``where`` means.
 
     Args:
-        where: A file, a run's folder, a run's name, or None for the newest run. Without any, None is the pretrained
-            model that comes with chargen; so is ``alice`` where no run has that name.
+        where: A file, a run's folder, a run's name, or None for the newest run; a model that comes with chargen where
+            no run has its name, for None that of Alice.
         root: The folder of all runs.
 
     Raises:
@@ -27,7 +30,7 @@ def find(where: str | Path | None = None, *, root: str | Path = ROOT) -> Path:
         best = sorted(root.glob(f"*/{BEST}"), key=lambda path: path.stat().st_mtime)
         if best:
             return best[-1]
-        pretrained = bundled()
+        pretrained = bundled(PRETRAINED)
         if pretrained is None:
             raise CheckpointError(f"there is no checkpoint in {root}/ yet; make one with: chargen train")
         return pretrained
@@ -42,7 +45,7 @@ def find(where: str | Path | None = None, *, root: str | Path = ROOT) -> Path:
         raise CheckpointError(f"cannot read {str(where)!r}: {error.strerror or error}") from error
     if folders:
         raise CheckpointError(f"{folders[-1]} is a folder without {BEST} or {LAST}")
-    if str(where) == PRETRAINED and (pretrained := bundled()):
+    if pretrained := bundled(str(where)):
         return pretrained
     raise CheckpointError(f"there is no checkpoint or run {str(where)!r}; chargen train makes one in {root}/")
 
@@ -123,10 +126,11 @@ def _places(where: str | Path, root: str | Path) -> tuple[Path, Path]:
     return Path(where), Path(root) / where
 
 
-def bundled() -> Path | None:
-    """The pretrained Alice checkpoint that comes with chargen, in a wheel or a checkout; None where it is missing."""
+def bundled(name: str) -> Path | None:
+    """The model of that name that comes with chargen, in a wheel or a checkout; None where there is none."""
     package = Path(__file__).parent.parent
     for folder in (package / "checkpoints", package.parent / "checkpoints"):
-        if (folder / f"{PRETRAINED}.safetensors").is_file():
-            return folder / f"{PRETRAINED}.safetensors"
+        for file in folder.glob("*.safetensors"):
+            if file.stem == name:
+                return file
     return None

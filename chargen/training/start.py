@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chargen import presets
-from chargen.config import ON_RESUME
+from chargen.config import ON_RESUME, ModelConfig
 from chargen.errors import ConfigError, CorpusError
 from chargen.store import lookup, runs
 from chargen.store.checkpoint import load
 from chargen.store.runs import Run
 from chargen.text.corpus import Corpus, Progress, Texts
 from chargen.text.sources import can_be_read_again
+from chargen.training import finetune
 from chargen.training.automatic import measured_speed, resolve
 from chargen.training.distributed import World
 from chargen.training.finetune import carried_weights, inherited_architecture
@@ -57,6 +58,7 @@ def begin(
         world.led(Run(run, root).refuse_existing)
     parent = None if init_from is None else load(lookup.find(init_from, root=root))
     corpus = _read(texts, progress, world)
+    own_design = bool(settings.keys() & ModelConfig.settings().keys())
     if parent is not None:
         settings = inherited_architecture(parent, settings)
     model, train = world.led(
@@ -64,18 +66,22 @@ def begin(
             len(corpus),
             len(corpus.vocab),
             preset=preset,
+            fine_tuning=parent is not None,
             speed=lambda model, train: world.size * measured_speed(model, train, world),
             **settings,
         )
     )
+    split = corpus.split(train.val_fraction, train.test_fraction)
+    beginning = split.ids[: min(len(split.train), finetune.COUNTED)]
     weights: dict[str, NDArray[np.float32]] | None = None
     notes: tuple[str, ...] = ()
     if parent is not None:
-        weights, notes = carried_weights(parent, model, corpus.vocab, train.seed)
+        weights, notes = carried_weights(parent, model, corpus.vocab, beginning, train.seed)
+    elif not own_design:
+        notes = world.led(lambda: _advice(corpus, beginning))
     if run is None and overwrite:
         run = plain_name(corpus.name)
     folder = Run(run, root) if run is not None else world.led(lambda: _free_run(corpus.name, root))
-    split = corpus.split(train.val_fraction, train.test_fraction)
     train, lowered = resolve(train, model, len(split.train), world)
     trainer = Trainer(
         corpus,
@@ -147,6 +153,16 @@ def resume(
     world.led(folder.claim)
     world.led(folder.tidy)
     return trainer
+
+
+def _advice(corpus: Corpus, beginning: NDArray[np.unsignedinteger]) -> tuple[str, ...]:
+    """A note for someone who trains from nothing where the model of English would serve better."""
+    path = lookup.bundled(lookup.ENGLISH)
+    text = corpus.vocab.text_of(beginning[: finetune.SAMPLE])
+    if path is None or len(corpus) >= finetune.SHORT or not finetune.knows(load(path), text):
+        return ()
+    name = lookup.ENGLISH
+    return (f"the model {name} knows this text's language; to start from it, for better text: --init-from {name}",)
 
 
 def _free_run(name: str, root: Path) -> Run:
