@@ -1,11 +1,21 @@
-# make test     everything CI checks, on a fresh clone
+# make alice    installs, trains on Alice with the default settings, and writes with what it trained
+# make test     installs and checks everything, as CI does
 # make install  chargen and everything to develop with, in .venv
 
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: test install format lint types unit wheel clean
+.PHONY: alice test install format lint types unit wheel clean
+
+# A training that was stopped goes on where it was; one that is done is not done again.
+alice: $(INSTALLED)
+	@echo "make: training on Alice; Ctrl-C stops it, and 'make alice' goes on with it"
+	@if test -e checkpoints/my-alice/last.safetensors; \
+	then $(BIN)/chargen train --resume my-alice; \
+	else $(BIN)/chargen train alice --run my-alice; fi
+	@echo "make: this is how it writes ('chargen sample my-alice' writes more)"
+	@$(BIN)/chargen sample my-alice --prompt "Alice was"
 
 test: lint types unit wheel
 
@@ -13,7 +23,8 @@ install: $(INSTALLED)
 
 $(INSTALLED): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	@echo "make: installing into .venv what constraints.txt lists; torch is by far the largest download"
+	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e ".[dev]"
 	touch $@
 
 format: $(INSTALLED)
@@ -35,7 +46,8 @@ wheel: $(INSTALLED)
 	rm -rf build dist .venv/wheel
 	$(BIN)/python -m build --wheel --outdir dist .
 	$(PYTHON) -m venv .venv/wheel
-	.venv/wheel/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt dist/*.whl
+	@echo "make: installing the built wheel and what it needs into .venv/wheel"
+	.venv/wheel/bin/python -m pip install --disable-pip-version-check -c constraints.txt dist/*.whl
 	cd .venv/wheel && rm -rf checkpoints \
 	&& bin/chargen corpora \
 	&& bin/chargen sample -p "Alice was" -n 40 --seed 1 \
