@@ -42,7 +42,7 @@ def main() -> None:
     arguments = parser.parse_args()
     found = corpus.load([arguments.text])
     split = found.split(arguments.val_fraction, arguments.test_fraction)
-    text = found.vocab.text_of(found.ids)
+    text = found.vocab.text_of(found.ids[:])
     settings = itertools.product(
         arguments.variant or VARIANTS,
         [arguments.memory] if arguments.memory else MEMORIES,

@@ -49,7 +49,7 @@ def make(path: Path, size: int) -> None:
     """Write about ``size`` characters of perturbed copies of Alice."""
     alice = corpus.load()
     letters = np.frombuffer(alice.vocab.characters.encode("latin-1"), np.uint8)
-    copy = letters[alice.ids]
+    copy = letters[alice.ids[:]]
     random = np.random.default_rng(1)
     with path.open("wb") as file:
         for _ in range(size // len(copy) + 1):
