@@ -184,6 +184,16 @@ def test_nothing_of_the_current_folder_is_run(
     assert capfd.readouterr().out.startswith("chargen ")
 
 
+def test_a_process_that_has_not_begun_ends_at_once_with_its_launcher() -> None:
+    """Where nothing is there yet that could save, nothing is waited for."""
+    program = (
+        "import os, threading; from chargen.cli import processes; processes.GRACE_SECONDS = 3600.0; "
+        "os.environ['RANK'] = '1'; processes.follow_launcher(); threading.Event().wait()"
+    )
+    done = subprocess.run([sys.executable, "-c", program], input=b"", capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (1, b"")
+
+
 FOLLOWING = """
 import os, threading
 from chargen.cli import processes

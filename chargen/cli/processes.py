@@ -119,8 +119,9 @@ def follow_launcher() -> None:
         with contextlib.suppress(OSError, AttributeError):  # stderr may be lost as well
             if os.environ["RANK"] == "0":
                 sys.stderr.write("error: the process that started this training was lost\n")
-        _thread.interrupt_main(signal.SIGTERM)
-        time.sleep(GRACE_SECONDS)
+        if signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:  # else nothing has begun that could be saved
+            _thread.interrupt_main(signal.SIGTERM)
+            time.sleep(GRACE_SECONDS)
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()

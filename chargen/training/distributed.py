@@ -172,9 +172,11 @@ def _world() -> World:
 
 
 def _reason(error: Exception) -> str:
-    """The first line of what torch says, without the place in its sources that some begin with."""
-    first = str(error).strip().splitlines()[0]
-    return (first.partition("] ")[2] or first if first.startswith("[") else first)[:120]
+    """The first sentence of what torch says, without the place in its sources that some begin with."""
+    text = str(error).strip()
+    if text.startswith("["):
+        text = text.partition("] ")[2] or text
+    return text.splitlines()[0].partition(". ")[0][:120]
 
 
 def _variable(name: str, default: int) -> int:
