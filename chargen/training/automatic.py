@@ -1,6 +1,7 @@
 """Automatic settings made definite: device, precision, threads, and a window that fits the text."""
 
 import dataclasses
+import functools
 import time
 from typing import Final
 
@@ -13,6 +14,7 @@ from chargen.training.distributed import World
 from chargen.training.step import Learner
 
 PROBE_SECONDS: Final = 1.0
+TRIAL_SECONDS: Final = 0.3  # for each number of threads that is tried
 
 
 def resolve(
@@ -50,19 +52,38 @@ def resolve(
         batch_size=batch_size,
         bptt=bptt,
     )
+    if not train.threads and resolved.threads > 1 and device == "cpu" and world.size == 1:
+        resolved = dataclasses.replace(resolved, threads=_fastest_threads(model, resolved))
     return resolved, notes
 
 
 def measured_speed(model: ModelConfig, train: TrainConfig, world: World | None = None) -> float:
     """How many characters a second one process of ``world`` trains such a network on, from a second's trial."""
     train, _ = resolve(train, model, train.batch_size * train.bptt * 16, world or World())
+    return _speed(model, train, PROBE_SECONDS)
+
+
+@functools.lru_cache(maxsize=16)
+def _fastest_threads(model: ModelConfig, train: TrainConfig) -> int:
+    """The number of threads, of one, half of ``train.threads`` and all, that trains such a network fastest now.
+
+    Beside another busy process a second thread may halve the speed instead of doubling it, since all wait for the
+    slowest after each product.
+    """
+    counts = sorted({1, max(1, train.threads // 2), train.threads})
+    speeds = {threads: _speed(model, dataclasses.replace(train, threads=threads), TRIAL_SECONDS) for threads in counts}
+    return max(speeds, key=speeds.__getitem__)
+
+
+def _speed(model: ModelConfig, train: TrainConfig, seconds: float) -> float:
+    """Characters a second with settings that are all definite, from a trial of so many seconds."""
     window = torch.zeros(train.bptt + 1, train.batch_size, dtype=torch.int64)
     with hardware.tuned(train.threads):
         learner = Learner(model, train)
         for _ in range(2):
             learner.learn(window[:-1], window[1:], 0.0)
         steps, began = 0, time.perf_counter()
-        while steps < 3 or time.perf_counter() - began < PROBE_SECONDS:
+        while steps < 3 or time.perf_counter() - began < seconds:
             loss, _ = learner.learn(window[:-1], window[1:], 0.0)
             steps += 1
         float(loss)  # wait for a GPU
