@@ -117,6 +117,7 @@ def test_the_tree_is_that_of_the_package() -> None:
     package = {path for path in (ROOT / "chargen").rglob("*.*") if "__pycache__" not in path.parts}
     modules = {path.relative_to(ROOT) for path in package if path.name not in ("__init__.py", "py.typed")}
     assert {path for path in listed if path.parts[0] == "chargen"} - {Path("chargen/__init__.py")} == modules
+    assert all((ROOT / path).exists() for path in listed if path.suffix)
 
 
 def test_every_public_name_is_explained() -> None:
@@ -195,7 +196,7 @@ def test_an_example_streams_to_a_page(folder: Path, trained: Path) -> None:
         try:
             assert process.stdout is not None
             address = process.stdout.readline().strip()
-            with urllib.request.urlopen(address) as answer:  # noqa: S310  # it is the example's own
+            with urllib.request.urlopen(address, timeout=60) as answer:  # noqa: S310  # it is the example's own
                 page = answer.read().decode()
         finally:
             process.kill()
