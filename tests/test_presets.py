@@ -142,3 +142,31 @@ def test_refusals(wanted: dict[str, object], message: str) -> None:
     """An unknown preset or setting, and two lengths at once, are refused."""
     with pytest.raises(ConfigError, match=message):
         choose(WHOLE_ALICE, 72, **wanted)  # type: ignore[arg-type]
+
+
+def test_fine_tuning_takes_fewer_passes_and_smaller_steps() -> None:
+    """Half the default's passes over Alice; the less text, the smaller the steps; more passes bring more dropout."""
+    _, nothing = choose(148_480, 72, hidden_size=512)
+    _, alice = choose(148_480, 72, fine_tuning=True, hidden_size=512)
+    _, short = choose(20_000, 72, fine_tuning=True, hidden_size=512)
+    _, best = choose(148_480, 72, fine_tuning=True, preset="best", hidden_size=512)
+    assert alice.epochs == pytest.approx(8)
+    assert alice.learning_rate == pytest.approx(0.003)
+    assert alice.learning_rate < nothing.learning_rate
+    assert short.learning_rate < alice.learning_rate
+    assert alice.epochs < short.epochs < nothing.epochs
+    assert best.epochs == pytest.approx(17, abs=0.1)
+    assert best.output_dropout == pytest.approx(0.36, abs=0.01)
+    assert best.learning_rate < alice.learning_rate
+
+
+def test_time_rules_over_fine_tuning_too() -> None:
+    """Twice the minutes are twice the passes."""
+
+    def passes(minutes: float) -> float:
+        _, train = choose(
+            1_000_000, 72, fine_tuning=True, speed=lambda _model, _train: 20_000.0, hidden_size=512, minutes=minutes
+        )
+        return train.epochs
+
+    assert passes(2) == pytest.approx(2 * passes(1))
