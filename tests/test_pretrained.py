@@ -36,7 +36,7 @@ def test_it_is_small(file: Path) -> None:
 
 
 def test_it_is_what_its_readme_says(checkpoint: Checkpoint) -> None:
-    """Trained on the corpus that comes with it, with the best preset's settings, to its end."""
+    """A 2x512 LSTM that ended with Alice, which comes with it, and was tested."""
     assert checkpoint.corpus.sha256 == load_corpus("alice").sha256
     assert (checkpoint.model.cell, checkpoint.model.num_layers, checkpoint.model.hidden_size) == ("lstm", 2, 512)
     assert checkpoint.test_bpc is not None

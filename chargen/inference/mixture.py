@@ -30,7 +30,7 @@ class Mixture:
     The weights w follow the gradient of each character's log-probability, once that character was read (Mattern 2012,
     *Mixing Strategies in Data Compression*, section 3), so that each predictor counts for as much as it is worth.
 
-    The weaker a network, the more an n-gram model adds: on Alice's validation split it takes the pretrained model from
+    The weaker a network, the more an n-gram model adds: on Alice's validation split it takes a 2x512 LSTM from
     1.642 bits per character to 1.598, and where that adapts from 1.579 to 1.553; alone, an n-gram model needs 1.865.
     Two networks more, which differ from it in their seed alone, take it to 1.604; adapting to 1.540, and with the
     n-gram model to 1.527.
