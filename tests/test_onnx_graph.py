@@ -13,7 +13,7 @@ import samples
 from conftest import Command
 
 from chargen.config import CELLS
-from chargen.errors import ConfigError
+from chargen.errors import MismatchError
 from chargen.inference.numpy_network import Network
 from chargen.store.checkpoint import Checkpoint, save
 from chargen.web import onnx_graph
@@ -69,7 +69,7 @@ def test_the_same_model_gives_the_same_bytes() -> None:
 def test_a_model_that_the_format_cannot_hold_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """Before anything is built."""
     monkeypatch.setattr(onnx_graph, "MAX_BYTES", 1000)
-    with pytest.raises(ConfigError, match="more than the"):
+    with pytest.raises(MismatchError, match="more than the"):
         onnx_model(samples.checkpoint(), "name")
 
 

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from samples import checkpoint
 
-from chargen.errors import CheckpointError, ConfigError
+from chargen.config import CELLS
+from chargen.errors import CheckpointError, MismatchError
 from chargen.inference.neurons import NamedUnit
 from chargen.store.checkpoint import Checkpoint
 from chargen.web.page import pack, page
@@ -115,10 +116,10 @@ def large(units: int) -> Checkpoint:
 
 def test_a_model_too_large_for_a_browser_is_refused() -> None:
     """With its size and what to do: fewer bytes a weight where that suffices, else a smaller model."""
-    with pytest.raises(ConfigError, match=r"would take \d+ MB, more than the 200 MB .* --int8 makes it \d+ MB"):
+    with pytest.raises(MismatchError, match=r"would take \d+ MB, more than the 200 MB .* --int8 makes it \d+ MB"):
         page(large(2700), name="some")
     for int8 in (False, True):
-        with pytest.raises(ConfigError, match="train a smaller model"):
+        with pytest.raises(MismatchError, match="train a smaller model"):
             page(large(9000), name="some", int8=int8)
 
 
@@ -137,3 +138,14 @@ def test_without_scripts_a_page_says_what_it_needs() -> None:
     made = page(checkpoint(), name="some")
     assert b"<noscript><p>This page computes a language model in the browser, which takes JavaScript." in made
     assert b'<main id="page" hidden>' in made
+
+
+def test_a_cell_that_the_engine_lacks_is_refused() -> None:
+    """Rather than a page that fails in the browser; every cell of the table is there."""
+    for cell in CELLS:
+        assert page(checkpoint(cell=cell), name="m")
+    made = checkpoint(cell="rnn")
+    unknown = dataclasses.replace(made.model)
+    object.__setattr__(unknown, "cell", "minimal")
+    with pytest.raises(MismatchError, match="the page's engine has no minimal cell"):
+        page(dataclasses.replace(made, model=unknown), name="m")

@@ -22,6 +22,6 @@ def play(
     from chargen.text import cache
 
     path = lookup.find(checkpoint)
-    page = cache.folder() / f"page-{cache.key(str(path.resolve()))[:16]}.html"
+    page = cache.page(str(path.resolve()))
     write_page(path, page, int8=int8, example=example, quiet=quiet)
     open_in_browser(page)

@@ -24,6 +24,7 @@ from chargen.text.id_file import Header, MappedIds
 
 _ENTRY: Final = ".ids"
 _LINK: Final = ".link"
+_PAGE: Final = "page-"
 
 
 class Entry(NamedTuple):
@@ -102,6 +103,11 @@ def point(link: str, entry: str) -> None:
         file.write(f"{entry} {key(link, entry)}\n".encode())
 
 
+def page(name: str) -> Path:
+    """Where the page of a model lies that is opened again and again; it goes with the rest."""
+    return folder() / f"{_PAGE}{key(name)[:16]}.html"
+
+
 def entries() -> list[Entry]:
     """What is cached, newest first; what is damaged or was never finished stands under such a name."""
     found = []
@@ -117,13 +123,13 @@ def entries() -> list[Entry]:
 
 
 def clear() -> int:
-    """Remove every entry, link and leftover, and give the bytes freed.
+    """Remove every entry, link and leftover, and the pages of `chargen play`; give the bytes freed.
 
     Raises:
         CorpusError: a file cannot be removed.
     """
     freed = 0
-    for path in [*_files(_LINK), *_files(_ENTRY)]:
+    for path in [*_files(_LINK), *_files(_ENTRY), *folder().glob(f"{_PAGE}*.html")]:
         try:
             size = path.stat().st_size
             path.unlink()

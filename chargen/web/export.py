@@ -11,7 +11,7 @@ from chargen.store.checkpoint import Checkpoint
 from chargen.store.heldout import unseen
 from chargen.store.lookup import name_of
 from chargen.text import prompt as prompts
-from chargen.web.page import check_size, page
+from chargen.web.page import check_model, page
 
 EXAMPLE: Final = 2000
 """Characters of the text that a page begins with, at most."""
@@ -40,7 +40,7 @@ def html(checkpoint: Checkpoint, path: Path, *, int8: bool = False, example: boo
         ConfigError: the page would be too large for a browser.
         CheckpointError: a weight is too large for float16.
     """
-    check_size(checkpoint, int8=int8)
+    check_model(checkpoint, int8=int8)
     source, text = unseen(checkpoint, path)
     shown = _from_paragraph(text)[:EXAMPLE] if example else ""
     data = page(checkpoint, name=name_of(path), int8=int8, units=_units(checkpoint, text), example=shown)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chargen.config import CELLS
-from chargen.errors import ConfigError
+from chargen.errors import MismatchError
 from chargen.inference.generate import start_id
 from chargen.store.checkpoint import Checkpoint
 
@@ -44,17 +44,17 @@ def onnx_model(checkpoint: Checkpoint, name: str) -> bytes:
     drawn, and ``start_id``, which stands before a text's first character.
 
     Raises:
-        ConfigError: the package ``onnx`` is missing, or the model is too large for the format.
+        MismatchError: the package ``onnx`` is missing, or the model is too large for the format.
     """
     size = 4 * checkpoint.model.parameters
     if size > MAX_BYTES:
-        raise ConfigError(
+        raise MismatchError(
             f"the model takes {size / 1e9:.1f} GB, more than the {MAX_BYTES / 1e9:.0f} GB of an ONNX file"
         )
     try:
         from onnx import TensorProto, checker, helper
     except ImportError as error:
-        raise ConfigError(
+        raise MismatchError(
             f"ONNX files need a package that is missing ({error}): pip install 'chargen[onnx]'"
         ) from error
 

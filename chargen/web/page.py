@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chargen.config import SamplerConfig
-from chargen.errors import CheckpointError, ConfigError
+from chargen.errors import CheckpointError, MismatchError
 from chargen.inference.neurons import NamedUnit
 from chargen.inference.score import ESCAPE
 from chargen.store.checkpoint import Checkpoint
@@ -62,10 +62,10 @@ def page(
         example: The text that there is to read at first.
 
     Raises:
-        ConfigError: the page would be too large for a browser.
+        MismatchError: the page would be too large for a browser, or its engine lacks the model's cell.
         CheckpointError: a weight is too large for float16.
     """
-    check_size(checkpoint, int8=int8)
+    check_model(checkpoint, int8=int8)
     packed = pack(_forward(checkpoint), int8=int8)
     header = _header(checkpoint, packed.tensors, name, units, example)
     scripts = [_file(script) for script in _SCRIPTS]
@@ -82,15 +82,18 @@ def page(
     return text.encode("utf-8", "replace")
 
 
-def check_size(checkpoint: Checkpoint, *, int8: bool) -> None:
-    """Raise a ConfigError, with what to do, if a model's page would be too large for a browser."""
+def check_model(checkpoint: Checkpoint, *, int8: bool) -> None:
+    """Raise a MismatchError, with what to do, if the page's engine lacks the cell or a browser opens no such page."""
+    cell = checkpoint.model.cell
+    if f"\n  {cell}({{" not in _file("network.js"):
+        raise MismatchError(f"the page's engine has no {cell} cell; write with this model on the command line instead")
     shapes = dataclasses.replace(checkpoint.model, bidirectional=False).weight_shapes()
     small = sum(math.prod(shape) for shape in shapes.values()) * 4 // 3  # base64 of a byte for each weight
     size = small if int8 else 2 * small
     if size <= MAX_BYTES:
         return
     advice = f"--int8 makes it {small / 1e6:,.0f} MB" if small <= MAX_BYTES else "train a smaller model"
-    raise ConfigError(
+    raise MismatchError(
         f"the page would take {size / 1e6:,.0f} MB, more than the {MAX_BYTES / 1e6:,.0f} MB that a browser opens; "
         f"{advice}"
     )
