@@ -2,8 +2,9 @@
 
 import hashlib
 import json
+import mmap
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from chargen.errors import CorpusError
 from chargen.text import id_file
+from chargen.text.corpus import Corpus
 from chargen.text.id_file import Header, MappedIds, id_type
 from chargen.text.vocab import Vocab
 
@@ -66,13 +68,19 @@ def test_ids_are_read_where_they_lie(path: Path) -> None:
 
 
 def test_ids_are_read_where_the_system_maps_no_files(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Then they are read into memory."""
+    """Then they are read into memory, and a note says so."""
 
-    def refuse(*_arguments: object, **_more: object) -> None:
-        raise OSError(19, "No such device")
+    class Refusing(mmap.mmap):
+        def __new__(cls, *_arguments: object, **_more: object) -> Self:
+            raise OSError(19, "No such device")
 
-    monkeypatch.setattr("mmap.mmap", refuse)
-    np.testing.assert_array_equal(MappedIds(path, unwanted)[:], IDS)
+    assert MappedIds(path, unwanted).mapped
+    monkeypatch.setattr("mmap.mmap", Refusing)
+    ids = MappedIds(path, unwanted)
+    assert not ids.mapped
+    np.testing.assert_array_equal(ids[:], IDS)
+    corpus = Corpus("tale", ids, HEADER.vocab, "", 0, (len(IDS),))
+    assert "cannot be memory-mapped, so the text is held in memory" in corpus.notes[0]
 
 
 def test_every_change_is_noticed(path: Path) -> None:

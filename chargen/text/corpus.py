@@ -110,6 +110,15 @@ class Corpus:
             ids.flags.writeable = False
         return Split(ids, range(train), range(train, val), range(val, len(ids)), lengths)
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What there is to know of how the ids are kept."""
+        if isinstance(self.ids, MappedIds) and not self.ids.mapped:
+            return (
+                f"{cache.folder()} cannot be memory-mapped, so the text is held in memory: {len(self):,} characters",
+            )
+        return ()
+
     def release(self) -> None:
         """Let go of what was read of ids in a file, so that resident memory does not grow; they stay valid."""
         if isinstance(self.ids, MappedIds):

@@ -126,6 +126,11 @@ class MappedIds:
         ids: NDArray[np.unsignedinteger] = self._ids[where]
         return ids
 
+    @property
+    def mapped(self) -> bool:
+        """Whether they are read where they lie; else the file system has no memory maps, and they are in memory."""
+        return isinstance(self._bytes, mmap.mmap)
+
     def release(self) -> None:
         """Let go of the pages that were read, so that resident memory does not grow.
 

@@ -91,7 +91,7 @@ def begin(
         folder,
         weights=weights,
         origin=texts,
-        notes=(*notes, *lowered),
+        notes=(*corpus.notes, *notes, *lowered),
         stop=stop,
         world=world,
     )
@@ -148,7 +148,16 @@ def resume(
     split = corpus.split(train.val_fraction, train.test_fraction, lengths=lengths)
     train, notes = resolve(train, last.model, len(split.train), world)
     trainer = Trainer(
-        corpus, split, last.model, train, folder, resume=last, origin=texts, notes=notes, stop=stop, world=world
+        corpus,
+        split,
+        last.model,
+        train,
+        folder,
+        resume=last,
+        origin=texts,
+        notes=(*corpus.notes, *notes),
+        stop=stop,
+        world=world,
     )
     world.led(folder.claim)
     world.led(folder.tidy)
