@@ -157,7 +157,8 @@ def test_another_number_of_processes_goes_on(tmp_path: Path, text_file: Path) ->
         if line.startswith("epoch"):
             process.send_signal(signal.SIGTERM)
             break
-    process.communicate(timeout=120)
+    _, err = process.communicate(timeout=120)
+    assert (process.returncode, "error" in err) == (128 + signal.SIGTERM, False)
     resumed = finish(tmp_path, "--resume", "half")
     assert resumed.returncode == 0, resumed.stderr
     runs = [load(tmp_path / "checkpoints" / run / "last.safetensors") for run in ("whole", "half")]

@@ -116,8 +116,8 @@ def train(
         if as_json and world.leads:
             keys = ("run", "best", "val_bpc", "test_bpc", "seconds", "parameters", "chars_per_second")
             print_json({key: getattr(result, key) for key in keys} | {"best": str(result.best)})
-        if stop.signal:
-            raise typer.Exit(128 + stop.signal)
+    if stop.signal:  # out here, since typer's Exit is a RuntimeError, which the world takes for a lost process
+        raise typer.Exit(128 + stop.signal)
 
 
 def _check_log(log_to: str | None) -> None:
