@@ -107,6 +107,8 @@ def test_runs_are_numbered_or_refused(text_file: Path, tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"run 'mine-gru' exists.*--overwrite"):
         planned(text_file, tmp_path, "rnn", "gru", name="mine")
     assert (tmp_path / "mine-gru" / "best.safetensors").exists()
+    with pytest.raises(RunError, match="run name '' is not a plain folder name"):
+        planned(text_file, tmp_path, "rnn", name="")
     names = [each.run.name for each in planned(text_file, tmp_path, "rnn", "gru", name="mine", overwrite=True)]
     assert names == ["mine-rnn", "mine-gru"]
 

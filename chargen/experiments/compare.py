@@ -141,7 +141,7 @@ def plan(
 
     Raises:
         ConfigError: a setting is out of its range, or the budget is too small for a network.
-        RunError: a run of such a name exists.
+        RunError: a run of such a name exists, or the name is not a plain folder name.
     """
     if not cells:
         raise ConfigError(f"name at least one cell to compare: {', '.join(CELLS)}")
@@ -201,6 +201,8 @@ def sized(model: ModelConfig, parameters: int) -> ModelConfig:
 
 def _runs(name: str | None, corpus: str, contests: Sequence[str], root: Path, *, overwrite: bool) -> list[Run]:
     """A run for each contest; without a name, of the first free base ``compare-CORPUS``, ``compare-CORPUS-2``, ..."""
+    if name is not None:
+        Run(name, root)  # refuses what is no name
     plain = plain_name(f"compare-{corpus}")
     free = (plain if number == 1 else f"{plain}-{number}" for number in itertools.count(1))
     there: list[str] = []
