@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import safetensors
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -64,6 +65,22 @@ def test_a_checkpoint_is_read_as_it_was_written(cell: str, one_hot: bool, tmp_pa
     written = checkpoint(cell=cell, one_hot=one_hot, unknown=one_hot)
     save(tmp_path / "file", written)
     assert_equal(load(tmp_path / "file", with_state=True), written)
+
+
+def test_a_checkpoint_is_read_where_files_cannot_be_mapped(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on some network file systems, simulated here: then a copy is read, which does not stay."""
+    opening, opened = safetensors.safe_open, list[Path]()
+
+    def refusing(file: str | Path, framework: str) -> Any:
+        opened.append(Path(file))
+        if file == path:
+            raise OSError("No such device (os error 19)")
+        return opening(file, framework=framework)
+
+    monkeypatch.setattr(safetensors, "safe_open", refusing)
+    assert_equal(load(path, with_state=True), checkpoint())
+    assert opened[0] == path
+    assert not opened[1].parent.exists()
 
 
 def test_what_resuming_needs_is_read_on_demand_only(path: Path) -> None:

@@ -6,9 +6,13 @@ that is not a tensor, a SHA-256 of each tensor's bytes among it, and ``sha256`` 
 bit that matters has changed is therefore refused, not loaded wrongly. Nothing is ever unpickled.
 """
 
+import contextlib
 import dataclasses
+import functools
 import hashlib
 import json
+import shutil
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -127,16 +131,14 @@ def load(path: Path, *, with_state: bool = False) -> Checkpoint:
         CheckpointError: the file is missing, is not a chargen checkpoint, or is damaged.
     """
     _refuse_other_files(path)
-    from safetensors import SafetensorError, safe_open
+    from safetensors import SafetensorError
 
     try:
-        with safe_open(path, framework="np") as file:
+        with contextlib.ExitStack() as stack:
+            file = _opened(path, stack)
             header = _header(path, file.metadata())
             _check_tensors(header, file)
-
-            def tensor(name: str) -> NDArray[Any]:
-                return _tensor(file, name, header.tensors[name])
-
+            tensor = functools.partial(_tensor, file, header)
             weights = {name: tensor(name).astype(np.float32, copy=False) for name in header.model.weight_shapes()}
             state = [name for name in header.tensors if with_state and name.startswith(_STATE)]
             resume = header.progress and dataclasses.replace(
@@ -158,6 +160,17 @@ def load(path: Path, *, with_state: bool = False) -> Checkpoint:
         raise CheckpointError(f"cannot read {path}: {error.strerror or error}") from error
     except (ConfigError, TypeError, ValueError, KeyError, AttributeError, OverflowError, RecursionError) as error:
         raise CheckpointError(f"{path} is not a consistent chargen checkpoint: {_why(error)}") from error
+
+
+def _opened(path: Path, stack: contextlib.ExitStack) -> Any:
+    """A safetensors file to read tensors from; of one that cannot be memory-mapped, a copy in the temporary folder."""
+    from safetensors import safe_open
+
+    try:
+        file = safe_open(path, framework="np")
+    except OSError:  # there are file systems without memory maps
+        file = safe_open(shutil.copy(path, stack.enter_context(tempfile.TemporaryDirectory())), framework="np")
+    return stack.enter_context(file)
 
 
 def _why(error: Exception) -> str:
@@ -278,9 +291,9 @@ def _check_tensors(header: _Header, file: Any) -> None:
             raise ValueError(f"{name} has type {entry.get_dtype()}, not F32 or F16")
 
 
-def _tensor(file: Any, name: str, digest: str) -> NDArray[Any]:
+def _tensor(file: Any, header: _Header, name: str) -> NDArray[Any]:
     tensor: NDArray[Any] = file.get_tensor(name)
-    if _digest(tensor) != digest:
+    if _digest(tensor) != header.tensors[name]:
         raise ValueError(f"{name} does not match its checksum, so the file is damaged")
     _check_finite(name, tensor)
     return tensor
