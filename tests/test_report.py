@@ -111,6 +111,13 @@ def test_a_training_without_evaluations_has_a_report() -> None:
         assert "nothing to draw yet" in words(report([nothing], running=True))
 
 
+def test_a_report_of_a_running_training_tells_its_age() -> None:
+    """Whoever looks sees that nothing has come for long, as when the training was killed and the page still reloads."""
+    shown = words(report([training()], running=True))
+    assert re.search(r"step 30 of 50, written at \d{4}-\d\d-\d\d \d\d:\d\d:\d\d; ", shown)
+    assert "written at" not in words(report([training()]))
+
+
 def test_hostile_names_stay_text() -> None:
     """Whatever a run or a corpus is called, or a sample holds: it becomes no element and no attribute."""
     corpus = dataclasses.replace(samples.checkpoint().corpus, name=HOSTILE)

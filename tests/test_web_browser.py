@@ -19,6 +19,7 @@ from browser import Browser
 from numpy.typing import NDArray
 from samples import checkpoint
 from test_prompt import PROMPTS, READINGS
+from test_report import training
 
 from chargen.config import CELLS, SamplerConfig
 from chargen.inference.generate import collect, generate
@@ -29,6 +30,7 @@ from chargen.store import lookup
 from chargen.store.checkpoint import Checkpoint
 from chargen.text.corpus import load
 from chargen.web.page import pack, page
+from chargen.web.report import report
 
 pytestmark = pytest.mark.skipif(
     headless.COMMAND is None and "CHARGEN_NEEDS_BROWSER" not in os.environ, reason="no Chromium is installed"
@@ -338,6 +340,18 @@ def test_nothing_goes_beyond_a_phones_screen_and_everything_can_be_touched(opene
               return [node.id || node.value, width, height];
             }).filter(([, width, height]) => width && (width < 44 || height < 44))""")
         assert small == [], name
+
+
+@pytest.mark.parametrize(("evaluations", "seen"), [(1, True), (2, False)])
+def test_a_lone_evaluation_is_seen_in_the_charts(
+    evaluations: int, seen: bool, browser: Browser, tmp_path: Path
+) -> None:
+    """As a dot, where there is no line yet."""
+    (tmp_path / "report.html").write_bytes(report([training(evaluations)]))
+    browser.open(tmp_path / "report.html")
+    fills = browser.evaluate("Array.from(document.querySelectorAll('circle'), (dot) => getComputedStyle(dot).fill)")
+    assert fills
+    assert all((fill != "rgba(0, 0, 0, 0)") == seen for fill in fills)
 
 
 @pytest.mark.parametrize("dark", [False, True])

@@ -78,7 +78,7 @@ def _clear(as_json: bool) -> None:
     if as_json:
         print_json({"folder": str(folder()), "removed": removed, "freed": freed})
     else:
-        options.note(f"removed from {folder()}: {removed}, {_size(freed)} freed")
+        options.note(f"removed from {folder()}: {removed} texts and the pages of chargen play, {_size(freed)} freed")
 
 
 def _size(count: float) -> str:

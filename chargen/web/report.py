@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -85,12 +86,16 @@ def report(trainings: Sequence[Training], *, running: bool = False) -> bytes:
 
     Args:
         trainings: At least one.
-        running: Whether the training goes on; the document then says so and reloads itself.
+        running: Whether the training goes on; the document then says so and when it was written, and reloads itself.
     """
     first, title = trainings[0], ", ".join(training.name for training in trainings)
     parts = [f"<h1>{escaped(title)}</h1>"]
     if running:
-        parts.append(f"<p>step {first.steps:,} of {first.total_steps:,}; this page follows the training</p>")
+        written = f"{datetime.now(UTC).astimezone():%Y-%m-%d %H:%M:%S}"
+        parts.append(
+            f"<p>step {first.steps:,} of {first.total_steps:,}, written at {written}; "
+            "this page follows the training, and stands still if that was killed</p>"
+        )
     parts += [
         _figures(first) if len(trainings) == 1 else table(_figures_of(trainings)),
         f'<div class="charts">{"".join(_charts(trainings))}</div>',

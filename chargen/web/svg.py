@@ -86,7 +86,7 @@ def _across(y: float, label: str) -> str:
 
 
 def _upright(x: float, label: str) -> str:
-    return f'<text class="axis" x="{x}" y="{HEIGHT - BOTTOM + 15}" text-anchor="middle">{label}</text>'
+    return f'<text class="axis" x="{x}" y="{HEIGHT - BOTTOM + 18}" text-anchor="middle">{label}</text>'
 
 
 def _mark_across(y: float, name: str) -> str:
