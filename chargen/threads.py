@@ -2,6 +2,7 @@
 
 Both are read from the environment when the libraries are loaded, so this module loads neither. The command line sets
 what the person has not set; a program that uses chargen as a library sets it itself, before it imports NumPy or torch.
+How many threads a training takes is settled by `training.automatic`, from a short trial.
 """
 
 import contextlib
