@@ -8,7 +8,7 @@ from samples import checkpoint
 
 from chargen.errors import CheckpointError, RunError
 from chargen.store import lookup
-from chargen.store.lookup import find, find_run, folder_of
+from chargen.store.lookup import explain, find, find_run, folder_of
 from chargen.store.runs import Run, address
 
 
@@ -94,6 +94,39 @@ def test_alice_is_the_pretrained_model_unless_a_run_has_that_name(
     monkeypatch.setattr(lookup, "bundled", lambda _name: None)
     with pytest.raises(CheckpointError, match="there is no checkpoint or run 'alice'"):
         find("alice", root=tmp_path / "nowhere")
+
+
+def test_an_unknown_name_is_met_with_near_ones(tmp_path: Path) -> None:
+    """Those of runs and, where a model is meant, of the models that come with chargen; a path by its last part."""
+    with pytest.raises(CheckpointError, match=r"'poem-22'; chargen train makes one"):
+        find("poem-22", root=tmp_path)
+    for name in ("poem", "poem-2", "letters"):
+        write(Run(name, tmp_path))
+    (tmp_path / "poem-20").mkdir()
+    for look_up in (find, find_run):
+        for where in ("poem-22", Path("checkpoints/poem-22")):
+            with pytest.raises((CheckpointError, RunError), match=r"poem-22'.*; did you mean poem-2 or poem\?$"):
+                look_up(where, root=tmp_path)
+        with pytest.raises((CheckpointError, RunError), match=r"'x'.*; chargen runs lists those that there are$"):
+            look_up("x", root=tmp_path)
+    with pytest.raises(CheckpointError, match=r"'enlgish'; did you mean english\?$"):
+        find("enlgish", root=tmp_path)
+    with pytest.raises(RunError, match="chargen runs lists"):
+        find_run("enlgish", root=tmp_path)
+
+
+def test_what_was_taken_is_explained_where_the_name_does_not_say_it(tmp_path: Path) -> None:
+    """The newest run or the pretrained model for no name, a run's last where it has no best; else nothing."""
+    assert explain(None, find(root=tmp_path)) == "model alice, the pretrained one, since there is no run yet"
+    run = Run("poem", tmp_path)
+    write(run)
+    assert explain(None, find(root=tmp_path)) == "model poem, the newest run"
+    for where in ("poem", run.folder, run.last):
+        assert explain(where, find(where, root=tmp_path)) == ""
+    run.best.unlink()
+    assert explain("poem", find("poem", root=tmp_path)) == (
+        "model poem, its last checkpoint, since it has no best.safetensors"
+    )
 
 
 def test_the_root_may_be_a_string(tmp_path: Path) -> None:

@@ -45,6 +45,7 @@ def classify(
     ] = None,
     threads: options.Threads = 0,
     as_json: options.Json = False,
+    quiet: options.Quiet = False,
     **decoding: Any,
 ) -> None:
     """Whose text is this? Tell which model a text is likeliest from, by how many bits, and what decided it.
@@ -58,8 +59,9 @@ def classify(
     use_threads(threads)
     from chargen import api
 
+    files = [options.checkpoint_file(name, quiet=quiet) for name in names]
     named = text_arguments.gather(text, literal, lines=lines, **decoding)
-    verdicts = api.classify([passage.text for passage in named], names, prior=prior)
+    verdicts = api.classify([passage.text for passage in named], files, prior=prior)
     count = top if top is not None else 5 if len(named) == 1 else 0
     if as_json:
         results = [_as_json(passage, verdict, names, count) for passage, verdict in zip(named, verdicts, strict=True)]

@@ -22,6 +22,7 @@ def embeddings(
     ] = None,
     output: options.Output = None,
     as_json: options.Json = False,
+    quiet: options.Quiet = False,
 ) -> None:
     """Show which characters the model has learnt to treat alike: the nearest embeddings of each, by cosine.
 
@@ -33,7 +34,7 @@ def embeddings(
     from chargen.inference import statefile
     from chargen.inference.embeddings import neighbours as nearest
 
-    model = api.load(checkpoint)
+    model = api.load(options.checkpoint_file(checkpoint, quiet=quiet))
     vectors = model.embeddings()
     known = model.vocab.characters
     ids = [_id(name, model.vocab) for name in character] if character else list(range(len(known)))

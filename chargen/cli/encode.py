@@ -47,7 +47,7 @@ def encode(
     from chargen.text import prompt as prompts
 
     which = -1 if layer is None else _layer(layer)
-    model = api.load(checkpoint)
+    model = api.load(options.checkpoint_file(checkpoint, quiet=quiet))
     named = text_arguments.gather(text, literal, lines=lines, **decoding)
     fitted = [prompts.fit(passage.text, model.vocab, strict=strict) for passage in named]
     if not quiet:

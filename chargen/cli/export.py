@@ -47,9 +47,7 @@ def export(
     if output is not None and output.suffix != ".onnx":
         raise typer.BadParameter(f"{output} does not end with .onnx", param_hint="FILE.onnx")
     use_threads(0, single=True)
-    from chargen.store import lookup
-
-    path = lookup.find(checkpoint)
+    path = options.checkpoint_file(checkpoint, quiet=quiet)
     if html is not None:
         write_page(path, html, int8=int8, example=example, quiet=quiet)
     if output is not None:

@@ -82,7 +82,7 @@ def gradflow(
         names = [None]
     work = 2 * len(names) + len(cells) * (3 if is_trained else 1)
     with tqdm(total=work, desc="measuring", disable=quiet or not sys.stderr.isatty(), leave=False) as bar:
-        subjects, clippings = _of_checkpoints(names, texts)
+        subjects, clippings = _of_checkpoints(names, texts, quiet=quiet)
         fresh, trials = _of_cells(cells, texts, settings, config, bar, is_trained=is_trained)
         flows = []
         for subject in [*subjects, *fresh]:
@@ -115,16 +115,15 @@ def _refuse_without_effect(cells: Sequence[str], network: Collection[str], measu
 
 
 def _of_checkpoints(
-    checkpoints: Sequence[str | None], texts: "Texts | None"
+    checkpoints: Sequence[str | None], texts: "Texts | None", *, quiet: bool
 ) -> "tuple[list[Subject], dict[str, Clipping]]":
     """The networks of checkpoints, before and after training, and how clipping acted in it."""
     from chargen.experiments.gradflow import clipping
     from chargen.experiments.networks import names, of_checkpoint
     from chargen.store.checkpoint import load
-    from chargen.store.lookup import find
 
     subjects, clippings = [], {}
-    paths = list(dict.fromkeys(map(find, checkpoints)))
+    paths = list(dict.fromkeys(options.checkpoint_file(name, quiet=quiet) for name in checkpoints))
     for path, name in zip(paths, names(paths), strict=True):
         loaded = load(path)
         subjects += of_checkpoint(path, loaded, name, texts)

@@ -30,6 +30,7 @@ def infill(
     ] = None,
     threads: options.Threads = 0,
     as_json: options.Json = False,
+    quiet: options.Quiet = False,
     **settings: Any,
 ) -> None:
     """Fill gaps in a text from both sides, with a model trained with --bidirectional.
@@ -44,11 +45,12 @@ def infill(
     from chargen.text import prompt
 
     sizes = None if length is None else _lengths(length)
-    model = load(checkpoint)
+    model = load(options.checkpoint_file(checkpoint, quiet=quiet))
     fillings = model.infill(text, blank=blank, length=sizes, **settings)
-    if blank is None and BLANK in model.vocab:
-        options.note(f"{BLANK!r} marks missing characters here, though the model knows it as a character")
-    options.notes(prompt.fit(text.replace(blank or BLANK, ""), model.vocab).notes)
+    if not quiet:
+        if blank is None and BLANK in model.vocab:
+            options.note(f"{BLANK!r} marks missing characters here, though the model knows it as a character")
+        options.notes(prompt.fit(text.replace(blank or BLANK, ""), model.vocab).notes)
     if as_json:
         rows = [
             {"fill": filling.fill, "text": filling.text, "probability": filling.probability} for filling in fillings

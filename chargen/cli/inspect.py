@@ -15,17 +15,18 @@ if TYPE_CHECKING:
 _BOTH: Final = "both sides bpc"
 
 
-def inspect(checkpoint: options.CheckpointPath = None, *, as_json: options.Json = False) -> None:
+def inspect(
+    checkpoint: options.CheckpointPath = None, *, as_json: options.Json = False, quiet: options.Quiet = False
+) -> None:
     """Show what a checkpoint holds: architecture, settings, corpus, metrics and vocabulary.
 
     Of a run's folder where something is damaged or missing, show which of its files are usable.
     """
-    from chargen.store import lookup
     from chargen.store.checkpoint import load
 
     if checkpoint:
         _survey(checkpoint, as_json)
-    path = lookup.find(checkpoint)
+    path = options.checkpoint_file(checkpoint, quiet=quiet)
     loaded = load(path)
     if as_json:
         print_json({"path": str(path), **_everything(loaded)})

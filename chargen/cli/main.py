@@ -23,6 +23,7 @@ from chargen.cli.neurons import neurons
 from chargen.cli.output.terminal import Screen, visible
 from chargen.cli.play import play
 from chargen.cli.report import report
+from chargen.cli.runs import runs
 from chargen.cli.sample import sample
 from chargen.cli.score import score
 from chargen.cli.train import train
@@ -51,6 +52,7 @@ for command in (
     encode,
     embeddings,
     neurons,
+    runs,
     report,
     inspect,
     play,

@@ -43,7 +43,7 @@ def neurons(
     from chargen.text import prompt as prompts
     from chargen.text.decode import read_text
 
-    model = api.load(checkpoint)
+    model = api.load(options.checkpoint_file(checkpoint, quiet=quiet))
     name, whole = unseen(model.checkpoint, model.path) if text is None else (text, read_text(text, **decoding))
     fitted = prompts.fit(whole[:MOST_CHARACTERS], model.vocab)
     if not quiet:

@@ -157,19 +157,34 @@ def refuse_unwritable(option: str, path: Path | None) -> None:
         raise typer.BadParameter(f"{path} cannot be written, since {folder} cannot", param_hint=option)
 
 
-def bar(name: str, characters: int, *, quiet: bool) -> "tqdm[Any]":
-    """A bar for characters that are read one after the other; it shows once that takes more than a moment."""
+def bar(name: str, total: int, *, quiet: bool, unit: str = "char") -> "tqdm[Any]":
+    """A bar for what is read one after the other, characters or others; it shows once that takes more than a moment."""
     from tqdm import tqdm
 
     return tqdm(
-        total=characters,
+        total=total,
         desc=visible(name),
-        unit="char",
+        unit=unit,
         unit_scale=True,
         delay=1.0,
         leave=False,
         disable=quiet or not sys.stderr.isatty(),
     )
+
+
+def checkpoint_file(name: str | None, *, quiet: bool) -> Path:
+    """The file of the model that a command is to use; where the name does not say which that is, a note does, and why.
+
+    Raises:
+        CheckpointError: there is no such checkpoint.
+    """
+    from chargen.store import lookup
+
+    path = lookup.find(name)
+    told = lookup.explain(name, path)
+    if told and not quiet:
+        note(told)
+    return path
 
 
 def note(text: str) -> None:

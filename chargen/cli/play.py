@@ -18,10 +18,9 @@ def play(
     The page's path is printed, also where there is no browser to open it.
     """
     use_threads(0, single=True)
-    from chargen.store import lookup
     from chargen.text import cache
 
-    path = lookup.find(checkpoint)
+    path = options.checkpoint_file(checkpoint, quiet=quiet)
     page = cache.page(str(path.resolve()))
     write_page(path, page, int8=int8, example=example, quiet=quiet)
     open_in_browser(page)

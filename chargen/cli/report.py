@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from chargen.cli import options
 from chargen.cli.output.browser import open_in_browser
 
 
@@ -28,6 +29,7 @@ def report(
         ),
     ] = None,
     opened: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
+    quiet: options.Quiet = False,
 ) -> None:
     """Write a report of a training as one HTML page: figures, learning curves, samples and settings.
 
@@ -37,12 +39,12 @@ def report(
     import dataclasses
 
     from chargen.atomic import replacing
-    from chargen.store import lookup
     from chargen.store.runs import BEST, LAST, REPORT
     from chargen.web.report import read
     from chargen.web.report import report as document
 
-    paths = list(dict.fromkeys(map(lookup.find, run))) if run else [lookup.find()]
+    named: list[str | None] = [*run] if run else [None]
+    paths = list(dict.fromkeys(options.checkpoint_file(name, quiet=quiet) for name in named))
     trainings = [read(path) for path in paths]
     names = [training.name for training in trainings]
     if len(set(names)) < len(names):

@@ -95,7 +95,7 @@ def sample(
     adapting = options.taken(settings, AdaptConfig)
     if adapt_to is None:
         options.refuse_without("--adapt-to", adapting)
-    model = load(checkpoint)
+    model = load(options.checkpoint_file(checkpoint, quiet=quiet))
     if adapt_to is not None:
         model = _adapted(model, adapt_to, decoding, adapting, quiet=quiet)
     start = None if state is None else model.load_state(state)

@@ -120,8 +120,7 @@ def score(
     from chargen.api import load
 
     adaptation = AdaptConfig(**settings)
-    model = load(checkpoint)
-    others = [load(path) for path in together or ()]
+    model, *others = (load(options.checkpoint_file(name, quiet=quiet)) for name in (checkpoint, *(together or ())))
     if split is None:
         texts = _read(text or ["-"], decoding, quiet=quiet)
     else:

@@ -1,5 +1,7 @@
 """Names looked up: the checkpoint's file, or the run to go on with, that a path or a run's name means."""
 
+import contextlib
+import difflib
 from pathlib import Path
 from typing import Final
 
@@ -27,9 +29,9 @@ def find(where: str | Path | None = None, *, root: str | Path = ROOT) -> Path:
     """
     root = Path(root)
     if where is None:
-        best = sorted(root.glob(f"*/{BEST}"), key=lambda path: path.stat().st_mtime)
-        if best:
-            return best[-1]
+        best = newest(root)
+        if best is not None:
+            return best
         pretrained = bundled(PRETRAINED)
         if pretrained is None:
             raise CheckpointError(f"there is no checkpoint in {root}/ yet; make one with: chargen train")
@@ -47,7 +49,29 @@ def find(where: str | Path | None = None, *, root: str | Path = ROOT) -> Path:
         raise CheckpointError(f"{folders[-1]} is a folder without {BEST} or {LAST}")
     if pretrained := bundled(str(where)):
         return pretrained
-    raise CheckpointError(f"there is no checkpoint or run {str(where)!r}; chargen train makes one in {root}/")
+    raise CheckpointError(f"there is no checkpoint or run {str(where)!r}; {_advice(where, root, *bundled_names())}")
+
+
+def newest(root: str | Path = ROOT) -> Path | None:
+    """The best checkpoint of the run whose best is the newest; None without any."""
+    best = Path(root).glob(f"*/{BEST}")
+    return max(sorted(best), key=lambda path: path.stat().st_mtime, default=None)
+
+
+def explain(where: str | Path | None, path: Path) -> str:
+    """Which model ``find`` took, and why, where its name did not say so; else nothing.
+
+    Args:
+        where: The name that ``find`` was given.
+        path: The file that it gave.
+    """
+    name = name_of(path)
+    if where is None:
+        known = path.name == BEST
+        return f"model {name}, {'the newest run' if known else 'the pretrained one, since there is no run yet'}"
+    if path.name == LAST and Path(where).name != LAST:
+        return f"model {name}, its last checkpoint, since it has no {BEST}"
+    return ""
 
 
 def load(path: Path) -> Checkpoint:
@@ -90,7 +114,7 @@ def find_run(where: str | Path, *, root: str | Path = ROOT) -> Run:
     if folder is None:
         folder = next((place.parent for place in _places(where, root) if place.is_file()), None)
     if folder is None:
-        raise RunError(f"there is no run {str(where)!r} in {root}/ to go on with")
+        raise RunError(f"there is no run {str(where)!r} in {root}/ to go on with; {_advice(where, root)}")
     if folder.name in ("", ".."):
         folder = folder.resolve()
     return Run(folder.name, folder.parent)
@@ -104,11 +128,44 @@ def folder_of(where: str | Path, *, root: str | Path = ROOT) -> Path | None:
     """
     try:
         for place in _places(where, root):
-            if place.is_dir() and any(map(_of_a_run, place.iterdir())):
+            if place.is_dir() and _holds_a_run(place):
                 return place
     except OSError as error:
         raise CheckpointError(f"cannot read {str(where)!r}: {error.strerror or error}") from error
     return None
+
+
+def runs_in(root: str | Path = ROOT) -> list[Path]:
+    """The folders of all runs, by name.
+
+    Raises:
+        CheckpointError: one cannot be read.
+    """
+    try:
+        return [folder for folder in sorted(Path(root).glob("*")) if folder.is_dir() and _holds_a_run(folder)]
+    except OSError as error:
+        raise CheckpointError(f"cannot read {error.filename or root}: {error.strerror or error}") from error
+
+
+def _advice(where: str | Path, root: str | Path, *others: str) -> str:
+    """What to do about a name that is none: the runs, or ``others``, that it may have meant, or how to see or make one.
+
+    Args:
+        where: The name.
+        root: The folder of all runs.
+        others: Names that are known beside those of the runs.
+    """
+    names: list[str] = []
+    with contextlib.suppress(CheckpointError):
+        names = [folder.name for folder in runs_in(root)]
+    near = difflib.get_close_matches(Path(where).name, [*names, *others])
+    if near:
+        return f"did you mean {' or '.join(near)}?"
+    return "chargen runs lists those that there are" if names else f"chargen train makes one in {root}/"
+
+
+def _holds_a_run(folder: Path) -> bool:
+    return any(map(_of_a_run, folder.iterdir()))
 
 
 def _of_a_run(path: Path) -> bool:
@@ -128,9 +185,15 @@ def _places(where: str | Path, root: str | Path) -> tuple[Path, Path]:
 
 def bundled(name: str) -> Path | None:
     """The model of that name that comes with chargen, in a wheel or a checkout; None where there is none."""
+    return next((file for file in _bundled() if file.stem == name), None)
+
+
+def bundled_names() -> list[str]:
+    """The names of the models that come with chargen."""
+    return sorted({file.stem for file in _bundled()})
+
+
+def _bundled() -> list[Path]:
     package = Path(__file__).parent.parent
-    for folder in (package / "checkpoints", package.parent / "checkpoints"):
-        for file in folder.glob("*.safetensors"):
-            if file.stem == name:
-                return file
-    return None
+    folders = (package / "checkpoints", package.parent / "checkpoints")
+    return [file for folder in folders for file in folder.glob("*.safetensors")]

@@ -1,6 +1,7 @@
 """The records of a checkpoint: the text trained on, the evaluations, and what going on needs."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,6 +65,20 @@ class Evaluation:
     seconds: float
     chars_per_second: float
 
+    @property
+    def judged_bpc(self) -> float | None:
+        """The loss that decides which checkpoint is the best; None where nothing was measured."""
+        return self.val_bpc if self.joint_bpc is None else self.joint_bpc
+
+
+def out_of_patience(history: Sequence[Evaluation], patience: int) -> bool:
+    """Whether none of the last ``patience`` evaluations was better than all before; never with a patience of 0."""
+    losses = [evaluation.judged_bpc for evaluation in history]
+    if not patience or len(losses) <= patience or losses[-1] is None:
+        return False
+    measured = [math.inf if loss is None else loss for loss in losses]
+    return measured.index(min(measured)) < len(measured) - patience
+
 
 @dataclass(frozen=True, kw_only=True)
 class Tally:
@@ -90,6 +105,8 @@ class Resume:
         seconds: Training time so far, over all sittings.
         tally: The training since the last evaluation.
         origin: Where the text came from.
+        restart_step: The step from which the learning rate warmed up again, where the run had been finished before; 0
+            where it never was.
         tensors: The weights that are trained, the optimizer's moments and the carried state, by name.
     """
 
@@ -100,4 +117,5 @@ class Resume:
     seconds: float
     tally: Tally
     origin: Texts
+    restart_step: int = 0
     tensors: Mapping[str, NDArray[Any]] = beside()

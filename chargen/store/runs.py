@@ -12,6 +12,7 @@ import numpy as np
 from chargen.atomic import replacing
 from chargen.errors import CheckpointError, RunError
 from chargen.store.checkpoint import Checkpoint, Resume, load, save
+from chargen.store.records import out_of_patience
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
@@ -114,6 +115,20 @@ class Run:
                 (self.folder / LOCK).unlink(missing_ok=True)
         else:
             self._lock = lock
+
+    def is_claimed(self) -> bool:
+        """Whether a process is training in the folder."""
+        from filelock import FileLock, Timeout
+
+        if not (self.folder / LOCK).exists():
+            return False
+        try:
+            with FileLock(self.folder / LOCK, timeout=0):
+                return False
+        except Timeout:
+            return True
+        except (OSError, NotImplementedError):  # where there are no locks, nobody knows
+            return False
 
     def close(self) -> None:
         """Let others train in the folder again."""
@@ -219,6 +234,16 @@ def for_use(last: Checkpoint) -> Checkpoint:
     scale = np.float32(last.history[-1].logit_scale if last.history else 1.0)
     weights = {name: weight * scale if name.startswith("readout.") else weight for name, weight in last.weights.items()}
     return dataclasses.replace(last, weights=weights, resume=None)
+
+
+def is_finished(last: Checkpoint, best: Checkpoint) -> bool:
+    """Whether a training is over: no step is left or its patience ran out, and its best was tested if it is to be."""
+    resume = last.resume
+    if resume is None:
+        return False
+    history = [evaluation for evaluation in last.history if evaluation.step > resume.restart_step]
+    over = resume.step >= resume.total_steps or out_of_patience(history, last.train.patience)
+    return over and (best.test_bpc is not None or last.corpus.test[0] == last.corpus.test[1])
 
 
 def _of_one_run(best: Checkpoint, last: Checkpoint) -> bool:

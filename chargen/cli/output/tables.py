@@ -1,11 +1,14 @@
-"""Results as tables: drawn on a terminal, elsewhere a row a line with tabs between."""
+"""Results as tables: drawn on a terminal, with lines where there is room; elsewhere a row a line with tabs between."""
 
 from collections.abc import Collection, Mapping, Sequence
+from typing import Final
 
 import typer
 
 from chargen.cli import options
 from chargen.cli.output.terminal import visible
+
+_ANY_WIDTH: Final = 1 << 16
 
 
 def show(rows: Sequence[Mapping[str, object]], *, right: Collection[str] = ()) -> None:
@@ -25,4 +28,7 @@ def show(rows: Sequence[Mapping[str, object]], *, right: Collection[str] = ()) -
         table.add_column(name, overflow="fold", justify="right" if name in right else "left")
     for row in rows:
         table.add_row(*(Text(visible(str(value))) for value in row.values()))
+    unbounded = console.options.update(max_width=_ANY_WIDTH)
+    if console.measure(table, options=unbounded).maximum > console.width:
+        table.box, table.pad_edge, table.padding = None, False, (0, 2, 0, 0)
     console.print(table)

@@ -1,0 +1,81 @@
+"""``chargen runs``: the trainings that there are."""
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from chargen.cli import options
+from chargen.cli.output import tables
+from chargen.cli.output.terminal import print_json
+
+if TYPE_CHECKING:
+    from chargen.store.run_list import Entry
+
+
+def runs(*, as_json: options.Json = False, quiet: options.Quiet = False) -> None:
+    """List the runs: what each was trained on, its network, its losses, and whether it is finished; the newest last.
+
+    The losses are those of the best checkpoint, in bits per character (bpc). The newest run is the one whose best
+    checkpoint is the newest, and what other commands take where none is named.
+    """
+    from chargen.store import lookup, run_list
+    from chargen.store.runs import ROOT
+
+    with options.bar("reading", len(lookup.runs_in(ROOT)), quiet=quiet, unit="run") as bar:
+        entries = run_list.entries(ROOT, bar.update)
+    if as_json:
+        print_json({"folder": str(ROOT), "runs": [_plain(entry) for entry in entries]})
+        return
+    tables.show([_row(entry) for entry in entries], right=("val bpc", "test bpc"))
+    if quiet:
+        return
+    if not entries:
+        options.note(f"there are no runs in {ROOT}/ yet; make one with: chargen train")
+    for entry in entries:
+        if entry.problem:
+            options.note(f"{entry.problem}; chargen inspect {entry.name} tells what can be used")
+
+
+def _row(entry: "Entry") -> dict[str, str]:
+    found, state = entry.checkpoint, entry.state
+    if entry.steps and state in ("stopped", "running"):
+        state += f" at {entry.steps[0] / entry.steps[1]:.0%}"
+    return {
+        "name": entry.name,
+        "text": found.corpus.name if found else "",
+        "model": f"{found.model.num_layers}x{found.model.hidden_size} {found.model.cell}" if found else "",
+        "val bpc": _bits(found.val_bpc if found else None),
+        "test bpc": _bits(found.test_bpc if found else None),
+        "when": _moment(entry.modified),
+        "state": state,
+    }
+
+
+def _bits(bpc: float | None) -> str:
+    return "" if bpc is None else f"{bpc:.3f}"
+
+
+def _moment(seconds: float) -> str:
+    """A time as people here say it: with its hour if it is of this year, else with its year."""
+    moment = datetime.fromtimestamp(seconds).astimezone()
+    this_year = moment.year == datetime.now().astimezone().year
+    return f"{moment.day} {moment:%b} {moment:%H:%M}" if this_year else f"{moment.day} {moment:%b} {moment.year}"
+
+
+def _plain(entry: "Entry") -> dict[str, Any]:
+    found, (step, total) = entry.checkpoint, entry.steps or (None, None)
+    return {
+        "name": entry.name,
+        "state": entry.state,
+        "problem": entry.problem,
+        "text": found and found.corpus.name,
+        "cell": found and found.model.cell,
+        "num_layers": found and found.model.num_layers,
+        "hidden_size": found and found.model.hidden_size,
+        "parameters": found and found.model.parameters,
+        "bidirectional": found and found.model.bidirectional,
+        "val_bpc": found and found.val_bpc,
+        "test_bpc": found and found.test_bpc,
+        "step": step,
+        "total_steps": total,
+        "modified": datetime.fromtimestamp(entry.modified, UTC).isoformat(timespec="seconds"),
+    }
