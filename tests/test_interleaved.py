@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from chargen.bench import interleaved
+from chargen.bench import interleaved, processors
 from chargen.errors import ChargenError, ConfigError
 from chargen.threads import THREAD_COUNTS
 
@@ -33,18 +33,19 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The time, which stands still unless a test moves it."""
     now = [0.0]
     monkeypatch.setattr(interleaved, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(interleaved, "process_time", lambda: now[0] / 2)
     return now
 
 
-def test_speed_is_characters_over_time(clock: list[float]) -> None:
-    """Turns are taken until the time is up, and all that they were worth is divided by what they took."""
+def test_a_turn_lasts_until_its_time_is_up(clock: list[float]) -> None:
+    """Pieces of work are done until then; all that they were worth counts, and all the time that they took."""
 
     def contestant() -> Iterator[int]:
         while True:
             clock[0] += 0.4
             yield 10
 
-    assert interleaved.speed(contestant(), 1.0) == pytest.approx(30 / 1.2)
+    assert interleaved.turn(contestant(), 1.0) == pytest.approx((30, 1.2, 0.6))
 
 
 def test_a_slow_contestant_finishes_its_turn(clock: list[float]) -> None:
@@ -54,16 +55,17 @@ def test_a_slow_contestant_finishes_its_turn(clock: list[float]) -> None:
         clock[0] += 5.0
         yield 10
 
-    assert interleaved.speed(contestant(), 1.0) == 2.0
+    assert interleaved.turn(contestant(), 1.0) == (10, 5.0, 2.5)
 
 
 def test_each_contestant_runs_in_each_round() -> None:
     """A race gives one speed for each round and contestant, in the order in which they were given."""
-    rates = interleaved.race(
+    raced = interleaved.race(
         [interleaved.Contestant(steady, (worth,), 1) for worth in (1, 1000)], rounds=3, seconds=1e-3
     )
-    assert rates.shape == (3, 2)
-    assert (rates[:, 0] < rates[:, 1]).all()
+    for rates in (raced.rates, raced.processor_rates):
+        assert rates.shape == (3, 2)
+        assert (rates[:, 0] < rates[:, 1]).all()
 
 
 def test_a_contestants_error_comes_through_with_its_threads(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,3 +82,18 @@ def test_a_lost_process_is_an_error() -> None:
     """A contestant whose process dies is reported with its exit code, not waited for."""
     with pytest.raises(ChargenError, match="exit code 7"):
         interleaved.race([interleaved.Contestant(lost, (), 1)], rounds=1, seconds=1e-3)
+
+
+@pytest.mark.parametrize(("worked", "others"), [(None, None), ((5.0, 5.0), 0.0), ((5.0, 1e6), 1e3)])
+def test_what_others_do_is_what_the_processors_did_less_our_part(
+    monkeypatch: pytest.MonkeyPatch, worked: tuple[float, float] | None, others: float | None
+) -> None:
+    """It is unknown where the system tells nothing of its processors, and never below nothing."""
+    readings = itertools.repeat(None) if worked is None else iter(worked)
+    monkeypatch.setattr(processors, "seconds_at_work", lambda: next(readings))
+    raced = interleaved.race([interleaved.Contestant(steady, (1,), 1)], rounds=1, seconds=1e-3)
+    if others:
+        assert raced.others is not None
+        assert raced.others > others
+    else:
+        assert raced.others == others

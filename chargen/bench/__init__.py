@@ -1,1 +1,1 @@
-"""Speed, measured against plain PyTorch."""
+"""Speed, measured against PyTorch."""

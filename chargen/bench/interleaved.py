@@ -2,6 +2,7 @@
 
 A contestant is an endless iterator that does one piece of work a turn and gives the characters it was worth. None meets
 the threads, the memory allocator or the imports of another, and a machine that is slow for a while is slow for all.
+Meanwhile the system is asked how much of the processors went to others.
 """
 
 import contextlib
@@ -10,15 +11,19 @@ import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import Connection
-from time import perf_counter
+from time import perf_counter, process_time
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, Final, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from chargen.bench import processors
 from chargen.errors import ChargenError
-from chargen.threads import THREAD_COUNTS
+from chargen.threads import THREAD_COUNTS, cores
+
+SHORTEST: Final = 1e-6
+"""Seconds of processor time that a turn takes at least, for systems that count it in larger units."""
 
 
 class Contestant(NamedTuple):
@@ -29,8 +34,32 @@ class Contestant(NamedTuple):
     threads: int
 
 
-def race(contestants: Sequence[Contestant], *, rounds: int, seconds: float) -> NDArray[np.float64]:
-    """Characters a second of each contestant in each round, shape (rounds, contestants).
+class Race(NamedTuple):
+    """What came of a race.
+
+    Attributes:
+        rates: Characters a second of each contestant in each round, (rounds, contestants).
+        processor_rates: Characters a second of the processor time that its process took, likewise: waiting for a
+            processor that others have does not count.
+        others: Share of the processors' time that went to other processes meanwhile; None where the system does not
+            tell.
+    """
+
+    rates: NDArray[np.float64]
+    processor_rates: NDArray[np.float64]
+    others: float | None
+
+
+class Turn(NamedTuple):
+    """One turn: what it was worth, and the seconds and seconds of processor time that it took."""
+
+    characters: int
+    seconds: float
+    processor_seconds: float
+
+
+def race(contestants: Sequence[Contestant], *, rounds: int, seconds: float) -> Race:
+    """Have all take turns.
 
     Args:
         contestants: Who takes turns, in this order.
@@ -44,7 +73,14 @@ def race(contestants: Sequence[Contestant], *, rounds: int, seconds: float) -> N
         runners = [stack.enter_context(Runner(contestant)) for contestant in contestants]
         for runner in runners:
             runner.wait()
-        return np.array([[runner.run(seconds) for runner in runners] for _ in range(rounds)])
+        began, here, worked = perf_counter(), process_time(), processors.seconds_at_work()
+        turns = [[runner.run(seconds) for runner in runners] for _ in range(rounds)]
+        others = None
+        if worked is not None and (now := processors.seconds_at_work()) is not None:
+            ours = process_time() - here + sum(turn.processor_seconds for row in turns for turn in row)
+            others = max(0.0, now - worked - ours) / (cores() * (perf_counter() - began))
+        characters, taken, processor = np.array(turns, np.float64).transpose(2, 0, 1)
+        return Race(characters / taken, characters / processor, others)
 
 
 class Runner:
@@ -74,14 +110,14 @@ class Runner:
         """Wait until the contestant has done its first piece of work, which is not measured."""
         self._answer()
 
-    def run(self, seconds: float) -> float:
-        """The characters a second of one turn."""
+    def run(self, seconds: float) -> Turn:
+        """Have it take one turn."""
         self._pipe.send(seconds)
         return self._answer()
 
-    def _answer(self) -> float:
+    def _answer(self) -> Turn:
         try:
-            answer: float | ChargenError = self._pipe.recv()
+            answer: Turn | ChargenError = self._pipe.recv()
         except EOFError as error:
             self._process.join()
             message = f"a process of the measurement ended early, with exit code {self._process.exitcode}"
@@ -91,23 +127,22 @@ class Runner:
         return answer
 
 
-def speed(contestant: Iterator[int], seconds: float) -> float:
-    """Characters a second over at least ``seconds`` and one piece of work."""
-    began, elapsed, characters = perf_counter(), 0.0, 0
+def turn(contestant: Iterator[int], seconds: float) -> Turn:
+    """A turn of at least ``seconds`` and one piece of work."""
+    began, processor, elapsed, characters = perf_counter(), process_time(), 0.0, 0
     while elapsed < seconds or not characters:
         characters += next(contestant)
         elapsed = perf_counter() - began
-    return characters / elapsed
+    return Turn(characters, elapsed, max(process_time() - processor, SHORTEST))
 
 
 def _serve(pipe: Connection, make: Callable[..., Iterator[int]], arguments: tuple[Any, ...]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all processes; the first one ends the others
     try:
         contestant = make(*arguments)
-        next(contestant)
-        pipe.send(0.0)
+        pipe.send(turn(contestant, 0.0))
         while True:
-            pipe.send(speed(contestant, pipe.recv()))
+            pipe.send(turn(contestant, pipe.recv()))
     except ChargenError as error:
         pipe.send(error)
     except (EOFError, BrokenPipeError):

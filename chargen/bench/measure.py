@@ -1,63 +1,83 @@
-"""How fast this machine trains and samples, beside the plain way in PyTorch and beside the bare matrix products.
+"""How fast this machine trains and samples, beside the same network in PyTorch and beside the bare matrix products.
 
-A figure is the median of several rounds, in which the three take turns; a ratio is the median of the rounds' ratios.
-Torch is imported only where it is needed, so that the process that samples does without, as ``chargen sample`` does.
+A figure is the median of several rounds, in which all take turns with the same number of threads; a ratio is the median
+of the rounds' ratios. How much of the processors goes to other processes meanwhile is measured too. Beside these a
+ratio of one thread is that of the speeds by processor time, in which waiting for a turn does not count, and there is
+none of several threads: they wait for each other, which costs each way of training another part of its speed.
 """
 
 import math
 import platform
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import metadata
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
+from chargen.bench import contestants
 from chargen.bench.interleaved import Contestant, race
 from chargen.bench.sizes import SMALL, WINDOWS, BenchConfig
 from chargen.config import ModelConfig, TrainConfig
 from chargen.errors import ConfigError
-from chargen.inference.generate import generate
-from chargen.inference.numpy_network import Network
 from chargen.text import corpus
-from chargen.threads import cores
+from chargen.threads import cores, idle_cores
 
 BATCHES: Final = (1, 64)
 """Texts written at once in the two measurements of sampling."""
+BUSY: Final = 0.1
+"""Share of the processors from which on other processes keep a measurement from being this machine's."""
+DOUBTFUL: Final = 1 / 3
+"""Spread from which on a ratio says nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainingRow:
-    """Training at one size; ``peak_share`` is of the GFLOP/s that the bare products reach."""
+class Row:
+    """Speeds at one size.
+
+    Attributes:
+        size: Layers x hidden size.
+        threads: Of each contestant.
+        chars_per_second: chargen's speed.
+        spread: How far its middle rounds lie apart: the distance of the quartiles, as a share of the median.
+        plain_chars_per_second: The speed of PyTorch written as in a textbook.
+        ratio: chargen's speed over that; None where the rounds disagree, or others took the processors that several
+            threads need.
+        competent_chars_per_second: The speed of PyTorch written competently.
+        competent_ratio: As ``ratio``.
+        busy: Whether other processes took more than a tenth of the processors; None where the system does not tell.
+    """
 
     size: str
+    threads: int
+    chars_per_second: float
+    spread: float
+    plain_chars_per_second: float
+    ratio: float | None
+    competent_chars_per_second: float
+    competent_ratio: float | None
+    busy: bool | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingRow(Row):
+    """Training at one size; ``peak_share`` is of the GFLOP/s that the bare products reach."""
+
     batch_size: int
     bptt: int
     precision: str
-    chars_per_second: float
-    plain_chars_per_second: float
-    ratio: float
     gflops: float
-    peak_share: float
+    peak_share: float | None
 
 
 @dataclass(frozen=True, kw_only=True)
-class SamplingRow:
+class SamplingRow(Row):
     """Sampling at one size; ``bandwidth_share`` is of the rate at which the bare products read the weights."""
 
-    size: str
     batch: int
-    chars_per_second: float
-    plain_chars_per_second: float
-    ratio: float
-    bandwidth_share: float
-
-    @property
-    def gigabytes_per_second(self) -> float:
-        """Weights read: those of every product once a step."""
-        weights = sum(math.prod(shape) for shape in step_products(architecture(self.size), self.batch))
-        return 4e-9 * weights * self.chars_per_second / self.batch
+    gigabytes_per_second: float
+    bandwidth_share: float | None
 
 
 def architecture(size: str) -> ModelConfig:
@@ -74,22 +94,16 @@ def architecture(size: str) -> ModelConfig:
 
 
 def regimen(model: ModelConfig, settings: BenchConfig) -> TrainConfig:
-    """How ``model`` is trained: with nothing that the plain loop does not do too, so without regularisation."""
+    """How chargen trains ``model``: with its dropout, DropConnect, clipping and averaging, which the others lack."""
     from chargen.training import hardware
 
-    precision = hardware.choose_precision(settings.precision, "cpu")
     large = model.hidden_size > SMALL
     return TrainConfig(
         batch_size=settings.batch_size or WINDOWS["batch_size"][large],
         bptt=settings.bptt or WINDOWS["bptt"][large],
-        precision=precision,
+        precision=hardware.choose_precision(settings.precision, "cpu"),
         device="cpu",
-        threads=hardware.choose_threads(settings.threads, model, precision),
-        dropout=0,
-        input_dropout=0,
-        output_dropout=0,
-        weight_drop=0,
-        ema_decay=0,
+        threads=settings.threads,
     )
 
 
@@ -100,28 +114,30 @@ def training(sizes: Sequence[str], settings: BenchConfig) -> Iterator[TrainingRo
         ConfigError: a size or a setting is out of its range.
         CorpusError: Alice is too short for the batch.
     """
-    from chargen.bench import plain_torch
+    from chargen.bench import products
+    from chargen.training import automatic
 
-    threads = settings.threads or cores()
     plans = [(size, model, regimen(model, settings)) for size in sizes for model in (architecture(size),)]
 
-    def row(size: str, model: ModelConfig, train: TrainConfig) -> TrainingRow:
-        result = _Result.of(
-            Contestant(chargen_training, (model, train), train.threads),
-            Contestant(plain_training, (model, train), threads),
-            Contestant(plain_torch.bare_training, (model, train), train.threads),
+    def row(size: str, model: ModelConfig, wanted: TrainConfig) -> TrainingRow:
+        train = automatic.with_threads(wanted, model)
+        result = _Result(
+            [
+                Contestant(contestants.chargen_training, (model, train), train.threads),
+                Contestant(contestants.textbook_training, (model, train), train.threads),
+                Contestant(contestants.competent_training, (model, train), train.threads),
+                Contestant(products.bare_training, (model, train), train.threads),
+            ],
             settings,
         )
         return TrainingRow(
             size=size,
+            **result.common(),
             batch_size=train.batch_size,
             bptt=train.bptt,
             precision=train.precision,
-            chars_per_second=result.chargen,
-            plain_chars_per_second=result.plain,
-            ratio=result.ratio,
-            gflops=1e-9 * training_operations(model) * result.chargen,
-            peak_share=result.share,
+            gflops=1e-9 * training_operations(model) * result.speed(0),
+            peak_share=result.ratio(3),
         )
 
     return (row(*plan) for plan in plans)
@@ -135,112 +151,69 @@ def sampling(sizes: Sequence[str], settings: BenchConfig) -> Iterator[SamplingRo
     """
     from chargen.bench import plain_torch
 
-    threads = settings.threads or cores()
     characters = corpus.load().vocab.characters
     plans = [(size, architecture(size), batch) for size in sizes for batch in BATCHES]
 
     def row(size: str, model: ModelConfig, batch: int) -> SamplingRow:
-        result = _Result.of(
-            Contestant(chargen_sampling, (model, batch), threads),
-            Contestant(plain_torch.plain_sampling, (model, characters, batch), threads),
-            Contestant(bare_sampling, (model, batch), threads),
+        threads = settings.threads or idle_cores()
+        result = _Result(
+            [
+                Contestant(contestants.chargen_sampling, (model, batch), threads),
+                Contestant(plain_torch.textbook_sampling, (model, characters, batch), threads),
+                Contestant(plain_torch.competent_sampling, (model, characters, batch), threads),
+                Contestant(contestants.bare_sampling, (model, batch), threads),
+            ],
             settings,
         )
+        weights = sum(math.prod(shape) for shape in contestants.step_products(model, batch))
         return SamplingRow(
             size=size,
+            **result.common(),
             batch=batch,
-            chars_per_second=result.chargen,
-            plain_chars_per_second=result.plain,
-            ratio=result.ratio,
-            bandwidth_share=result.share,
+            gigabytes_per_second=4e-9 * weights * result.speed(0) / batch,  # read once a step, for all texts
+            bandwidth_share=result.ratio(3),
         )
 
     return (row(*plan) for plan in plans)
 
 
-class _Result(NamedTuple):
-    """Characters a second of chargen and of the plain way, their ratio, and chargen's share of the bare products."""
+class _Result:
+    """What came of chargen, the textbook's way, the competent way and the bare products, in that order."""
 
-    chargen: float
-    plain: float
-    ratio: float
-    share: float
+    def __init__(self, entered: Sequence[Contestant], settings: BenchConfig) -> None:
+        self._race = race(entered, rounds=settings.rounds, seconds=settings.seconds)
+        self._threads = entered[0].threads
+        others = self._race.others
+        self._busy = None if others is None else others > BUSY
 
-    @classmethod
-    def of(cls, chargen: Contestant, plain: Contestant, bare: Contestant, settings: BenchConfig) -> "_Result":
-        rates = race([chargen, plain, bare], rounds=settings.rounds, seconds=settings.seconds)
-        speeds = np.median(rates, axis=0)
-        ratios = np.median(rates[:, :1] / rates, axis=0)
-        return cls(float(speeds[0]), float(speeds[1]), float(ratios[1]), float(ratios[2]))
+    def speed(self, contestant: int) -> float:
+        """Median speed, in characters a second."""
+        return float(np.median(self._race.rates[:, contestant]))
 
+    def ratio(self, contestant: int) -> float | None:
+        """How many times as fast chargen is as another, where it can be told."""
+        rates = self._race.processor_rates if self._busy else self._race.rates
+        ratios = rates[:, 0] / rates[:, contestant]
+        crowded = bool(self._busy) and self._threads > 1
+        return None if crowded or _spread(ratios) > DOUBTFUL else float(np.median(ratios))
 
-def chargen_training(model: ModelConfig, train: TrainConfig) -> Iterator[int]:
-    """The steps of ``chargen train`` on Alice, one a turn."""
-    from chargen.training import hardware
-    from chargen.training.bptt import Windows
-    from chargen.training.running_means import RunningMeans
-    from chargen.training.step import Learner
-
-    ids = corpus.load().ids
-    windows = Windows(ids, range(len(ids)), train.batch_size, train.bptt, train.seed)
-    with hardware.tuned(train.threads):
-        learner = Learner(model, train)
-        means = RunningMeans(learner.device)
-        while True:
-            if windows.starts_epoch(learner.step):
-                learner.forget()
-            loss, norm = learner.learn(*windows.at(learner.step), train.learning_rate)
-            means.add(loss, norm, train.grad_clip)
-            yield train.batch_size * train.bptt
+    def common(self) -> dict[str, Any]:
+        """What rows of training and of sampling share."""
+        return {
+            "threads": self._threads,
+            "chars_per_second": self.speed(0),
+            "spread": _spread(self._race.rates[:, 0]),
+            "plain_chars_per_second": self.speed(1),
+            "ratio": self.ratio(1),
+            "competent_chars_per_second": self.speed(2),
+            "competent_ratio": self.ratio(2),
+            "busy": self._busy,
+        }
 
 
-def plain_training(model: ModelConfig, train: TrainConfig) -> Iterator[int]:
-    """The steps of the plain loop on Alice, one a turn."""
-    from chargen.bench import plain_torch
-
-    return plain_torch.plain_training(model, train, corpus.load().ids)
-
-
-def chargen_sampling(model: ModelConfig, batch: int) -> Iterator[int]:
-    """Texts written as ``chargen sample`` writes them, one character of each a turn."""
-    generator = np.random.default_rng(1)
-    weights = {
-        name: generator.standard_normal(shape, np.float32) / np.float32(math.sqrt(shape[-1]))
-        for name, shape in model.weight_shapes().items()
-    }
-    vocab = corpus.load().vocab
-    pieces = generate(Network(model, weights), vocab, length=sys.maxsize, seed=1, num_samples=batch)
-    while True:
-        for _ in range(batch):
-            next(pieces)
-        yield batch
-
-
-def bare_sampling(model: ModelConfig, batch: int) -> Iterator[int]:
-    """The matrix products of a step in NumPy, and nothing else, a step a turn."""
-    generator = np.random.default_rng(1)
-    products = [
-        (
-            generator.standard_normal((batch, inputs), np.float32),
-            generator.standard_normal((inputs, outputs), np.float32),
-            np.empty((batch, outputs), np.float32),
-        )
-        for inputs, outputs in step_products(model, batch)
-    ]
-    while True:
-        for values, weights, out in products:
-            values.dot(weights, out)
-        yield batch
-
-
-def step_products(model: ModelConfig, batch: int) -> list[tuple[int, int]]:
-    """Inputs and outputs of each product of a sampling step; what the character adds is a row of a table.
-
-    For one text a layer's recurrent product and that with the layer below are one.
-    """
-    hidden = model.hidden_size
-    upper = [(2 * hidden, 4 * hidden)] if batch == 1 else [(hidden, 4 * hidden)] * 2
-    return [(hidden, 4 * hidden)] + upper * (model.num_layers - 1) + [(hidden, model.vocab_size)]
+def _spread(values: NDArray[np.float64]) -> float:
+    low, median, high = np.quantile(values, (0.25, 0.5, 0.75))
+    return float((high - low) / median)
 
 
 def training_operations(model: ModelConfig) -> int:
@@ -250,14 +223,13 @@ def training_operations(model: ModelConfig) -> int:
     return 6 * sum(math.prod(shape) for shape in shapes.values() if len(shape) == 2)
 
 
-def machine(settings: BenchConfig) -> dict[str, Any]:
+def machine() -> dict[str, Any]:
     """What the figures depend on beside chargen."""
     from chargen.training import hardware
 
     return {
         "processor": hardware.processor(),
         "cores": cores(),
-        "threads": settings.threads or cores(),
         "python": platform.python_version(),
         "numpy": np.__version__,
         "torch": metadata.version("torch"),

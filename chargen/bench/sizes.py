@@ -25,8 +25,10 @@ class BenchConfig(Config):
 
     batch_size: int = setting(0, f"Columns of a training window; {_by_size('batch_size')}.", 0, 1 << 20)
     bptt: int = setting(0, f"Steps of a training window; {_by_size('bptt')}.", 0, 1 << 20)
-    # the plain loop's is fp32
-    precision: str = setting(TrainConfig.precision, "Precision of chargen's training.", choices=PRECISIONS)
-    threads: int = setting(0, "CPU threads of each contestant; 0 as training chooses.", 0, 4096)
+    # the textbook's is fp32
+    precision: str = setting(
+        TrainConfig.precision, "Precision of chargen's and the competent training.", choices=PRECISIONS
+    )
+    threads: int = setting(0, "CPU threads of each contestant; 0 as training and sampling choose.", 0, 4096)
     rounds: int = setting(5, "Rounds in which the contestants take turns.", 1, 1 << 20, names=("--repeats",))
     seconds: float = setting(1.0, "Length of a turn, at least.", 0, 3600, above=True)

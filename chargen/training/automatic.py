@@ -43,18 +43,27 @@ def resolve(
         became = " and ".join(f"{name} {was} became {now}" for name, was, now in changes if was != now)
         note = f"the training split has only {characters:,} characters, so {became}"
         notes = (note,)
-    precision = hardware.choose_precision(train.precision, device)
     resolved = dataclasses.replace(
         train,
         device=device,
-        precision=precision,
-        threads=hardware.choose_threads(train.threads, model, precision),
+        precision=hardware.choose_precision(train.precision, device),
         batch_size=batch_size,
         bptt=bptt,
     )
-    if not train.threads and resolved.threads > 1 and device == "cpu" and world.size == 1:
-        resolved = dataclasses.replace(resolved, threads=_fastest_threads(model, resolved))
-    return resolved, notes
+    return with_threads(resolved, model, world), notes
+
+
+def with_threads(train: TrainConfig, model: ModelConfig, world: World | None = None) -> TrainConfig:
+    """``train``, all else in which is definite, with the number of threads that it asks for or else that suits it now.
+
+    Raises:
+        MismatchError: it asks for more than any machine like this could use.
+    """
+    threads = hardware.choose_threads(train.threads, model, train.precision)
+    train, automatic = dataclasses.replace(train, threads=threads), not train.threads
+    if automatic and threads > 1 and train.device == "cpu" and (world is None or world.size == 1):
+        train = dataclasses.replace(train, threads=_fastest_threads(model, train))
+    return train
 
 
 def measured_speed(model: ModelConfig, train: TrainConfig, world: World | None = None) -> float:
