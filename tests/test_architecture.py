@@ -28,6 +28,7 @@ FLOORS = {
     "chargen.experiments": 6,
     "chargen.web": 6,
     "chargen.bench": 6,
+    "chargen.progress": 6,
     "chargen.journal": 7,
     "chargen.api": 7,
     "chargen": 8,

@@ -1,6 +1,8 @@
 """``chargen train``: what it prints, how it is stopped, and how it goes on."""
 
+import itertools
 import json
+import re
 import shutil
 import signal
 import sys
@@ -13,6 +15,7 @@ import pytest
 from conftest import Command
 from samples import arrays, resume_of
 
+from chargen.cli.output.training import INDENT, preview
 from chargen.store.checkpoint import load
 from chargen.training.step import Learner
 
@@ -54,6 +57,7 @@ def test_a_training_in_plain_lines(train: Callable[..., Any]) -> None:
     lines = result.err.splitlines()
     assert lines[0].startswith("corpus   tiny: 5,000 characters, ")
     assert "1x8 LSTM, embedding 6" in lines[1]
+    assert result.err.count("* marks the best validation so far") == 1
     assert "12 steps, batch 4 x 10, cpu fp32, 1 thread" in lines[2]
     assert lines[3] == "run      a"
     assert [line.split("step")[1].split()[0] for line in lines if line.startswith("epoch")] == ["5", "10", "12"]
@@ -77,11 +81,29 @@ def test_json_is_the_result(train: Callable[..., Any]) -> None:
 
 
 def test_a_preview_follows_each_evaluation(chargen: Command, text_file: Path) -> None:
-    """A line of sample text, on one line whatever it holds."""
-    result = chargen("train", text_file, "--run", "a", *TINY, "--preview", "30")
-    lines = [line for line in result.err.splitlines() if line.startswith("epoch")]
-    assert len(lines) == 3
-    assert all(len(line.split("0:0")[1]) > 10 for line in lines)
+    """A line of sample text below it, on one line whatever it holds, and no line ends with a space."""
+    result = chargen("train", text_file, "--run", "a", *TINY, "--preview", "60")
+    lines = result.err.splitlines()
+    previews = [below for line, below in itertools.pairwise(lines) if line.startswith("epoch")]
+    assert len(previews) == 3
+    assert all(line.startswith(INDENT) and 10 < len(line.strip()) <= 60 for line in previews)
+    assert all(line == line.rstrip() for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("sample", "shown"),
+    [
+        ("One two three", "One two"),
+        ("One  two\nthree", "One two"),
+        ("One tw three", "One tw"),
+        ("Onetwothreefour", "Onetwothr"),
+        ("a\x1b bcdefghij", r"a\x1b"),
+        ("", ""),
+    ],
+)
+def test_a_preview_ends_with_a_whole_word(sample: str, shown: str) -> None:
+    """On one line, with what could command a terminal escaped; only a single long word is cut."""
+    assert preview(sample, 9) == shown
 
 
 def test_options_reach_the_settings(train: Callable[..., Any]) -> None:
@@ -212,10 +234,14 @@ def test_a_file_name_that_is_no_text_does_no_harm(chargen: Command, text: str, f
 def test_on_a_terminal_a_bar_is_drawn(
     train: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """On stderr a bar with the loss, the speed and the time left; it is gone at the end."""
+    """On stderr a bar that fits it, with what matters first: the loss, the time left; it is gone at the end."""
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setattr("tqdm.std._screen_shape_wrapper", lambda: lambda _stream: (80, 24))
     result = train()
     assert result.code == 0
     assert "12/12" in result.err or "10/12" in result.err
     assert "train" in result.err
     assert "bpc" in result.err
+    drawn = [line for line in re.split("[\r\n]", result.err) if "%|" in line]
+    assert re.match(r"val \d\.\d{3} bpc, 00:00 left +\d+%\|.*\| 1[02]/12, train \d\.\d{3}, ", drawn[-1])
+    assert max(map(len, drawn)) <= 80

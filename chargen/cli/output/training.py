@@ -3,17 +3,20 @@
 import contextlib
 import shlex
 import sys
+import textwrap
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Final
 
-from rich.table import Table
-from rich.text import Text
 from tqdm import tqdm
 
 from chargen.cli import options
 from chargen.cli.output.terminal import visible
+from chargen.progress import TrainingBar
 from chargen.store.runs import address
-from chargen.training.events import Evaluated, Event, Finished, Started, Stepped
+from chargen.training.events import Evaluated, Event, Finished, Started
+
+INDENT: Final = " " * 9
+"""What continues a line of the summary, or shows a sample, begins below that line's words."""
 
 
 class TrainingDisplay:
@@ -25,37 +28,39 @@ class TrainingDisplay:
 
     def __init__(self, *, quiet: bool) -> None:
         self.quiet = quiet
-        self.console = options.stderr()
-        self.bar: tqdm[Any] | None = None
+        self.bar: TrainingBar | None = None
         self.started: Started | None = None
-        self.val_bpc: float | None = None
 
     def follow(self, events: Iterator[Event]) -> Finished:
         """Draw every event; the last one is the result."""
         try:
             for event in events:
-                if isinstance(event, Finished):
-                    self._close()
-                    if not self.quiet:
-                        self._finished(event)
-                    return event
                 if not self.quiet:
                     self._draw(event)
+                if isinstance(event, Finished):
+                    return event
         finally:
-            self._close()
+            if self.bar is not None:
+                self.bar.close()
         raise AssertionError("a training ends with Finished")
 
-    def _draw(self, event: Started | Stepped | Evaluated) -> None:
-        match event:
-            case Started():
-                self._begin(event)
-            case Stepped():
-                self._stepped(event)
-            case Evaluated():
-                self._evaluated(event)
+    def _draw(self, event: Event) -> None:
+        if isinstance(event, Started):
+            self.started = event
+            self._begin(event)
+            self._open_bar()
+        if self.bar is not None:
+            self.bar(event)
+        if isinstance(event, Evaluated):
+            self._evaluated(event)
+        elif isinstance(event, Finished):
+            self._finished(event)
+
+    def _open_bar(self, label: str = "") -> None:
+        if sys.stderr.isatty():
+            self.bar = TrainingBar(tqdm, label=label, leave=False)
 
     def _begin(self, event: Started) -> None:
-        self.started = event
         corpus, model, train = event.corpus, event.model, event.train
         sizes = [span[1] - span[0] for span in (corpus.train, corpus.val, corpus.test)]
         width = "one-hot" if model.one_hot else f"embedding {model.embedding_size}"
@@ -73,59 +78,43 @@ class TrainingDisplay:
             f"{train.threads} thread{'s' if train.threads > 1 else ''}"
         )
         self._line(f"run      {event.run}{f', going on at step {event.step:,}' if event.step else ''}")
-        for text in event.notes:
-            options.note(text)
-        if sys.stderr.isatty():
-            self.bar = tqdm(total=event.total_steps, initial=event.step, unit="step", dynamic_ncols=True, leave=False)
-
-    def _stepped(self, event: Stepped) -> None:
-        if self.bar is None:
-            return
-        self.bar.total = event.total_steps
-        validation = "" if self.val_bpc is None else f", val {self.val_bpc:.3f}"
-        self.bar.set_description_str(f"epoch {event.epoch:.1f}", refresh=False)
-        self.bar.set_postfix_str(
-            f"train {event.train_bpc:.3f}{validation} bpc, {event.chars_per_second:,.0f} char/s", refresh=False
-        )
-        self.bar.update(event.step - self.bar.n)
+        self._notes(event.notes)
+        star = "; * marks the best validation so far" if sizes[1] else ""
+        self._line(f"losses   in bits per character (bpc){star}")
 
     def _evaluated(self, event: Evaluated) -> None:
         row = event.evaluation
-        self.val_bpc = row.val_bpc
-        validation = "" if row.val_bpc is None else f"  val {row.val_bpc:.3f}{'*' if event.best else ' '}"
-        both = "" if row.joint_bpc is None else f"  both sides {row.joint_bpc:.3f}"
-        train = "" if row.train_bpc is None else f"  train {row.train_bpc:.3f}"
-        for text in event.notes:
-            options.note(text)
-        self._line(
-            f"epoch {row.epoch:5.1f}  step {row.step:6d}{train}{validation}{both}  "
-            f"{row.chars_per_second:7,.0f} char/s  {duration(row.seconds)}{self._preview(event)}"
-        )
-
-    def _preview(self, event: Evaluated) -> str:
-        """The beginning of the sample, on one line."""
-        shown = self.started.train.preview if self.started else 0
-        return "  " + " ".join(visible(event.sample[:shown]).split()) if event.sample else ""
+        figures = [f"epoch {row.epoch:5.1f}", f"step {row.step:6d}"]
+        if row.train_bpc is not None:
+            figures.append(f"train {row.train_bpc:.3f}")
+        if row.val_bpc is not None:
+            figures.append(f"val {row.val_bpc:.3f}{'*' if event.best else ' '}")
+        if row.joint_bpc is not None:
+            figures.append(f"both sides {row.joint_bpc:.3f}")
+        figures += [f"{row.chars_per_second:7,.0f} char/s", duration(row.seconds)]
+        self._notes(event.notes)
+        self._line("  ".join(figures))
+        shown = preview(event.sample, self.started.train.preview if self.started else 0)
+        if shown:
+            self._line(INDENT + shown)
 
     def _finished(self, event: Finished) -> None:
-        table = Table(show_header=False, box=None, pad_edge=False)
+        rows = []
         if event.reason == "interrupted":
-            table.add_row("stopped", f"at step {event.step:,} of {event.total_steps:,}, everything saved")
-            table.add_row("go on", Text(visible(f"chargen train --resume {shlex.quote(address(event.best.parent))}")))
+            rows.append(("stopped", f"at step {event.step:,} of {event.total_steps:,}, everything saved"))
+            rows.append(("go on", f"chargen train --resume {shlex.quote(address(event.best.parent))}"))
         elif event.reason:
-            table.add_row("early stop", event.reason)
-        table.add_row(
-            "validation",
-            self._bpc(event.val_bpc, "val") + (f", best at step {event.best_step:,}" if event.val_bpc else ""),
-        )
+            rows.append(("early stop", event.reason))
+        best = f", best at step {event.best_step:,}" if event.val_bpc else ""
+        rows.append(("validation", self._bpc(event.val_bpc, "val") + best))
         if event.reason != "interrupted":
-            table.add_row("test", self._bpc(event.test_bpc, "test"))
-        table.add_row("time", f"{duration(event.seconds)}, {event.chars_per_second:,.0f} characters/s in all")
-        table.add_row("checkpoint", Text(visible(str(event.best))))
-        table.add_row("sample", Text(visible(f'chargen sample {shlex.quote(str(event.best))} -p "..."')))
-        self.console.print(table, soft_wrap=True)
-        for text in event.notes:
-            options.note(text)
+            rows.append(("test", self._bpc(event.test_bpc, "test")))
+        rows.append(("time", f"{duration(event.seconds)}, {event.chars_per_second:,.0f} characters/s in all"))
+        rows.append(("checkpoint", str(event.best)))
+        rows.append(("sample", f'chargen sample {shlex.quote(str(event.best))} -p "..."'))
+        for name, value in rows:
+            sys.stderr.write(visible(f"{name:<10}  {value}\n"))
+        self._notes(event.notes)
 
     def _bpc(self, value: float | None, split: str) -> str:
         if value is not None:
@@ -133,18 +122,22 @@ class TrainingDisplay:
         span = getattr(self.started.corpus, split) if self.started else (0, 0)
         return "not measured yet" if span[1] > span[0] else "none: the split is empty"
 
-    def _line(self, text: str) -> None:
-        text = visible(text)
-        if self.bar is not None:
-            self.bar.write(text, file=sys.stderr)
-        else:
-            sys.stderr.write(text + "\n")
-            sys.stderr.flush()
+    def _notes(self, texts: tuple[str, ...]) -> None:
+        for text in texts:
+            self._line(f"note: {text}")
 
-    def _close(self) -> None:
-        if self.bar is not None:
-            self.bar.close()
-            self.bar = None
+    def _line(self, text: str) -> None:
+        """A line, or several where a terminal is too narrow, above the bar."""
+        text = visible(text)
+        if not sys.stderr.isatty():
+            sys.stderr.write(text + "\n")
+            return
+        width = options.stderr().width
+        indent = "" if text.startswith("note: ") else INDENT
+        lines = textwrap.wrap(
+            text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False, tabsize=1
+        )
+        tqdm.write("\n".join(lines), file=sys.stderr)
 
 
 @contextlib.contextmanager
@@ -160,6 +153,15 @@ def encoding_bar(*, quiet: bool) -> Iterator[Callable[[int, int | None], None] |
             bar.update(done - bar.n)
 
         yield tell
+
+
+def preview(sample: str, length: int) -> str:
+    """The first ``length`` characters of a sample on one line, without a word cut off, unless it is the only one."""
+    words = sample[:length].split()
+    at_end = sample[max(0, length - 1) : length + 1]
+    if len(words) > 1 and not any(character.isspace() for character in at_end):
+        words.pop()
+    return visible(" ".join(words))
 
 
 def duration(seconds: float) -> str:
