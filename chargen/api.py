@@ -1,50 +1,38 @@
 """The library: train a model, load one, and tell texts apart with several."""
 
 import contextlib
+import inspect
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any, Never
 
-from chargen.config import ON_RESUME, ModelConfig, TrainConfig
+from chargen.arguments import Settings, Source, TrainArguments, takes_sources
+from chargen.config import ModelConfig, TrainConfig
 from chargen.inference.classify import Verdict, verdicts
-from chargen.keywords import ResumeKeywords, TrainKeywords, named
 from chargen.model import Model
+from chargen.setting import refuse_unknown
 from chargen.store import lookup
 from chargen.store.runs import ROOT
+from chargen.text.corpus import Texts
 
 if TYPE_CHECKING:
     from chargen.training.events import Event, Finished
     from chargen.training.trainer import Trainer
 
 
-@named(ModelConfig, TrainConfig)
-def train(
-    *sources: str | Path,
-    run: str | None = None,
-    preset: str = "default",
-    init_from: str | Path | None = None,
-    overwrite: bool = False,
-    root: str | Path = ROOT,
-    encoding: str = "utf-8",
-    errors: str = "strict",
-    min_count: int = 1,
-    printable: bool = False,
-    glob: str | None = None,
-    on_event: "Callable[[Event], object] | None" = None,
-    stop: Callable[[], bool] = lambda: False,
-    **settings: Unpack[TrainKeywords],
-) -> "Finished":
+@takes_sources(TrainArguments)
+def train(sources: tuple[Source, ...], arguments: TrainArguments, given: Settings) -> "Finished":
     """Train a model, as ``chargen train`` does, and return where it is and how good it is.
 
     A first Ctrl-C, or the stop button of a notebook, has everything saved before it is raised as KeyboardInterrupt; so
     has an exception from ``on_event``. ``resume`` then goes on with the run.
 
-    Args:
+    Keywords:
         sources: A built-in corpus, files or folders; without any, Alice. A ``Path`` is never a built-in.
         run: The run's name; without one, the text's name, numbered where that run exists.
-        preset: ``quick``, ``default`` or ``best``: how much to spend where ``settings`` do not say it.
+        preset: ``quick``, ``default`` or ``best``: how much to spend where no setting says it.
         init_from: A checkpoint whose weights to start from: a file, a run's folder or a run's name.
         overwrite: Replace a run of the same name.
         root: The folder of all runs.
@@ -55,37 +43,36 @@ def train(
         glob: Which files of a folder to read.
         on_event: Called with each event of the training, as ``chargen.training.events`` has them.
         stop: Asked before each step; once it says True, everything is saved and the training ends.
-        settings: Those of ``ModelConfig`` and ``TrainConfig``; what is not given suits the text's size.
+        hidden_size: And every other setting of ``ModelConfig`` and ``TrainConfig``; those that are not given suit the
+            text's size.
 
     Raises:
         ChargenError: the text, a setting or the run is not usable, or the training broke down.
     """
-    from chargen.text.corpus import Texts
     from chargen.training import start
 
     texts = Texts(
         sources=_named(sources),
-        encoding=encoding,
-        errors=errors,
-        min_count=min_count,
-        printable=printable,
-        glob=glob,
+        encoding=arguments.encoding,
+        errors=arguments.errors,
+        min_count=arguments.min_count,
+        printable=arguments.printable,
+        glob=arguments.glob,
     )
-    request = _StopRequest(stop)
+    request = _StopRequest(arguments.stop)
     trainer = start.begin(
         texts,
-        run=run,
-        preset=preset,
-        init_from=init_from,
-        overwrite=overwrite,
-        root=Path(root),
+        run=arguments.run,
+        preset=arguments.preset,
+        init_from=arguments.init_from,
+        overwrite=arguments.overwrite,
+        root=Path(arguments.root),
         stop=request,
-        **settings,
+        **given,
     )
-    return _finish(trainer, on_event, request)
+    return _finish(trainer, arguments.on_event, request)
 
 
-@named(ModelConfig, TrainConfig, only=ON_RESUME)
 def resume(
     run: str | Path,
     *sources: str | Path,
@@ -96,7 +83,12 @@ def resume(
     glob: str | None = None,
     on_event: "Callable[[Event], object] | None" = None,
     stop: Callable[[], bool] = lambda: False,
-    **settings: Unpack[ResumeKeywords],
+    device: str | None = None,
+    precision: str | None = None,
+    threads: int | None = None,
+    preview: int | None = None,
+    keep: int | None = None,
+    **others: Never,
 ) -> "Finished":
     """Go on with a training exactly where it stopped.
 
@@ -110,7 +102,12 @@ def resume(
         glob: As the run has it without.
         on_event: As in ``train``.
         stop: As in ``train``.
-        settings: New values for those of ``TrainConfig`` that may change.
+        device: Where to train; this and those below as the run has them without.
+        precision: Of the matrix products.
+        threads: CPU threads.
+        preview: Characters of sample text after each validation.
+        keep: Periodic checkpoints to keep.
+        others: There are none; what cannot change and what is misspelt is told.
 
     Raises:
         ChargenError: there is no such run, its files are damaged, the text is another, a setting cannot change, or the
@@ -118,12 +115,15 @@ def resume(
     """
     from chargen.training import start
 
+    refuse_unknown(others, {*inspect.signature(resume).parameters, *ModelConfig.settings(), *TrainConfig.settings()})
+    changeable = {"device": device, "precision": precision, "threads": threads, "preview": preview, "keep": keep}
+    changed: Settings = {name: value for name, value in changeable.items() if value is not None}
     reading: dict[str, Any] = {"encoding": encoding, "errors": errors, "min_count": min_count, "glob": glob}
     moved = {name: value for name, value in reading.items() if value is not None}
     if sources:
         moved["sources"] = _named(sources)
     request = _StopRequest(stop)
-    return _finish(start.resume(run, moved, root=Path(root), stop=request, **settings), on_event, request)
+    return _finish(start.resume(run, moved, root=Path(root), stop=request, **changed, **others), on_event, request)
 
 
 def _named(sources: Sequence[str | Path]) -> tuple[str, ...]:

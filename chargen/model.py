@@ -2,55 +2,60 @@
 
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Final, Unpack
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from chargen.config import LENGTH, AdaptConfig, InfillConfig, SamplerConfig
+from chargen.arguments import (
+    AdaptedArguments,
+    Arguments,
+    HeldOutArguments,
+    InfillArguments,
+    PiecesArguments,
+    SampleArguments,
+    Settings,
+    State,
+    takes,
+)
+from chargen.config import AdaptConfig, InfillConfig, SamplerConfig
 from chargen.errors import ConfigError, MismatchError, TextError
 from chargen.inference import statefile
 from chargen.inference.embeddings import embeddings
 from chargen.inference.encode import encode, state_from
 from chargen.inference.generate import Ending, Piece, generate, random_seed, start_id
-from chargen.inference.infill import Candidate, Infiller, Length
+from chargen.inference.infill import Candidate, Infiller
 from chargen.inference.mixture import primed
 from chargen.inference.numpy_network import Network
 from chargen.inference.score import Predictor, Scored, Scorer
-from chargen.keywords import AdaptKeywords, HeldOutKeywords, InfillKeywords, SamplerKeywords, named
 from chargen.store.checkpoint import Checkpoint
 from chargen.store.heldout import HeldOut, held_out
 from chargen.text import prompt as prompts
 from chargen.text.prompt import Fitted
 
-State = Ending | NDArray[np.float32]
-"""Where a text starts from: where another one stopped, or a network's state, shape (S, L, 1, H)."""
 _ONE_TEXT: Final = {"num_samples": "sample and stream write one text; pieces writes several"}
 
 
-class SampleKeywords(SamplerKeywords, total=False):
-    """What ``sample`` and ``stream`` pass on to ``pieces``."""
+@dataclass(frozen=True, kw_only=True)
+class ScorerArguments(Arguments, AdaptConfig):
+    """The arguments of ``scorer``."""
 
-    length: int
-    seed: int | None
-    strict: bool
-    stop: str | Sequence[str]
-    until_sentence: bool
-    state: State | None
-    sampler: SamplerConfig | None
+    adapt: bool = False
+    remember: bool = False
+    others: "Sequence[Model]" = ()
+    before: str = ""
+    earlier: str = ""
+    progress: Callable[[int], object] = lambda _: None
 
 
-class ScoreKeywords(AdaptKeywords, total=False):
-    """What ``score`` passes on to ``scorer``."""
+@dataclass(frozen=True, kw_only=True)
+class ScoreArguments(ScorerArguments):
+    """The arguments of ``score``."""
 
-    adapt: bool
-    remember: bool
-    others: "Sequence[Model]"
-    before: str
-    earlier: str
-    progress: Callable[[int], object]
+    text: str = dataclasses.field(kw_only=False)
 
 
 class Model:
@@ -72,80 +77,64 @@ class Model:
         layers = f"{model.num_layers}x{model.hidden_size} {model.cell}" + ", bidirectional" * model.bidirectional
         return f"<Model of {self.checkpoint.corpus.name}: {layers}, {len(self.vocab)} characters, from {self.path}>"
 
-    @named(SamplerConfig)
-    def pieces(
-        self,
-        prompt: str | Fitted = "",
-        *,
-        length: int = LENGTH,
-        seed: int | None = None,
-        num_samples: int = 1,
-        strict: bool = False,
-        stop: str | Sequence[str] = (),
-        until_sentence: bool = False,
-        state: State | None = None,
-        sampler: SamplerConfig | None = None,
-        **settings: Unpack[SamplerKeywords],
-    ) -> Iterator[Piece]:
-        """``num_samples`` texts in one batch, streamed; the other arguments are those of ``sample``.
-
-        The text at ``i`` is the one that ``seed + i`` gives alone. The prompt may be fitted already. ``sampler`` has
-        all settings at once; ``settings`` change single ones of it.
-        """
-        fitted = prompt if isinstance(prompt, Fitted) else prompts.fit(prompt, self.vocab, strict=strict)
-        before = state if isinstance(state, Ending) else None
-        sampler = sampler or (before.sampler if before else SamplerConfig())
-        return generate(
-            self.network,
-            self.vocab,
-            self.vocab.ids_of(fitted.text),
-            length=length,
-            seed=random_seed() if seed is None and before is None else seed,
-            num_samples=num_samples,
-            sampler=dataclasses.replace(sampler, **settings),
-            stop=(stop,) if isinstance(stop, str) else stop,
-            until_sentence=until_sentence,
-            state=state,
-        )
-
-    @named(pieces, without=_ONE_TEXT)
-    def sample(self, prompt: str = "", **options: Unpack[SampleKeywords]) -> str:
+    @takes(SampleArguments, advice=_ONE_TEXT)
+    def sample(self, arguments: SampleArguments, given: Settings) -> str:
         """New text that continues ``prompt``, without the prompt.
 
-        Args:
+        Keywords:
             prompt: What to continue; a character the model does not know is read as one that it does, or left out.
-            options: ``length``: new characters, at most. ``seed``: the same gives the same text; None for a random one.
-                ``strict``: refuse a prompt with unknown characters. ``stop``: a string that ends the text and is left
-                out, or several. ``until_sentence``: end it with its first sentence. ``state``: what ``load_state``
-                gives; the text goes on from there, without a seed with the random numbers and settings that it began
-                with. ``temperature`` and the other settings of ``SamplerConfig``.
+            length: New characters, at most.
+            seed: The same gives the same text; None for a random one.
+            strict: Refuse a prompt with unknown characters.
+            stop: A string that ends the text and is left out, or several.
+            until_sentence: End it with its first sentence.
+            state: What ``load_state`` gives; the text goes on from there, without a seed with the random numbers and
+                settings that it began with.
+            sampler: All settings of ``SamplerConfig`` at once.
+            temperature: This and every other setting of ``SamplerConfig`` change single ones.
 
         Raises:
             TextError: with ``strict``, the prompt has an unknown character.
             ConfigError: a setting is unknown or out of its range.
         """
-        return "".join(self.stream(prompt, **options))
+        return "".join(piece.text for piece in self._written(arguments, given))
 
-    @named(pieces, without=_ONE_TEXT)
-    def stream(self, prompt: str = "", **options: Unpack[SampleKeywords]) -> Iterator[str]:
-        """The same text as ``sample``'s with the same options, character by character as it is written."""
-        return (character for piece in self.pieces(prompt, **options) for character in piece.text)
+    @takes(SampleArguments, advice=_ONE_TEXT)
+    def stream(self, arguments: SampleArguments, given: Settings) -> Iterator[str]:
+        """The same text as ``sample``'s with the same arguments, character by character as it is written."""
+        return (character for piece in self._written(arguments, given) for character in piece.text)
 
-    @named(AdaptConfig)
-    def scorer(
-        self,
-        *,
-        adapt: bool = False,
-        remember: bool = False,
-        others: Sequence["Model"] = (),
-        before: str = "",
-        earlier: str = "",
-        progress: Callable[[int], object] = lambda _: None,
-        **settings: Unpack[AdaptKeywords],
-    ) -> Scorer:
+    @takes(PiecesArguments)
+    def pieces(self, arguments: PiecesArguments, given: Settings) -> Iterator[Piece]:
+        """``num_samples`` texts in one batch, streamed; the other arguments are those of ``sample``.
+
+        The text at ``i`` is the one that ``seed + i`` gives alone. The prompt may be fitted already.
+        """
+        return self._written(arguments, given, arguments.num_samples)
+
+    def _written(self, arguments: SampleArguments, given: Settings, num_samples: int = 1) -> Iterator[Piece]:
+        prompt, state, seed = arguments.prompt, arguments.state, arguments.seed
+        fitted = prompt if isinstance(prompt, Fitted) else prompts.fit(prompt, self.vocab, strict=arguments.strict)
+        before = state if isinstance(state, Ending) else None
+        sampler = arguments.sampler or (before.sampler if before else SamplerConfig())
+        return generate(
+            self.network,
+            self.vocab,
+            self.vocab.ids_of(fitted.text),
+            length=arguments.length,
+            seed=random_seed() if seed is None and before is None else seed,
+            num_samples=num_samples,
+            sampler=dataclasses.replace(sampler, **given),
+            stop=(arguments.stop,) if isinstance(arguments.stop, str) else arguments.stop,
+            until_sentence=arguments.until_sentence,
+            state=state,
+        )
+
+    @takes(ScorerArguments)
+    def scorer(self, arguments: ScorerArguments, given: Settings) -> Scorer:
         """What scores one text piece by piece.
 
-        Args:
+        Keywords:
             adapt: Let a copy of the weights go on learning from the text, each character scored before it is learnt
                 from (Krause et al. 2018); imports torch.
             remember: Predict together with an n-gram model of what was read (``chargen.inference.ngram``).
@@ -153,20 +142,29 @@ class Model:
             before: What stands right before the text; read first, and learnt from and remembered too.
             earlier: What stands before that; remembered alone.
             progress: Told now and then how many more characters of ``before`` were read.
-            settings: Those of ``AdaptConfig``; only with ``adapt``.
+            adapt_rate: This and every other setting of ``AdaptConfig``; only with ``adapt``.
 
         Raises:
             ConfigError: a setting is unknown, out of its range, or given without ``adapt``.
             MismatchError: another model has other characters.
         """
-        config = AdaptConfig(**settings)
-        if settings and not adapt:
-            raise ConfigError(f"{', '.join(settings)} without adapt=True would change nothing")
-        for other in others:
+        return self._scorer(arguments, given)
+
+    def _scorer(self, arguments: ScorerArguments, given: Settings) -> Scorer:
+        config = AdaptConfig(**given)
+        if given and not arguments.adapt:
+            raise ConfigError(f"{', '.join(given)} without adapt=True would change nothing")
+        for other in arguments.others:
             if other.vocab != self.vocab:
                 raise MismatchError(f"{other.path} has other characters than {self.path}; they cannot predict together")
-        predictors = [model._predictor(config if adapt else None) for model in (self, *others)]
-        return primed(predictors, self.vocab, before, earlier=earlier, remember=remember, progress=progress)
+        return primed(
+            [model._predictor(config if arguments.adapt else None) for model in (self, *arguments.others)],
+            self.vocab,
+            arguments.before,
+            earlier=arguments.earlier,
+            remember=arguments.remember,
+            progress=arguments.progress,
+        )
 
     def _predictor(self, config: AdaptConfig | None) -> Predictor:
         """What predicts one text; with a ``config`` it learns from that."""
@@ -176,28 +174,26 @@ class Model:
 
         return Adapter(self.checkpoint.model, self.checkpoint.weights, config)
 
-    @named(scorer)
-    def score(self, text: str, **options: Unpack[ScoreKeywords]) -> Scored:
-        """The bits of each character of ``text``; the options are the arguments of ``scorer``.
+    @takes(ScoreArguments)
+    def score(self, arguments: ScoreArguments, given: Settings) -> Scored:
+        """The bits of each character of ``text``; the other arguments are those of ``scorer``.
 
         Raises:
             TextError: the text is empty.
         """
-        if not text:
+        if not arguments.text:
             raise TextError("there is no text to score")
-        return self.scorer(**options).feed(text)
+        return self._scorer(arguments, given).feed(arguments.text)
 
-    @named(AdaptConfig)
-    def adapted(
-        self, text: str, *, progress: Callable[[int], object] = lambda _: None, **settings: Unpack[AdaptKeywords]
-    ) -> "Model":
+    @takes(AdaptedArguments)
+    def adapted(self, arguments: AdaptedArguments, given: Settings) -> "Model":
         """The model that this one becomes by reading ``text`` and learning from it; this one stays as it is.
 
-        Args:
+        Keywords:
             text: What to learn from; what the model does not know is read as in a prompt.
             progress: Told now and then how many more characters were read.
-            settings: Those of ``AdaptConfig``; ``adapt_decay`` is 0 without any, so that what follows is more in the
-                manner of ``text``.
+            adapt_decay: 0 where it is not given, so that what follows is more in the manner of ``text``.
+            adapt_rate: This and the other settings of ``AdaptConfig``.
 
         Raises:
             ConfigError: a setting is unknown or out of its range.
@@ -205,26 +201,24 @@ class Model:
         """
         from chargen.training.dynamic_evaluation import learnt
 
-        settings.setdefault("adapt_decay", 0.0)
-        ids = self.vocab.ids_of(prompts.fit(text, self.vocab).text)
+        config = AdaptConfig(**{"adapt_decay": 0.0, **given})
+        ids = self.vocab.ids_of(prompts.fit(arguments.text, self.vocab).text)
         read = np.concatenate([[start_id(self.vocab)], ids])
-        weights = learnt(self.checkpoint.model, self.checkpoint.weights, AdaptConfig(**settings), read, progress)
+        weights = learnt(self.checkpoint.model, self.checkpoint.weights, config, read, arguments.progress)
         return Model(
             dataclasses.replace(self.checkpoint, weights=weights, history=(), test_bpc=None, resume=None), self.path
         )
 
-    @named(InfillConfig)
-    def infill(
-        self, text: str, *, blank: str | None = None, length: Length = None, **settings: Unpack[InfillKeywords]
-    ) -> list[Candidate]:
+    @takes(InfillArguments)
+    def infill(self, arguments: InfillArguments, given: Settings) -> list[Candidate]:
         """The likeliest ways to fill the gaps of a text from both sides, the best one first.
 
-        Args:
+        Keywords:
             text: The text; what the model does not know is read as in a prompt.
             blank: The character that marks a missing one; with None the underscore, even where the model knows that.
             length: Size of the gap that a single blank stands for, or several sizes to compare; with None each blank
                 is one character.
-            settings: Those of ``InfillConfig``.
+            candidates: This and every other setting of ``InfillConfig``.
 
         Raises:
             CheckpointError: the model is not bidirectional.
@@ -232,19 +226,20 @@ class Model:
             MismatchError: ``blank`` is a character that the model knows.
             TextError: nothing is missing, or too much is.
         """
-        return self._infiller.blanks(text, InfillConfig(**settings), blank=blank, length=length)
+        config = InfillConfig(**given)
+        return self._infiller.blanks(arguments.text, config, blank=arguments.blank, length=arguments.length)
 
     @cached_property
     def _infiller(self) -> Infiller:
         return Infiller(self.checkpoint.model, self.checkpoint.weights, self.vocab)
 
-    @named(held_out)
-    def held_out(self, split: str, **options: Unpack[HeldOutKeywords]) -> HeldOut:
+    @takes(HeldOutArguments)
+    def held_out(self, arguments: HeldOutArguments, _given: Settings) -> HeldOut:
         """What the training held out to validate (``val``) or to ``test`` with, for ``score``.
 
-        The options are those of ``chargen.store.heldout.held_out``.
+        The arguments are those of ``chargen.store.heldout.held_out``.
         """
-        return held_out(self.checkpoint, self.path, split, **options)
+        return held_out(self.checkpoint, self.path, **vars(arguments))
 
     def encode(self, text: str | Sequence[str], *, mean: bool = False, layer: int | None = -1) -> NDArray[np.float32]:
         """The hidden state after a text as a vector, or several texts' vectors.

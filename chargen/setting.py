@@ -120,8 +120,8 @@ class Config:
     def settings(cls) -> dict[str, Setting]:
         """What each setting may be, by name."""
         fields = dataclasses.fields(cls)  # type: ignore[arg-type]  # every subclass is a dataclass
-        return {field.name: field.metadata["setting"] for field in fields}
+        return {field.name: field.metadata["setting"] for field in fields if "setting" in field.metadata}
 
     def __post_init__(self) -> None:
-        for field in dataclasses.fields(self):  # type: ignore[arg-type]  # every subclass is a dataclass
-            field.metadata["setting"].check(field.name, getattr(self, field.name))
+        for name, setting in self.settings().items():
+            setting.check(name, getattr(self, name))

@@ -24,6 +24,7 @@ FLOORS = {
     "chargen.store": 3,
     "chargen.training": 4,
     "chargen.inference": 4,
+    "chargen.arguments": 5,
     "chargen.model": 5,
     "chargen.experiments": 6,
     "chargen.web": 6,

@@ -1,63 +1,28 @@
-"""The keywords of the library's functions: named for people, editors and type checkers alike."""
+"""The arguments of the library's functions: named for people, editors and type checkers alike."""
 
 import inspect
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import os
+import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
-from typing import Any, get_type_hints
 
 import pytest
 from samples import checkpoint
 
 import chargen
-from chargen import keywords, model
 from chargen.config import ON_RESUME, AdaptConfig, InfillConfig, ModelConfig, SamplerConfig, TrainConfig
 from chargen.errors import ConfigError
 from chargen.model import Model
-from chargen.setting import Config, setting
-from chargen.store import heldout
-
-
-def kinds(config: type[Config]) -> dict[str, type]:
-    """The types of the settings that have a default."""
-    return {name: setting.kind for name, setting in config.settings().items() if hasattr(config, name)}
-
-
-@pytest.mark.parametrize(
-    ("listed", "settings"),
-    [
-        (keywords.TrainKeywords, kinds(ModelConfig) | kinds(TrainConfig)),
-        (keywords.ResumeKeywords, {name: kind for name, kind in kinds(TrainConfig).items() if name in ON_RESUME}),
-        (keywords.SamplerKeywords, kinds(SamplerConfig)),
-        (keywords.AdaptKeywords, kinds(AdaptConfig)),
-        (keywords.InfillKeywords, kinds(InfillConfig)),
-    ],
-)
-def test_what_type_checkers_know_is_what_there_is(listed: type, settings: Mapping[str, type]) -> None:
-    """Each setting stands in its class with its type, and nothing else: where this fails, add or change that line."""
-    assert get_type_hints(listed) == settings
-
-
-@pytest.mark.parametrize(
-    ("listed", "function", "own"),
-    [
-        (model.SampleKeywords, Model.pieces, {"num_samples"}),
-        (model.ScoreKeywords, Model.scorer, set()),
-        (keywords.HeldOutKeywords, heldout.held_out, set()),
-    ],
-)
-def test_what_is_passed_on_is_what_the_other_takes(listed: type, function: Callable[..., Any], own: set[str]) -> None:
-    """The keywords of ``sample`` and ``stream`` are those of ``pieces``, those of ``score`` are ``scorer``'s."""
-    parameters = inspect.signature(function).parameters.values()
-    taken = {one.name for one in parameters if one.kind is inspect.Parameter.KEYWORD_ONLY}
-    assert set(get_type_hints(listed)) == taken - own
 
 
 def test_a_running_python_names_every_setting_too() -> None:
     """What ``help`` shows and a notebook completes: the keywords written out, then each setting with its type."""
     names = set(inspect.signature(chargen.train).parameters)
-    assert names >= {"sources", "run", "encoding", "stop", "on_event"} | kinds(ModelConfig).keys()
-    assert names >= kinds(TrainConfig).keys()
+    assert names >= {"sources", "run", "encoding", "stop", "on_event"}
+    assert names >= {*ModelConfig.settings(), *TrainConfig.settings()} - {"vocab_size"}
+    assert "vocab_size" not in names
     assert inspect.signature(chargen.train).parameters["hidden_size"].annotation is int
     resumed = set(inspect.signature(chargen.resume).parameters)
     assert resumed >= ON_RESUME
@@ -65,27 +30,45 @@ def test_a_running_python_names_every_setting_too() -> None:
     sampled = set(inspect.signature(Model.sample).parameters)
     assert sampled >= {"prompt", "length", "seed", "stop", "temperature", "penalty_window"}
     assert "num_samples" not in sampled
+    assert set(inspect.signature(Model.pieces).parameters) == {*sampled, "num_samples"}
+    scored = set(inspect.signature(Model.score).parameters)
+    assert scored >= {"text", "adapt", "remember", "others", *AdaptConfig.settings()}
+    assert set(inspect.signature(Model.scorer).parameters) == scored - {"text"}
+    assert set(inspect.signature(Model.infill).parameters) >= {"text", "blank", *InfillConfig.settings()}
+    assert set(inspect.signature(Model.pieces).parameters) >= SamplerConfig.settings().keys()
 
 
-@dataclass(frozen=True, kw_only=True)
-class Made(Config):
-    """Settings of no one."""
-
-    size: int = setting(4, "Some size.", 1, 9)
-
-
-def test_a_new_setting_is_named_at_once() -> None:
-    """The signature follows from the line that declares it."""
-
-    @keywords.named(Made)
-    def taking(text: str, **settings: Any) -> dict[str, Any]:
-        return {"text": text, **settings}
-
-    size = inspect.signature(taking).parameters["size"]
-    assert (size.kind, size.annotation) == (inspect.Parameter.KEYWORD_ONLY, int)
-    assert taking("a", size=3) == {"text": "a", "size": 3}
-    with pytest.raises(ConfigError, match=r"unknown setting 'siz' \(did you mean size\?\)"):
-        taking("a", siz=3)
+def test_a_setting_is_one_line(tmp_path: Path) -> None:
+    """Declared in a copy of the package, it is in help and signature, checkpoint and what ``inspect`` shows."""
+    shutil.copytree(Path(chargen.__file__).parent, tmp_path / "chargen", ignore=shutil.ignore_patterns("__pycache__"))
+    config = tmp_path / "chargen" / "config.py"
+    first, last = config.read_text(encoding="utf-8").split("    threads: int = setting(")
+    line = '    fervour: float = setting(0.5, "How eagerly to learn.", 0, 1)\n'
+    config.write_text(f"{first}{line}    threads: int = setting({last}", encoding="utf-8")
+    (tmp_path / "text.txt").write_text("How doth the little crocodile. " * 40, encoding="utf-8")
+    script = """
+import inspect, sys
+import chargen
+from chargen.cli.main import app
+print(inspect.signature(chargen.train).parameters["fervour"])
+small = {"hidden_size": 4, "steps": 2, "batch_size": 2, "bptt": 4, "device": "cpu", "threads": 1}
+best = chargen.train("text.txt", root="runs", fervour=0.25, **small).best
+print(chargen.load(best).checkpoint.train.fervour)
+app(["inspect", str(best)], standalone_mode=False)
+app(["train", "--help"], standalone_mode=False)
+"""
+    shown = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(tmp_path), "NO_COLOR": "1", "COLUMNS": "120"},
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=True,
+    ).stdout
+    assert shown.startswith("fervour: float = 0.5\n0.25\n")
+    assert re.search(r"fervour +0\.25", shown)
+    assert re.search(r"--fervour +0\.\.1 +How eagerly to learn", shown)
 
 
 @pytest.fixture
@@ -101,7 +84,7 @@ def test_a_misspelt_keyword_is_told_with_the_nearest(some_model: Model) -> None:
     with pytest.raises(ConfigError, match=r"'overwrit' \(did you mean overwrite\?\)"):
         chargen.train("alice", overwrit=True)  # type: ignore[call-arg]
     with pytest.raises(ConfigError, match=r"'theads' \(did you mean threads\?\)"):
-        chargen.resume("mine", theads=1)  # type: ignore[call-arg]
+        chargen.resume("mine", theads=1)  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match=r"'temprature' \(did you mean temperature\?\)"):
         some_model.sample("a", temprature=1)  # type: ignore[call-arg]
     with pytest.raises(ConfigError, match=r"'lenght' \(did you mean length\?\)"):
@@ -116,6 +99,8 @@ def test_a_misspelt_keyword_is_told_with_the_nearest(some_model: Model) -> None:
         some_model.adapted("a", adapt_evry=1)  # type: ignore[call-arg]
     with pytest.raises(ConfigError, match=r"'chain' \(did you mean chains\?\)"):
         some_model.infill("a_b", chain=1)  # type: ignore[call-arg]
+    with pytest.raises(ConfigError, match=r"'contxt' \(did you mean context\?\)"):
+        some_model.held_out("val", contxt=1)  # type: ignore[call-arg]
 
 
 def test_a_type_checker_refuses_values_of_another_type(some_model: Model) -> None:
@@ -129,4 +114,4 @@ def test_a_type_checker_refuses_values_of_another_type(some_model: Model) -> Non
 def test_what_cannot_change_is_told_as_such() -> None:
     """Going on with a run, a setting of its training is known, though it is not taken."""
     with pytest.raises(ConfigError, match="--hidden-size cannot change when a run goes on"):
-        chargen.resume("mine", hidden_size=3)  # type: ignore[call-arg]
+        chargen.resume("mine", hidden_size=3)  # type: ignore[arg-type]

@@ -1,0 +1,203 @@
+"""Functions that take their arguments as a dataclass declares them, settings among them, each in one place.
+
+    @dataclass(frozen=True, kw_only=True)
+    class SampleArguments(Arguments, SamplerConfig):
+        length: int = 500
+
+    @takes(SampleArguments)
+    def sample(model: Model, arguments: SampleArguments, given: Settings) -> str: ...
+
+    sample(model, length=80, temperature=0.7)
+
+To type checkers and editors the function has the signature of the dataclass's constructor, and so it has to whoever
+asks a running Python, as notebooks do. A setting that is added to ``SamplerConfig`` is a keyword at once.
+"""
+
+import dataclasses
+import functools
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chargen.config import HELDOUT_CONTEXT, LENGTH, AdaptConfig, InfillConfig, ModelConfig, SamplerConfig, TrainConfig
+from chargen.inference.generate import Ending
+from chargen.inference.infill import Length
+from chargen.setting import Config, refuse_unknown
+from chargen.store.runs import ROOT
+from chargen.text.corpus import Texts
+from chargen.text.prompt import Fitted
+
+if TYPE_CHECKING:
+    from chargen.training.events import Event
+
+Source = str | Path
+Settings = dict[str, Any]
+"""The settings that a caller gave, by name."""
+
+P = ParamSpec("P")
+A = TypeVar("A", bound="Arguments")
+S = TypeVar("S")
+R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arguments(Config):
+    """The arguments of a function: its own are fields of a subclass, and those of settings are inherited beside it."""
+
+    def __post_init__(self) -> None:
+        """Check nothing: only settings that are given are used, by the class that declares and checks them."""
+
+
+def takes(
+    arguments: Callable[P, A], *, advice: Mapping[str, str] | None = None
+) -> Callable[[Callable[[S, A, Settings], R]], Callable[Concatenate[S, P], R]]:
+    """Have a method, or a function of something, take the fields of ``arguments`` beside that.
+
+    It is called with an instance, and with those settings of it that its caller gave.
+
+    Args:
+        arguments: A subclass of ``Arguments``.
+        advice: What to say to keywords that it does not take.
+
+    Raises:
+        ConfigError: in the function, where it is called with another keyword; the message has the nearest one.
+    """
+
+    def decorate(function: Callable[[S, A, Settings], R]) -> Callable[Concatenate[S, P], R]:
+        signature = _signature(next(iter(inspect.signature(function).parameters.values())), arguments)
+
+        @functools.wraps(function)
+        def called(subject: S, /, *values: P.args, **keywords: P.kwargs) -> R:
+            refuse_unknown(keywords, signature.parameters, advice=advice)
+            passed = arguments(*values, **keywords)
+            settings = passed.settings()
+            return function(subject, passed, {name: value for name, value in keywords.items() if name in settings})
+
+        called.__signature__ = signature  # type: ignore[attr-defined]
+        return called
+
+    return decorate
+
+
+class OfSources(Protocol[P, R_co]):
+    """A function of any number of sources and of the keywords ``P``.
+
+    Type checkers allow no ``*sources`` before these: written out there may be six, and after a star any list of them.
+    """
+
+    def __call__(
+        self,
+        a: Source = ...,
+        b: Source = ...,
+        c: Source = ...,
+        d: Source = ...,
+        e: Source = ...,
+        f: Source = ...,
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> R_co:
+        """Call it."""
+
+
+def takes_sources(
+    arguments: Callable[P, A],
+) -> Callable[[Callable[[tuple[Source, ...], A, Settings], R]], OfSources[P, R]]:
+    """As ``takes``, for a function of sources, which it gets as a tuple."""
+
+    def decorate(function: Callable[[tuple[Source, ...], A, Settings], R]) -> OfSources[P, R]:
+        taking: Callable[..., R] = takes(arguments)(function)
+
+        @functools.wraps(function)
+        def called(*sources: Source, **keywords: Any) -> R:
+            return taking(sources, **keywords)
+
+        sources = inspect.Parameter("sources", inspect.Parameter.VAR_POSITIONAL, annotation=Source)
+        called.__signature__ = _signature(sources, arguments)  # type: ignore[attr-defined]
+        return cast("OfSources[P, R]", called)
+
+    return decorate
+
+
+def _signature(first: inspect.Parameter, arguments: Callable[..., Arguments]) -> inspect.Signature:
+    """``first``, then the function's own arguments, then the settings."""
+    declared = inspect.signature(arguments)
+    settings = cast("type[Arguments]", arguments).settings()
+    return declared.replace(
+        parameters=[first, *sorted(declared.parameters.values(), key=lambda parameter: parameter.name in settings)]
+    )
+
+
+State = Ending | NDArray[np.float32]
+"""Where a text starts from: where another one stopped, or a network's state, shape (S, L, 1, H)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainArguments(Arguments, Texts, ModelConfig, TrainConfig):
+    """The keywords of ``train``: how to read the sources, every setting of a network and of its training, and these."""
+
+    sources: tuple[str, ...] = dataclasses.field(init=False)
+    vocab_size: int = dataclasses.field(init=False)  # follows from the text
+    run: str | None = None
+    preset: str = "default"
+    init_from: str | Path | None = None
+    overwrite: bool = False
+    root: str | Path = ROOT
+    on_event: "Callable[[Event], object] | None" = None
+    stop: Callable[[], bool] = lambda: False
+
+
+@dataclass(frozen=True, kw_only=True)
+class SampleArguments(Arguments, SamplerConfig):
+    """The arguments of ``sample`` and ``stream``."""
+
+    prompt: str | Fitted = dataclasses.field(default="", kw_only=False)
+    length: int = LENGTH
+    seed: int | None = None
+    strict: bool = False
+    stop: str | Sequence[str] = ()
+    until_sentence: bool = False
+    state: State | None = None
+    sampler: SamplerConfig | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PiecesArguments(SampleArguments):
+    """The arguments of ``pieces``."""
+
+    num_samples: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdaptedArguments(Arguments, AdaptConfig):
+    """The arguments of ``adapted``."""
+
+    text: str = dataclasses.field(kw_only=False)
+    progress: Callable[[int], object] = lambda _: None
+
+
+@dataclass(frozen=True, kw_only=True)
+class InfillArguments(Arguments, InfillConfig):
+    """The arguments of ``infill``."""
+
+    text: str = dataclasses.field(kw_only=False)
+    blank: str | None = None
+    length: Length = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeldOutArguments(Arguments):
+    """The arguments of ``held_out``."""
+
+    split: str = dataclasses.field(kw_only=False)
+    sources: Sequence[str | Path] = ()
+    encoding: str | None = None
+    errors: str | None = None
+    context: int = HELDOUT_CONTEXT
+    reach: int = 0
