@@ -1,19 +1,25 @@
 """The ``chargen`` command, and ``python -m chargen``."""
 
-import os
 import signal
+import sys
+
+from chargen.interrupts import interrupt, leave
 
 
 def main() -> None:
-    """Run the command line; Ctrl-C ends it without a traceback from the start, while it is still being imported too."""
+    """Run the command line; Ctrl-C ends it without a traceback, from here to the last that Python does."""
     asks = signal.getsignal(signal.SIGINT) is signal.default_int_handler  # it is ignored in a script's background
     if asks:
-        signal.signal(signal.SIGINT, lambda _number, _frame: os._exit(130))
-    from chargen.cli.main import main as command_line
+        signal.signal(signal.SIGINT, interrupt)
+    try:
+        from chargen.cli.main import main as command_line
 
-    if asks:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-    command_line()
+        command_line()
+    except KeyboardInterrupt:  # before the command line looks out for it, or after
+        sys.exit(128 + signal.SIGINT)
+    finally:
+        if asks:
+            signal.signal(signal.SIGINT, leave)  # Python still waits for threads and flushes streams
 
 
 if __name__ == "__main__":

@@ -224,19 +224,49 @@ def test_a_process_ends_with_its_launcher(deaf: str, code: int, out: str) -> Non
     assert error == "error: the process that started this training was lost\n"
 
 
-@pytest.mark.parametrize(
-    ("module", "command"), [("typer", ["--help"]), ("numpy", ["sample"]), ("torch", ["train", "text.txt"])]
-)
-def test_ctrl_c_while_it_is_imported(module: str, command: list[str], folder: Path) -> None:
-    """Whatever is being imported just then, there is no traceback."""
-    (folder / "text.txt").write_text("some text to train on" * 99)
-    (folder / f"{module}.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
+FRAGILE = """
+import os, signal
+try:
+    os.kill(os.getpid(), signal.{name})
+except BaseException:
+    os.abort()
+"""
+"""A module that cannot bear an exception in its midst, as C++ code cannot."""
+
+
+def run_beside(folder: Path, module: str, content: str, *command: str) -> tuple[int, str, str]:
+    """What Python leaves that runs ``command`` in a folder with this module: exit code, stdout and stderr."""
+    (folder / f"{module}.py").write_text(content)
     done = subprocess.run(
-        [sys.executable, "-m", "chargen", *command],
+        [sys.executable, *command],
         cwd=folder,
         env=os.environ | {"PYTHONPATH": str(Path(processes.__file__).parents[2])},
         capture_output=True,
         text=True,
         check=False,
     )
-    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("module", "command"), [("typer", ["--help"]), ("numpy", ["sample"]), ("torch", ["train", "text.txt"])]
+)
+def test_ctrl_c_while_it_is_imported(module: str, command: list[str], folder: Path) -> None:
+    """Whatever is being imported just then, there is neither a traceback nor an exception that aborts."""
+    (folder / "text.txt").write_text("some text to train on" * 99)
+    done = run_beside(folder, module, FRAGILE.format(name="SIGINT"), "-m", "chargen", *command)
+    assert done == (130, "", "")
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_a_signal_while_something_is_imported_for_a_training(name: str, folder: Path) -> None:
+    """What torch imports late, when it is first used, can bear it no better."""
+    program = "from chargen.cli.processes import Stop\nwith Stop(): import fragile"
+    done = run_beside(folder, "fragile", FRAGILE.format(name=name), "-c", program)
+    assert done == (128 + signal.Signals[name], "", "")
+
+
+def test_ctrl_c_while_python_ends(folder: Path) -> None:
+    """There is no traceback either once the command is done."""
+    late = "import atexit, os, signal; atexit.register(os.kill, os.getpid(), signal.SIGINT); raise SystemExit(0)"
+    assert run_beside(folder, "numpy", late, "-m", "chargen", "sample") == (130, "", "")

@@ -16,6 +16,7 @@ from typing import Final, NoReturn, Self
 
 import chargen
 from chargen.errors import TrainingError
+from chargen.interrupts import importing, leave
 
 WINDOWS: Final = os.name == "nt"
 GRACE_SECONDS: Final = 5.0
@@ -67,8 +68,10 @@ class Stop:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
-    def _ask(self, number: int, _frame: FrameType | None) -> None:
+    def _ask(self, number: int, frame: FrameType | None) -> None:
         if self.signal or not self._watched:
+            if importing(frame):
+                leave(number)
             sys.exit(128 + number)
         self.signal = number
 
