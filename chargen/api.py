@@ -88,9 +88,15 @@ def resume(
     threads: int | None = None,
     preview: int | None = None,
     keep: int | None = None,
+    epochs: float | None = None,
+    steps: int | None = None,
+    minutes: float | None = None,
     **others: Never,
 ) -> "Finished":
-    """Go on with a training exactly where it stopped.
+    """Go on with a training exactly where it stopped, or beyond its end.
+
+    A finished run goes on with more epochs, steps or minutes than it had; without, it stays as it is and gives the
+    result that it had.
 
     Args:
         run: The run's name, its folder, or a checkpoint in that.
@@ -107,6 +113,9 @@ def resume(
         threads: CPU threads.
         preview: Characters of sample text after each validation.
         keep: Periodic checkpoints to keep.
+        epochs: Passes over the text, those that the run has done among them.
+        steps: Optimizer steps, likewise; instead of epochs.
+        minutes: Minutes of training, likewise; instead of epochs.
         others: There are none; what cannot change and what is misspelt is told.
 
     Raises:
@@ -117,7 +126,8 @@ def resume(
 
     refuse_unknown(others, {*inspect.signature(resume).parameters, *ModelConfig.settings(), *TrainConfig.settings()})
     changeable = {"device": device, "precision": precision, "threads": threads, "preview": preview, "keep": keep}
-    changed: Settings = {name: value for name, value in changeable.items() if value is not None}
+    budget = {"epochs": epochs, "steps": steps, "minutes": minutes}
+    changed: Settings = {name: value for name, value in (changeable | budget).items() if value is not None}
     reading: dict[str, Any] = {"encoding": encoding, "errors": errors, "min_count": min_count, "glob": glob}
     moved = {name: value for name, value in reading.items() if value is not None}
     if sources:

@@ -197,6 +197,8 @@ class TrainConfig(Config):
 
 ON_RESUME: Final = frozenset({"device", "precision", "threads", "preview", "keep"})
 """Training settings that may change when a run goes on; all others are part of what makes it exact."""
+BUDGET: Final = ("epochs", "steps", "minutes")
+"""Training settings of which a run may be given more when it goes on, one at a time."""
 
 
 @dataclass(frozen=True, kw_only=True)

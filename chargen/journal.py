@@ -26,13 +26,13 @@ TEMPERATURE: Final = 0.7
 def recorded(trainer: "Trainer", *, to_tensorboard: bool = False) -> Generator[Event, None, None]:
     """The events of a training, whose samples and report are written as they come, by the process that leads.
 
-    What goes wrong with them is told by the event and never stops the training.
+    What goes wrong with them is told by the event and never stops the training. A finished one has them all.
 
     Args:
         trainer: What trains.
         to_tensorboard: Write event files for TensorBoard too.
     """
-    if not trainer.world.leads:
+    if not trainer.world.leads or trainer.finished:
         yield from trainer.events()
         return
     journal = Journal(trainer, to_tensorboard=to_tensorboard)

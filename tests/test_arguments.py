@@ -12,7 +12,7 @@ import pytest
 from samples import checkpoint
 
 import chargen
-from chargen.config import ON_RESUME, AdaptConfig, InfillConfig, ModelConfig, SamplerConfig, TrainConfig
+from chargen.config import BUDGET, ON_RESUME, AdaptConfig, InfillConfig, ModelConfig, SamplerConfig, TrainConfig
 from chargen.errors import ConfigError
 from chargen.model import Model
 
@@ -25,7 +25,7 @@ def test_a_running_python_names_every_setting_too() -> None:
     assert "vocab_size" not in names
     assert inspect.signature(chargen.train).parameters["hidden_size"].annotation is int
     resumed = set(inspect.signature(chargen.resume).parameters)
-    assert resumed >= ON_RESUME
+    assert resumed >= ON_RESUME | {*BUDGET}
     assert "hidden_size" not in resumed
     sampled = set(inspect.signature(Model.sample).parameters)
     assert sampled >= {"prompt", "length", "seed", "stop", "temperature", "penalty_window"}

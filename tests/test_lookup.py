@@ -63,9 +63,12 @@ def test_a_run_that_is_not_there_is_reported(where: str, words: str, tmp_path: P
         find_run(where, root=tmp_path)
 
 
-def test_what_means_a_run_is_as_short_as_it_may_be(tmp_path: Path) -> None:
-    """Its name where it lies among the runs of this folder, else its path."""
+def test_what_means_a_run_is_as_short_as_it_may_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its name where it lies among the runs of this folder and nothing else is called so, else its path."""
+    monkeypatch.chdir(tmp_path)
     assert address(Path("checkpoints/a")) == "a"
+    Path("a").touch()
+    assert address(Path("checkpoints/a")) == str(Path("checkpoints/a"))
     assert address(tmp_path / "a") == str(tmp_path / "a")
 
 

@@ -31,7 +31,12 @@ def train(
     ] = None,
     *,
     run: Annotated[str | None, _option(_RUN, "Name of the run; its folder is checkpoints/NAME.")] = None,
-    resume: Annotated[str | None, _option(_RUN, "Go on with this run exactly where it stopped.")] = None,
+    resume: Annotated[
+        str | None,
+        _option(
+            _RUN, "Go on with this run exactly where it stopped; with more epochs, steps or minutes, beyond its end."
+        ),
+    ] = None,
     init_from: Annotated[str | None, _option(_RUN, "Start from this checkpoint's weights (fine-tuning).")] = None,
     overwrite: Annotated[bool, _option(_RUN, "Replace the run if it exists.", "--overwrite")] = False,
     export: Annotated[

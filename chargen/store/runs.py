@@ -152,8 +152,8 @@ class Run:
             for leftover in self.folder.glob(LEFTOVER):
                 leftover.unlink(missing_ok=True)
 
-    def to_resume(self) -> tuple[Checkpoint, Resume]:
-        """The ``last`` checkpoint and what it keeps for going on.
+    def to_resume(self) -> tuple[Checkpoint, Resume, bool]:
+        """The ``last`` checkpoint, what it keeps for going on, and whether the training is finished.
 
         Raises:
             RunError: there is no such run.
@@ -176,7 +176,7 @@ class Run:
                 f"{self.best} belongs to another run than {self.last}; put back the one that was beside it, or start "
                 "the run anew with --overwrite"
             )
-        return last, last.resume
+        return last, last.resume, is_finished(last, best)
 
     def write(self, last: Checkpoint, *, best: bool, keep: int = 0) -> None:
         """Write ``last``, with ``best`` also the best one, the metrics and, with ``keep``, a periodic checkpoint.
@@ -260,5 +260,8 @@ def _of_one_run(best: Checkpoint, last: Checkpoint) -> bool:
 
 
 def address(folder: Path) -> str:
-    """What means the run in ``folder`` to ``find`` and ``folder_of``: its name alone where that is enough."""
-    return folder.name if folder.parent == ROOT else str(folder)
+    """What means the run in ``folder`` to ``find`` and ``folder_of``: its name alone where that is enough.
+
+    A path comes before a name, so that one that is there already takes the name from the run.
+    """
+    return folder.name if folder.parent == ROOT and not Path(folder.name).exists() else str(folder)

@@ -9,7 +9,10 @@ from chargen.store.checkpoint import CorpusInfo, Evaluation
 
 @dataclass(frozen=True, kw_only=True)
 class Started:
-    """The first event: what is about to be trained, with every automatic setting resolved."""
+    """The first event: what is about to be trained, with every automatic setting resolved.
+
+    ``finished`` says that a run was resumed of which nothing is left to train.
+    """
 
     run: str
     corpus: CorpusInfo
@@ -17,6 +20,7 @@ class Started:
     train: TrainConfig
     step: int
     total_steps: int
+    finished: bool
     steps_per_epoch: int
     notes: tuple[str, ...]
 

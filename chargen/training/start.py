@@ -1,7 +1,7 @@
 """The start of a training: a trainer for a new run, for one that goes on, or for a fine-tuning of an older model."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chargen import presets
-from chargen.config import ON_RESUME, ModelConfig
+from chargen.config import BUDGET, ON_RESUME, ModelConfig
 from chargen.errors import ConfigError, CorpusError
 from chargen.store import lookup, runs
-from chargen.store.checkpoint import load
+from chargen.store.checkpoint import Resume, load, save
 from chargen.store.runs import Run
 from chargen.text.corpus import Corpus, Progress, Texts
 from chargen.text.sources import can_be_read_again
@@ -20,6 +20,7 @@ from chargen.training import finetune
 from chargen.training.automatic import measured_speed, resolve
 from chargen.training.distributed import World
 from chargen.training.finetune import carried_weights, inherited_architecture
+from chargen.training.schedule import RESTART_SHARE, Schedule
 from chargen.training.trainer import Trainer
 
 
@@ -109,7 +110,7 @@ def resume(
     world: World | None = None,
     **settings: Any,
 ) -> Trainer:
-    """A trainer that goes on where ``run`` stopped, exactly.
+    """A trainer that goes on where ``run`` stopped, exactly, or beyond its end.
 
     Args:
         run: The run's name, its folder, or a checkpoint in that.
@@ -118,20 +119,21 @@ def resume(
         progress: As in ``begin``.
         stop: As in ``begin``.
         world: As in ``begin``; it need not be of the size that the run had.
-        settings: New values for settings in ``ON_RESUME``.
+        settings: New values for settings in ``ON_RESUME``, and for one in ``BUDGET`` more than the run had.
 
     Raises:
-        ConfigError: a setting that cannot change was given.
+        ConfigError: a setting that cannot change was given, or a budget that is no more than the run had.
         CorpusError: the text is not the one that the run was trained on.
         CheckpointError: the run has no whole ``last`` checkpoint, or a ``best`` that is another run's.
         RunError: there is no such run, or another process is training it.
     """
-    fixed = sorted(set(settings) - ON_RESUME)
+    fixed = sorted(set(settings) - ON_RESUME - {*BUDGET})
     if fixed:
-        names = ", ".join("--" + name.replace("_", "-") for name in fixed)
-        raise ConfigError(f"{names} cannot change when a run goes on; start a new run, from this one with --init-from")
+        raise ConfigError(
+            f"{_named(fixed)} cannot change when a run goes on; start a new run, from this one with --init-from"
+        )
     folder = lookup.find_run(run, root=root)
-    last, resumed = folder.to_resume()
+    last, resumed, finished = folder.to_resume()
     texts = dataclasses.replace(resumed.origin, **(moved or {}))
     if "sources" not in (moved or {}) and not all(map(can_be_read_again, texts.sources)):
         raise CorpusError(f"this run's text came through a pipe; pipe it in again: chargen train - --resume {run}")
@@ -142,6 +144,11 @@ def resume(
             f"{corpus.name} ({len(corpus):,} characters) is not the text that run {folder.name!r} was trained on "
             f"({last.corpus.name}, {last.corpus.characters:,} characters); name that text, or start a new run"
         )
+    budget = {name: settings[name] for name in BUDGET if name in settings}
+    if len(budget) > 1:
+        raise ConfigError(f"{_named(budget)} are several budgets; give one of them")
+    if budget:
+        settings = {"steps": 0, "minutes": 0.0, **settings}  # either would rule over a budget of epochs
     train = dataclasses.replace(last.train, **settings)
     # a run of chargen 0.1 cut several texts as one
     lengths = last.corpus.lengths or (len(corpus),)
@@ -154,14 +161,53 @@ def resume(
         train,
         folder,
         resume=last,
+        finished=finished and not budget,
         origin=texts,
         notes=(*corpus.notes, *notes),
         stop=stop,
         world=world,
     )
+    if budget:
+        trainer.notes += (_plan_more(trainer, resumed, finished=finished),)
+    elif finished:
+        advice = "to go on beyond its end, give more --epochs, --steps or --minutes than it had"
+        trainer.notes += (f"this run is finished, and stays as it is; {advice}",)
     world.led(folder.claim)
     world.led(folder.tidy)
+    if budget:  # from now on it goes on so whatever ends this process
+        more = dataclasses.replace(
+            resumed, total_steps=trainer.schedule.total_steps, restart_step=trainer.schedule.restart_step
+        )
+        world.led(lambda: save(folder.last, dataclasses.replace(last, train=train, resume=more)))
     return trainer
+
+
+def _plan_more(trainer: Trainer, resumed: Resume, *, finished: bool) -> str:
+    """Plan a resumed training anew by the budget of its settings, and say what its rate will do.
+
+    Raises:
+        ConfigError: the budget is no more than the run had.
+    """
+    step, train, run = resumed.step, trainer.train, trainer.run.name
+    schedule = Schedule(train, trainer.windows.per_epoch)
+    schedule.total_steps = schedule.planned(step, resumed.seconds)
+    if schedule.total_steps <= resumed.total_steps:
+        if train.minutes:
+            minutes = f"{resumed.seconds / 60:.2g} minutes"
+            raise ConfigError(
+                f"run {run!r} has trained for {minutes}, which leaves no time of {train.minutes:g}; give more"
+            )
+        epochs = "" if train.steps else f", and {train.epochs:g} epochs are {schedule.total_steps:,}"
+        raise ConfigError(f"run {run!r} has {resumed.total_steps:,} steps already{epochs}; give more than that")
+    schedule.restart_step = step if finished else resumed.restart_step
+    trainer.schedule = schedule
+    end = f"{train.minutes:g} minutes in all" if train.minutes else f"step {schedule.total_steps:,}"
+    if not finished:
+        return f"going on to {end}, which is more than was planned: the learning rate decays more slowly from here"
+    return (
+        f"going on beyond the end at step {step:,}, to {end}: the learning rate warms up to {RESTART_SHARE:.0%} of its "
+        f"peak, {schedule.peak:.2g}, and decays again"
+    )
 
 
 def _advice(corpus: Corpus, beginning: NDArray[np.unsignedinteger]) -> tuple[str, ...]:
@@ -187,6 +233,11 @@ def _free_run(name: str, root: Path) -> Run:
 def plain_name(name: str) -> str:
     """``name`` with what is awkward in a folder's name replaced."""
     return "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in name).strip("-.") or "run"
+
+
+def _named(settings: Iterable[str]) -> str:
+    """The options of settings."""
+    return ", ".join("--" + name.replace("_", "-") for name in settings)
 
 
 def _read(texts: Texts, progress: Progress | None, world: World) -> Corpus:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from chargen.config import ModelConfig, TrainConfig
 from chargen.errors import CheckpointError, TrainingError
 from chargen.store.checkpoint import Checkpoint, CorpusInfo, Evaluation, Resume, load
+from chargen.store.records import out_of_patience
 from chargen.store.runs import Run, address
 from chargen.text.corpus import Corpus, Split, Texts
 from chargen.training import hardware
@@ -32,9 +33,6 @@ from chargen.training.torch_network import StackedRNN
 
 REPORT_STEPS: Final = 10
 SAVE_SECONDS: Final = 300.0
-EVALUATIONS: Final = 20  # in a run of long epochs, at most
-MOST_EVALUATIONS: Final = 100  # in a run of short epochs
-EVALUATION_WORTH: Final = 6  # characters trained on for one evaluated: less than a tenth of the time goes there
 WHOLE_COLUMN: Final = 8192  # characters; the test split is scored in columns no shorter than this
 
 
@@ -49,6 +47,7 @@ class Trainer:
         run: Where to write, prepared.
         origin: Where the text came from, kept in ``last`` so that resuming finds it.
         resume: The run's ``last`` checkpoint, with its tensors, to go on from.
+        finished: Whether that is of a finished training, of which nothing is left but to tell.
         weights: Initial weights to start from instead of random ones, named as in ``model.weight_shapes()``.
         notes: What the first event tells.
         world: The processes that share the work.
@@ -65,6 +64,7 @@ class Trainer:
         *,
         origin: Texts,
         resume: Checkpoint | None = None,
+        finished: bool = False,
         weights: Mapping[str, NDArray[np.float32]] | None = None,
         notes: tuple[str, ...] = (),
         world: World | None = None,
@@ -74,7 +74,7 @@ class Trainer:
         self.corpus, self.model, self.run, self.stop = corpus, model, run, stop
         self.split, self.train = split, train
         self.world = world or World()
-        self.origin, self.notes = origin, notes
+        self.origin, self.notes, self.finished = origin, notes, finished
         self.windows = Windows(split.ids, split.train, train.batch_size, train.bptt, train.seed)
         self.learner = Learner(model, train, self.world)
         if weights is not None:
@@ -106,7 +106,7 @@ class Trainer:
                 last = self._checkpoint()
                 self.world.led(lambda: self.run.reconcile(last, keep=self.train.keep))
             saved, overdue, reason = time.perf_counter(), False, None
-            every = self.train.eval_every or self._often_enough()
+            every = self.schedule.evaluation_interval(len(self.split.val))
             while self.learner.step < self.schedule.total_steps and not self._out_of_patience():
                 if self.world.any(self.stop()):
                     reason = "interrupted"
@@ -130,13 +130,6 @@ class Trainer:
     def _plan(self) -> int:
         return self.schedule.planned(self.learner.step, self._seconds())
 
-    def _often_enough(self) -> int:
-        """Steps between evaluations: an epoch, or less where it is long, or more where it is short."""
-        cheap = EVALUATION_WORTH * len(self.split.val) // (self.train.batch_size * self.train.bptt)
-        total = self.schedule.total_steps
-        most = max(500, cheap, total // EVALUATIONS)
-        return max(min(self.windows.per_epoch, most), total // MOST_EVALUATIONS)
-
     def _train_step(self) -> None:
         step = self.learner.step
         if self.windows.starts_epoch(step):
@@ -152,12 +145,13 @@ class Trainer:
             train=self.train,
             step=self.learner.step,
             total_steps=self.schedule.total_steps,
+            finished=self.finished,
             steps_per_epoch=self.windows.per_epoch,
             notes=(*self.notes, *self.run.notes),
         )
 
     def _seconds(self) -> float:
-        return self.seconds_before + time.perf_counter() - self.began
+        return self.seconds_before + (0 if self.finished else time.perf_counter() - self.began)
 
     def _stepped(self) -> Stepped:
         self._check_finite()
@@ -182,8 +176,6 @@ class Trainer:
         self._check_finite()
         speed = self.means.chars_per_second(self.train.batch_size * self.train.bptt)
         scale, bpc, joint = self.world.led(self._validate)
-        judged = bpc if joint is None else joint
-        best = judged is None or judged < self.best_bpc
         evaluation = Evaluation(
             step=self.learner.step,
             epoch=self.learner.step / self.windows.per_epoch,
@@ -198,6 +190,8 @@ class Trainer:
             chars_per_second=speed,
         )
         self.history = (*self.history, evaluation)
+        judged = evaluation.judged_bpc
+        best = judged is None or judged < self.best_bpc
         if best:
             self.best_step, self.best_bpc = self.learner.step, math.inf if judged is None else judged
         self.means = RunningMeans(self.learner.device)
@@ -214,9 +208,9 @@ class Trainer:
         return scale, bpc, joint
 
     def _out_of_patience(self) -> bool:
-        """Whether none of the last ``patience`` evaluations was a new best."""
-        recent = self.history[-self.train.patience :] if self.train.patience else ()
-        return bool(recent) and len(self.history) > self.train.patience and recent[0].step > self.best_step
+        """Whether none of the last ``patience`` evaluations was the best since the rate warmed up."""
+        history = [evaluation for evaluation in self.history if evaluation.step > self.schedule.restart_step]
+        return out_of_patience(history, self.train.patience)
 
     def _finish(self, reason: str | None) -> Finished:
         val_bpc, test_bpc = self.world.led(lambda: self._judge_best(interrupted=reason == "interrupted"))
@@ -280,6 +274,7 @@ class Trainer:
                 seconds=self._seconds(),
                 tally=self.means.tally,
                 origin=self.origin,
+                restart_step=self.schedule.restart_step,
                 tensors=self.learner.state(),
             ),
         )
@@ -292,7 +287,7 @@ class Trainer:
             self.learner.restore(resume.step, last.weights, resume.tensors)
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise CheckpointError(f"{self.run.last} holds no consistent state to resume from: {error}") from error
-        self.schedule.total_steps = resume.total_steps
+        self.schedule.total_steps, self.schedule.restart_step = resume.total_steps, resume.restart_step
         self.best_step, self.seconds_before = resume.best_step, resume.seconds
         self.best_bpc = math.inf if resume.best_bpc is None else resume.best_bpc
         self.means = RunningMeans(self.learner.device, resume.tally)

@@ -48,7 +48,8 @@ class TrainingDisplay:
         if isinstance(event, Started):
             self.started = event
             self._begin(event)
-            self._open_bar()
+            if not event.finished:
+                self._open_bar()
         if self.bar is not None:
             self.bar(event)
         if isinstance(event, Evaluated):
@@ -77,7 +78,8 @@ class TrainingDisplay:
             f"training {length}, batch {train.batch_size} x {train.bptt}, {train.device} {train.precision}, "
             f"{train.threads} thread{'s' if train.threads > 1 else ''}"
         )
-        self._line(f"run      {event.run}{f', going on at step {event.step:,}' if event.step else ''}")
+        progress = f", finished at step {event.step:,}" if event.finished else f", going on at step {event.step:,}"
+        self._line(f"run      {event.run}{progress if event.step else ''}")
         self._notes(event.notes)
         star = "; * marks the best validation so far" if sizes[1] else ""
         self._line(f"losses   in bits per character (bpc){star}")
@@ -99,10 +101,10 @@ class TrainingDisplay:
             self._line(INDENT + shown)
 
     def _finished(self, event: Finished) -> None:
-        rows = []
+        rows, run = [], shlex.quote(address(event.best.parent))
         if event.reason == "interrupted":
             rows.append(("stopped", f"at step {event.step:,} of {event.total_steps:,}, everything saved"))
-            rows.append(("go on", f"chargen train --resume {shlex.quote(address(event.best.parent))}"))
+            rows.append(("go on", f"chargen train --resume {run}"))
         elif event.reason:
             rows.append(("early stop", event.reason))
         best = f", best at step {event.best_step:,}" if event.val_bpc else ""
@@ -111,7 +113,10 @@ class TrainingDisplay:
             rows.append(("test", self._bpc(event.test_bpc, "test")))
         rows.append(("time", f"{duration(event.seconds)}, {event.chars_per_second:,.0f} characters/s in all"))
         rows.append(("checkpoint", str(event.best)))
-        rows.append(("sample", f'chargen sample {shlex.quote(str(event.best))} -p "..."'))
+        both_sides = self.started is not None and self.started.model.bidirectional
+        rows.append(
+            ("fill a gap", f'chargen infill {run} "..._..."') if both_sides else ("write", f"chargen sample {run}")
+        )
         for name, value in rows:
             sys.stderr.write(visible(f"{name:<10}  {value}\n"))
         self._notes(event.notes)
