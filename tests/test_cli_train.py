@@ -64,8 +64,15 @@ def test_a_training_in_plain_lines(train: Callable[..., Any]) -> None:
     assert all("char/s" in line and "val" in line for line in lines if line.startswith("epoch"))
     table = {line.split()[0]: line for line in lines[7:]}
     assert {"validation", "test", "time", "checkpoint", "sample"} <= set(table)
-    assert 'chargen sample checkpoints/a/best.safetensors -p "..."' in table["sample"]
+    assert table["sample"] == "sample      chargen sample a"
     assert "\x1b" not in result.err
+
+
+def test_the_end_says_what_to_type_next(train: Callable[..., Any]) -> None:
+    """Short, and right: a gap for a bidirectional network to fill, a path where a file takes the name from the run."""
+    assert train("--bidirectional").err.endswith('infill      chargen infill a "..._..."\n')
+    Path("a").touch()
+    assert train("--overwrite").err.endswith("sample      chargen sample checkpoints/a\n")
 
 
 def test_json_is_the_result(train: Callable[..., Any]) -> None:

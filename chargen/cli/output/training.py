@@ -115,7 +115,7 @@ class TrainingDisplay:
         rows.append(("checkpoint", str(event.best)))
         both_sides = self.started is not None and self.started.model.bidirectional
         rows.append(
-            ("fill a gap", f'chargen infill {run} "..._..."') if both_sides else ("write", f"chargen sample {run}")
+            ("infill", f'chargen infill {run} "..._..."') if both_sides else ("sample", f"chargen sample {run}")
         )
         for name, value in rows:
             sys.stderr.write(visible(f"{name:<10}  {value}\n"))
