@@ -173,6 +173,35 @@ def test_a_file_that_claims_to_be_empty_is_read(stack: contextlib.ExitStack) -> 
     assert read(source) == Path("/proc/version").read_bytes()
 
 
+@pytest.mark.skipif(not Path("/proc/version").exists(), reason="the system has no files of that kind")
+def test_a_file_that_claims_to_be_empty_is_read_up_to_a_limit(
+    tmp_path: Path, stack: contextlib.ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some of them never end; in a folder they are what they say, empty."""
+    (tmp_path / "link.txt").symlink_to("/proc/version")
+    [member] = sources.find(tmp_path, Decoding(), None, stack)[1]
+    assert read(member) == b""
+    monkeypatch.setattr(sources, "UNSIZED", 10)
+    with pytest.raises(CorpusError, match="/proc/version says that it is empty and has more than 10 bytes; copy it"):
+        sources.find("/proc/version", Decoding(), None, stack)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="named pipes are a POSIX thing")
+def test_a_file_that_became_a_pipe_is_refused(tmp_path: Path) -> None:
+    """Opening it, for which another process would have to write into it, is not waited for."""
+    os.mkfifo(tmp_path / "text.txt")
+    with pytest.raises(CorpusError, match=r"text\.txt is a pipe, a device or a socket now"):
+        read(sources.Source("text.txt", Decoding(), tmp_path / "text.txt"))
+
+
+@pytest.mark.skipif(not hasattr(os, "O_NONBLOCK"), reason="files that are waited for are a POSIX thing")
+def test_a_file_is_read_without_waiting(tmp_path: Path) -> None:
+    """Those that give their text as it comes, as /proc/kmsg does, give what is there."""
+    (tmp_path / "text.txt").write_bytes(b"x")
+    with sources.Source("text.txt", Decoding(), tmp_path / "text.txt").open() as stream:
+        assert not os.get_blocking(stream.fileno())
+
+
 def test_folders_too_deep_are_an_error(
     tree: Path, stack: contextlib.ExitStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -202,5 +231,6 @@ def test_what_can_be_read_again(source: str, expected: bool, tmp_path: Path, mon
     """Files and folders; what is not there is told of when it is read."""
     monkeypatch.chdir(tmp_path)
     Path("file").write_bytes(b"x")
+    Path("-").write_bytes(b"standard input goes first")
     os.mkfifo("pipe")
     assert sources.can_be_read_again(source) == expected

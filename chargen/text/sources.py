@@ -7,6 +7,8 @@ a path.
 
 import contextlib
 import difflib
+import io
+import os
 import shutil
 import stat
 import tempfile
@@ -23,6 +25,9 @@ _SUFFIXES: Final = (".txt", ".text", ".md")
 
 LISTS: Final[Mapping[str, tuple[str, ...]]] = {"english": ("austen", "moby-dick", "addresses")}
 """Names that stand for several built-in corpora."""
+
+UNSIZED: int = 1 << 26
+"""Bytes at most of a file that does not say how many it has."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +46,7 @@ class Source:
         label: What messages call it.
         decoding: How its bytes become characters.
         path: The file, None for what came through a pipe.
-        spool: What came through the pipe.
+        spool: A copy of what a path or standard input gives only once.
     """
 
     label: str
@@ -54,7 +59,7 @@ class Source:
         """The bytes, from their beginning.
 
         Raises:
-            CorpusError: the file cannot be opened.
+            CorpusError: the file cannot be opened, or is none any more.
         """
         with contextlib.ExitStack() as stack:
             if self.path is None:
@@ -62,10 +67,9 @@ class Source:
                 self.spool.seek(0)
                 stream = self.spool
             else:
-                try:
-                    stream = stack.enter_context(self.path.open("rb"))
-                except OSError as error:
-                    raise unreadable(self.label, error) from error
+                stream = stack.enter_context(_opened(self.path, self.label))
+                if os.fstat(stream.fileno()).st_size == 0:
+                    stream = io.BytesIO()  # those of /proc say so too, and some of them never end
             yield stream
 
     def signature(self) -> tuple[str, str, str, int, int, int] | None:
@@ -155,17 +159,51 @@ def find(
     name = Path(path.name.removesuffix(".gz")).stem
     if stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
         raise CorpusError(f"{path} is a device, which may have no end; name a file, a folder or - for standard input")
-    if stat.S_ISREG(mode) and status.st_size:  # those of /proc say that they are empty, and cannot be searched
-        return name, [Source(str(path), decoding, path)]
+    if stat.S_ISREG(mode):
+        return name, [Source(str(path), decoding, path) if status.st_size else _copied(str(path), path, decoding)]
     return name, [_spooled(str(path), path, decoding, stack)]
 
 
 def can_be_read_again(source: str) -> bool:
     """Whether a source is no pipe, device or standard input, which give their text once, or without end."""
+    if source == STDIN:
+        return False
     with contextlib.suppress(OSError, ValueError):
         mode = Path(source).stat().st_mode
         return stat.S_ISREG(mode) or stat.S_ISDIR(mode)
-    return source != STDIN
+    return True
+
+
+def _opened(path: Path, label: str) -> IO[bytes]:
+    """A file, and nothing but a file, that neither opening nor reading waits for.
+
+    Raises:
+        CorpusError: it cannot be opened, or is something else.
+    """
+    try:
+        stream = open(path, "rb", opener=_open_without_waiting)  # noqa: SIM115  # Path.open takes no opener
+    except OSError as error:
+        raise unreadable(label, error) from error
+    if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+        stream.close()
+        raise CorpusError(f"{label} is a pipe, a device or a socket now, no file; name a file")
+    return stream
+
+
+def _open_without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))  # which Windows lacks, as it does such files
+
+
+def _copied(label: str, path: Path, decoding: Decoding) -> Source:
+    """A file that says it is empty, as those of /proc do, which cannot be searched: what can be read of it now."""
+    try:
+        with _opened(path, label) as stream:
+            data = stream.read(UNSIZED + 1) or b""  # None where one would have to wait
+    except OSError as error:
+        raise unreadable(label, error) from error
+    if len(data) > UNSIZED:
+        raise CorpusError(f"{label} says that it is empty and has more than {UNSIZED:,} bytes; copy it to a file first")
+    return Source(label, decoding, spool=io.BytesIO(data))
 
 
 def _spooled(label: str, path: Path | None, decoding: Decoding, stack: contextlib.ExitStack) -> Source:
