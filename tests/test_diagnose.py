@@ -1,6 +1,7 @@
 """What of a damaged run is usable."""
 
 import dataclasses
+import os
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,15 @@ def test_damaged_metrics_are_named(content: bytes, run: Run) -> None:
     run.metrics.write_bytes(content)
     line = content.count(b"\n") + (not content.endswith(b"\n"))
     assert states(run)["metrics.jsonl"].startswith(f"damaged line {line} is no JSON object")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="named pipes are a POSIX thing")
+@pytest.mark.parametrize("name", ["best.safetensors", "last.safetensors", "metrics.jsonl"])
+def test_a_pipe_in_the_place_of_a_file_is_damage(name: str, run: Run) -> None:
+    """Nobody waits for another process to write into it."""
+    (run.folder / name).unlink()
+    os.mkfifo(run.folder / name)
+    assert states(run)[name].startswith("damaged ")
 
 
 def test_leftovers_are_named(run: Run) -> None:

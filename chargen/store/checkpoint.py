@@ -199,6 +199,8 @@ def _refuse_other_files(path: Path) -> None:
         if path.is_dir():
             raise CheckpointError(f"{path} is a folder without best.safetensors or last.safetensors")
         size = path.stat().st_size
+        if not path.is_file() or size < 8:  # a pipe, or what /proc has, could be waited for without end
+            raise CheckpointError(f"{path} is not a safetensors file, or it is cut short ({size} bytes)")
         with path.open("rb") as file:
             head = file.read(8)
             entries = file.read(min(int.from_bytes(head, "little"), MAX_HEADER))
@@ -208,13 +210,10 @@ def _refuse_other_files(path: Path) -> None:
     # the first bytes of a pickle, read as a header's size, are far beyond any file's; a header may begin like a pickle
     if (header > size - 8 or header > MAX_HEADER) and head.startswith(_PICKLES):
         raise CheckpointError(f"{path} is a pickle; chargen reads safetensors only, since a pickle can run code")
-    if len(head) < 8 or header > size - 8:
+    if header > size - 8:
         raise CheckpointError(f"{path} is not a safetensors file, or it is cut short ({size} bytes)")
     try:
         _check_size(header)
-    except ValueError as error:
-        raise CheckpointError(f"{path} claims {error}") from error
-    try:
         parse(entries.decode())
     except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{path} is not a whole safetensors file: {_why(error)}") from error

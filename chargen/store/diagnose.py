@@ -57,6 +57,8 @@ def _checkpoint(path: Path) -> Finding:
 
 def _metrics(path: Path) -> Finding:
     again = "the next validation writes it anew"
+    if path.exists() and not path.is_file():
+        return Finding(path.name, "damaged", f"it is no file; {again}")
     try:
         for number, line in enumerate(path.read_bytes().splitlines(), 1):
             if not _is_object(line):

@@ -24,6 +24,8 @@ def read(path: Path) -> list[Sample]:
     Raises:
         RunError: the file cannot be read.
     """
+    if path.exists() and not path.is_file():  # a pipe would be waited for without end
+        raise RunError(f"cannot read {path}: it is no file")
     try:
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     except FileNotFoundError:
