@@ -19,6 +19,8 @@ from chargen.text.corpus import Texts
 from chargen.text.vocab import Vocab
 
 Tensors = dict[str, NDArray[Any]]
+PORTED = ("lstm", "gru", "rnn", "peephole")
+"""The cells that the page's engine and ONNX have equations for."""
 
 
 def vocab_of(text: str) -> Vocab:

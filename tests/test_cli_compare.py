@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from conftest import Command
 
+from chargen.config import CELLS
 from chargen.errors import TrainingError
 from chargen.training.events import Event
 from chargen.training.trainer import Trainer
@@ -105,8 +106,8 @@ def test_a_broken_training_is_left_out(chargen: Command, text_file: Path, monkey
         (["--minutes", "1", "--steps", "5"], "--minutes and --steps are two budgets; give one of them"),
         (["--minutes", "0"], "minutes must be above 0, not 0"),
         (["--steps", "0"], "steps must be a whole number of at least 1, not 0"),
-        (["--cells", "rnn,cnn"], "cell must be one of lstm, gru, rnn, peephole, not 'cnn'"),
-        (["--cells", ","], "name at least one cell to compare: lstm, gru, rnn, peephole"),
+        (["--cells", "rnn,cnn"], f"cell must be one of {', '.join(CELLS)}, not 'cnn'"),
+        (["--cells", ","], f"name at least one cell to compare: {', '.join(CELLS)}"),
         (["--parameters", "10"], "parameters 10 is too few"),
     ],
 )

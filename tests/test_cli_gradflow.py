@@ -8,6 +8,7 @@ import pytest
 from conftest import Command
 
 from chargen.cli.output import gradflow
+from chargen.config import CELLS
 from chargen.experiments.gradflow import Descent
 
 FEW = ["--lags", "20", "--positions", "8"]
@@ -116,7 +117,7 @@ def test_a_training_that_broke_down_is_told(capsys: pytest.CaptureFixture[str], 
             ["--cell", "rnn", "--recurrent-scale", "2", "--steps", "0"],
             "steps must be a whole number of at least 1, not 0",
         ),
-        (["--cell", "cnn"], "cell must be one of lstm, gru, rnn, peephole, not 'cnn'"),
+        (["--cell", "cnn"], f"cell must be one of {', '.join(CELLS)}, not 'cnn'"),
         (["--cell", "rnn", "--text", "nowhere.txt"], "nowhere.txt"),
         (["--cell", "rnn", "--hidden-size", "4", "--lags", "10000", "--text", "short.txt"], "6 characters are too few"),
         (["nowhere"], "there is no checkpoint or run 'nowhere'"),

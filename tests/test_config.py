@@ -57,7 +57,7 @@ def test_no_number_is_taken_that_makes_no_sense(kind: type[Config], name: str, v
         (ModelConfig, {"hidden_size": 0}, "hidden-size must be a whole number from 1 to 65,536, not 0"),
         (ModelConfig, {"hidden_size": 1.5}, "hidden-size must be a whole number, not 1.5"),
         (ModelConfig, {"vocab_size": 1}, "vocab-size must be"),
-        (ModelConfig, {"cell": "LSTM"}, "cell must be one of lstm, gru, rnn, peephole, not 'LSTM'"),
+        (ModelConfig, {"cell": "LSTM"}, f"cell must be one of {', '.join(CELLS)}, not 'LSTM'"),
         (ModelConfig, {"cell": ["lstm"]}, "cell must be one of"),
         (ModelConfig, {"skip": 1}, "skip must be true or false, not 1"),
         (TrainConfig, {"learning_rate": 0}, "learning-rate must be a number above 0 and at most 100, not 0"),
@@ -77,10 +77,10 @@ def test_a_setting_out_of_its_range_is_explained(kind: type[Config], values: dic
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_an_lstm_by_hand(cell: str) -> None:
+def test_the_weights_of_a_network(cell: str) -> None:
     """The shapes of a 2-layer network with skip connections are those of its drawing."""
     config = ModelConfig(vocab_size=7, cell=cell, num_layers=2, hidden_size=5, embedding_size=3)
-    gates = {"lstm": 20, "peephole": 20, "gru": 15, "rnn": 5}[cell]
+    gates, peepholes = 5 * len(CELLS[cell].gates), len(CELLS[cell].peepholes)
     expected = {
         "embedding.weight": (7, 3),
         "layers.0.weight_ih": (gates, 3),
@@ -94,11 +94,21 @@ def test_an_lstm_by_hand(cell: str) -> None:
         "readout.weight": (7, 10),
         "readout.bias": (7,),
     }
-    if cell == "peephole":
-        expected |= {"layers.0.weight_peephole": (3, 5), "layers.1.weight_peephole": (3, 5)}
+    if peepholes:
+        expected |= {"layers.0.weight_peephole": (peepholes, 5), "layers.1.weight_peephole": (peepholes, 5)}
     assert config.weight_shapes() == expected
     assert config.parameters == sum(math.prod(shape) for shape in expected.values())
-    assert config.state_parts == (2 if cell in ("lstm", "peephole") else 1)
+    assert config.state_parts == CELLS[cell].state_parts
+
+
+@pytest.mark.parametrize(
+    ("cell", "gates", "state_parts", "peepholes"),
+    [("lstm", "ifgo", 2, ""), ("gru", "rzn", 1, ""), ("rnn", "h", 1, ""), ("peephole", "ifgo", 2, "ifo")],
+)
+def test_the_order_of_the_gates_is_that_of_files(cell: str, gates: str, state_parts: int, peepholes: str) -> None:
+    """And PyTorch's: weights that were saved keep their meaning."""
+    row = CELLS[cell]
+    assert ("".join(row.gates), row.state_parts, "".join(row.peepholes)) == (gates, state_parts, peepholes)
 
 
 @given(

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from networks import random_network, random_weights
 
+from chargen.config import CELLS
 from chargen.errors import CheckpointError, ConfigError, TextError
 from chargen.inference.encode import encode, state_from
 from chargen.inference.numpy_network import Network
@@ -11,7 +12,7 @@ from chargen.inference.numpy_network import Network
 TEXTS = [np.array([1, 2, 3, 4]), np.array([5]), np.array([6, 6, 0, 1, 2, 3])]
 
 
-@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn", "peephole"])
+@pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("skip", [True, False])
 def test_a_vector_is_the_hidden_state_after_the_text(cell: str, skip: bool) -> None:
     """Every layer's is what the network's own state holds once it has read the text as a prompt."""

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from networks import chain, random_network, reciter
 
-from chargen.config import SamplerConfig
+from chargen.config import CELLS, SamplerConfig
 from chargen.errors import CheckpointError, ConfigError, TextError
 from chargen.inference.generate import Ending, Piece, Sample, collect, generate, start_id
 from chargen.text.vocab import Vocab
@@ -150,7 +150,7 @@ def test_the_same_seed_gives_the_same_text_whatever_the_batch() -> None:
         np.testing.assert_allclose(one.ending.state, other.ending.state, atol=1e-5)
 
 
-@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn", "peephole"])
+@pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("penalty", [1.0, 1.5])
 @given(first=st.integers(0, 300), second=st.integers(0, 40), window=st.integers(1, 70))
 @settings(max_examples=6, deadline=None)

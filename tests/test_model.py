@@ -45,13 +45,11 @@ def test_initial_weights(cell: str) -> None:
     for gate in recurrent:
         torch.testing.assert_close(gate @ gate.T, torch.eye(8), atol=1e-5, rtol=0)
     biases = weights["layers.0.bias_ih"] + weights["layers.0.bias_hh"]
-    expected = torch.zeros(len(CELLS[cell].gates), 8)
-    if cell in ("lstm", "peephole"):
-        expected[1] = 1
-    torch.testing.assert_close(biases, expected.flatten())
+    expected = torch.tensor([1.0 if gate == "f" else 0.0 for gate in CELLS[cell].gates]).repeat_interleave(8)
+    torch.testing.assert_close(biases, expected)
     bound = 1 / math.sqrt(weights["layers.1.weight_ih"].shape[1])
     assert 0.8 * bound < weights["layers.1.weight_ih"].abs().max() <= bound
-    if cell == "peephole":
+    if CELLS[cell].peepholes:
         assert not weights["layers.0.weight_peephole"].any()
 
 

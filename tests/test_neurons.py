@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from samples import vocab_of
 
-from chargen.config import ModelConfig
+from chargen.config import CELLS, ModelConfig
 from chargen.errors import TextError
 from chargen.inference.neurons import NamedUnit, area_under_curve, correlations, named_units, unit_values
 from chargen.inference.numpy_network import Network
@@ -58,7 +58,7 @@ def test_a_planted_unit_is_found(bracketed: str) -> None:
     assert first.auc > 0.99
 
 
-@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn", "peephole"])
+@pytest.mark.parametrize("cell", CELLS)
 def test_an_untrained_network_names_no_memory(cell: str, text: str) -> None:
     """Whatever the cell: the echo of what was read last is not mistaken for one."""
     vocab = vocab_of(text)

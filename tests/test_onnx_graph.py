@@ -12,7 +12,7 @@ import pytest
 import samples
 from conftest import Command
 
-from chargen.config import CELLS
+from chargen.config import CELLS, Cell
 from chargen.errors import MismatchError
 from chargen.inference.numpy_network import Network
 from chargen.store.checkpoint import Checkpoint, save
@@ -40,7 +40,9 @@ def assert_same(checkpoint: Checkpoint) -> None:
         np.testing.assert_allclose(given, reader.state, atol=1e-5)
 
 
-@pytest.mark.parametrize(("cell", "skip", "one_hot"), [*itertools.product(CELLS, (True, False), (True, False))])
+@pytest.mark.parametrize(
+    ("cell", "skip", "one_hot"), [*itertools.product(samples.PORTED, (True, False), (True, False))]
+)
 def test_the_graph_gives_the_networks_logits(cell: str, skip: bool, one_hot: bool) -> None:
     """For every cell, with skip connections and without, one-hot and embedded, as deep and as odd as may be."""
     for layers in (1, 2, 3):
@@ -64,6 +66,15 @@ def test_the_vocabulary_is_in_the_metadata() -> None:
 def test_the_same_model_gives_the_same_bytes() -> None:
     """So a file can be compared."""
     assert onnx_model(samples.checkpoint(), "name") == onnx_model(samples.checkpoint(), "name")
+
+
+def test_a_cell_that_onnx_lacks_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By its gates, of which no operator has these."""
+    monkeypatch.setitem(CELLS, "minimal", Cell(gates=("f", "n"), state_parts=1))
+    model = samples.checkpoint(cell="rnn")
+    object.__setattr__(model.model, "cell", "minimal")
+    with pytest.raises(MismatchError, match="ONNX has no operator for the minimal cell"):
+        onnx_model(model, "name")
 
 
 def test_a_model_that_the_format_cannot_hold_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,11 +6,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from networks import random_network
 
+from chargen.config import CELLS
 from chargen.inference import ragged as module
 from chargen.inference.ragged import side_by_side
 
 
-@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn", "peephole"])
+@pytest.mark.parametrize("cell", CELLS)
 @given(lengths=st.lists(st.integers(0, 12), max_size=9), skip=st.booleans(), seed=st.integers(0, 99))
 @settings(max_examples=8, deadline=None)
 def test_every_text_is_read_as_if_it_were_alone(cell: str, lengths: list[int], skip: bool, seed: int) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import samples
 
-from chargen.config import SamplerConfig
+from chargen.config import CELLS, SamplerConfig
 from chargen.errors import RunError, TextError
 from chargen.inference.generate import Ending, collect, generate
 from chargen.inference.numpy_network import Network
@@ -32,7 +32,7 @@ def saved(path: Path, checkpoint: Checkpoint, **how: Any) -> Path:
     return path
 
 
-@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn", "peephole"])
+@pytest.mark.parametrize("cell", CELLS)
 def test_what_is_read_is_what_was_written(cell: str, tmp_path: Path) -> None:
     """State, last character, random numbers, penalised characters and settings come back bit for bit."""
     checkpoint = samples.checkpoint(cell=cell)

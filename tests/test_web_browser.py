@@ -17,11 +17,11 @@ import numpy as np
 import pytest
 from browser import Browser
 from numpy.typing import NDArray
-from samples import checkpoint
+from samples import PORTED, checkpoint
 from test_prompt import PROMPTS, READINGS
 from test_report import training
 
-from chargen.config import CELLS, SamplerConfig
+from chargen.config import SamplerConfig
 from chargen.inference.generate import collect, generate
 from chargen.inference.neurons import NamedUnit
 from chargen.inference.numpy_network import Network
@@ -29,7 +29,7 @@ from chargen.inference.score import Scorer
 from chargen.store import lookup
 from chargen.store.checkpoint import Checkpoint
 from chargen.text.corpus import load
-from chargen.web.page import pack, page
+from chargen.web.page import architecture, pack, page
 from chargen.web.report import report
 
 pytestmark = pytest.mark.skipif(
@@ -89,7 +89,7 @@ def halved(model: Checkpoint) -> Checkpoint:
 def in_page(model: Checkpoint, ids: NDArray[np.int64], *, int8: bool = False) -> str:
     """A script that computes the probabilities after each of ``ids`` by both kernels, (2, T, V)."""
     packed = pack(dict(model.weights), int8=int8)
-    header = json.dumps({"model": dataclasses.asdict(model.model), "tensors": packed.tensors})
+    header = json.dumps({"model": architecture(model.model), "tensors": packed.tensors})
     weights = base64.b64encode(packed.data).decode()
     return f"""
         [decoded(header.kernel), null].map((code) => {{
@@ -108,7 +108,7 @@ def in_numpy(model: Checkpoint, ids: NDArray[np.int64]) -> NDArray[np.float64]:
     return np.asarray(shares)
 
 
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell", PORTED)
 def test_both_kernels_give_the_networks_probabilities(cell: str, opened: Opened) -> None:
     """With skips and without, one-hot and embedded, one to three layers, sizes that fill no block of the kernel."""
     tab = opened()

@@ -115,8 +115,8 @@ def layer_weights(config: ModelConfig, weights: Mapping[str, NDArray[Any]], pref
         extra = np.empty(0, np.float32)
         recurrent_bias = layer["bias_hh"]
         if CELLS[cell].reset_after:
-            extra = recurrent_bias[2 * size :]
-            recurrent_bias = np.concatenate([recurrent_bias[: 2 * size], np.zeros(size, np.float32)])
+            recurrent_bias, extra = np.split(recurrent_bias, [-size])
+            recurrent_bias = np.concatenate([recurrent_bias, np.zeros(size, np.float32)])
         elif CELLS[cell].peepholes:
             extra = float32(weights[f"{prefix}layers.{at}.weight_peephole"])
         below, from_input = np.split(layer["weight_ih"], [size if at else 0], axis=1)

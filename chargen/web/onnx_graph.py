@@ -44,8 +44,13 @@ def onnx_model(checkpoint: Checkpoint, name: str) -> bytes:
     drawn, and ``start_id``, which stands before a text's first character.
 
     Raises:
-        MismatchError: the package ``onnx`` is missing, or the model is too large for the format.
+        MismatchError: the package ``onnx`` is missing, ONNX has no such cell, or the model is too large for the format.
     """
+    cell = checkpoint.model.cell
+    if CELLS[cell].gates not in _OPERATORS:
+        raise MismatchError(
+            f"ONNX has no operator for the {cell} cell; write with this model on the command line instead"
+        )
     size = 4 * checkpoint.model.parameters
     if size > MAX_BYTES:
         raise MismatchError(

@@ -18,7 +18,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from chargen.config import SamplerConfig
+from chargen.config import CELLS, ModelConfig, SamplerConfig
 from chargen.errors import CheckpointError, MismatchError
 from chargen.inference.neurons import NamedUnit
 from chargen.inference.score import ESCAPE
@@ -142,6 +142,13 @@ def _forward(checkpoint: Checkpoint) -> dict[str, NDArray[np.float32]]:
     return {name: checkpoint.weights[name] for name in names}
 
 
+def architecture(model: ModelConfig) -> dict[str, Any]:
+    """What the page's engine knows of a network: its settings, and of its cell all but the equations."""
+    cell = CELLS[model.cell]
+    facts = {"state_parts": cell.state_parts, "peepholes": len(cell.peepholes), "reset_after": cell.reset_after}
+    return dataclasses.asdict(model) | facts
+
+
 def _header(
     checkpoint: Checkpoint, tensors: list[dict[str, Any]], name: str, units: Sequence[NamedUnit], example: str
 ) -> dict[str, Any]:
@@ -149,7 +156,7 @@ def _header(
     vocab = checkpoint.vocab
     return {
         "name": name,
-        "model": dataclasses.asdict(checkpoint.model),
+        "model": architecture(checkpoint.model),
         "parameters": checkpoint.model.parameters,
         "val_bpc": checkpoint.val_bpc,
         "test_bpc": checkpoint.test_bpc,

@@ -195,7 +195,7 @@ class Network {
     const wasm = code !== null && runs(code);
     const layout = new Layout(header.tensors, wasm ? BLOCK : SCRIPT_BLOCK);
     this.config = config;
-    this.hasCell = config.cell === "lstm" || config.cell === "peephole";
+    this.hasCell = config.state_parts === 2;
     // Both halves of the state, layer by layer, each layer's from a multiple of BLOCK: copied in and out at each step
     this.stride = padded(config.hidden_size);
     this.stateSize = this.stride * config.num_layers * (this.hasCell ? 2 : 1);
@@ -216,13 +216,12 @@ class Network {
   }
 
   #layer(layout, at) {
-    const { cell, hidden_size: size, skip, one_hot: oneHot } = this.config;
+    const { hidden_size: size, skip, one_hot: oneHot, peepholes, reset_after: resetAfter } = this.config;
     const name = (weight) => `layers.${at}.${weight}`;
     const rows = layout.tensors.get(name("weight_ih")).shape[0];
     const width = layout.tensors.get(name("weight_ih")).shape[1];
     const below = at ? size : 0; // columns that take the layer below; those of the character follow
-    const gru = cell === "gru";
-    const joint = gru ? 2 * size : rows; // gates whose two products are added before anything else
+    const joint = resetAfter ? rows - size : rows; // gates whose two products are added before anything else
     const layer = {
       rows,
       h: this.statePlace + at * this.stride,
@@ -233,10 +232,10 @@ class Network {
       past: layout.matrix(name("weight_hh"), 0, joint, 0, size),
       input: null,
       inputTable: null,
-      extra: cell === "peephole" ? layout.vector(name("weight_peephole")) : null,
-      apart: gru ? layout.room(size) : null,
-      apartBias: gru ? layout.vector(name("bias_hh"), 2 * size) : null,
-      apartPast: gru ? layout.matrix(name("weight_hh"), 2 * size, size, 0, size) : null,
+      extra: peepholes ? layout.vector(name("weight_peephole")) : null,
+      apart: resetAfter ? layout.room(size) : null,
+      apartBias: resetAfter ? layout.vector(name("bias_hh"), joint) : null,
+      apartPast: resetAfter ? layout.matrix(name("weight_hh"), joint, size, 0, size) : null,
     };
     layout.vector(name("bias_hh"), 0, joint, layer.bias);
     if (at && !skip) return layer;
@@ -253,7 +252,7 @@ class Network {
       gates: view(layer.gates, layer.rows),
       h: view(layer.h, size),
       c: this.hasCell ? view(layer.c, size) : null,
-      extra: view(layer.extra, 3 * size),
+      extra: view(layer.extra, this.config.peepholes * size),
       apart: view(layer.apart, size),
     };
   }

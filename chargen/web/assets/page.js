@@ -4,7 +4,7 @@
 /** A sentence on the model. */
 function about() {
   const { cell, num_layers: layers, hidden_size: size, bidirectional } = header.model;
-  const kind = { lstm: "LSTM", peephole: "peephole LSTM", gru: "GRU", rnn: "RNN" }[cell];
+  const kind = { lstm: "LSTM", peephole: "peephole LSTM", gru: "GRU", rnn: "RNN" }[cell] ?? cell;
   const bits = [["validation", header.val_bpc], ["test", header.test_bpc]]
     .filter(([, value]) => value !== null)
     .map(([split, value]) => `, ${split} ${number(value, 2)}`);
