@@ -123,6 +123,7 @@ class Part {
     this.at = (id) => element(`${name}-${id}`);
     this.text = new TextBox(this.at("box"), onChoose);
     this.work = null; // what is being done; null once it is to stop
+    this.newest = null; // what was begun last, done or not
     this.at("stop").addEventListener("click", () => this.stop());
     this.at("copy").addEventListener("click", () => this.#copy());
   }
@@ -141,7 +142,7 @@ class Part {
    * "done", "stopped" or "replaced" by other work. A yielded true means that there is nothing to do yet.
    */
   async run(work, { follow = false } = {}) {
-    this.work = work;
+    this.work = this.newest = work;
     this.at("stop").disabled = false;
     let height = this.text.box.scrollHeight;
     let end = performance.now() + SLICE;
@@ -149,7 +150,7 @@ class Part {
       if (!waiting && performance.now() < end) continue;
       if (follow) height = this.text.follow(height);
       await new Promise((resume) => setTimeout(resume));
-      if (this.work !== work) return this.work ? "replaced" : "stopped";
+      if (this.work !== work) return this.newest === work ? "stopped" : "replaced";
       end = performance.now() + SLICE;
     }
     this.stop();
