@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 import chargen
+from chargen.config import InfillConfig
 from chargen.inference.infill import Infiller
 
 LENGTHS = (1, 3, 5, 10)
@@ -41,8 +42,8 @@ def main() -> None:
             missing = range(BEFORE, BEFORE + length)
             true = window[BEFORE : BEFORE + length]
             at = np.arange(length)
-            both.append(-np.log2(infiller.marginals(window, missing, seed=int(start))[at, true]))
-            left.append(-np.log2(infiller.left_marginals(window, missing, seed=int(start))[at, true]))
+            both.append(-np.log2(infiller.marginals(window, missing, InfillConfig(seed=int(start)))[at, true]))
+            left.append(-np.log2(infiller.left_marginals(window, missing, InfillConfig(seed=int(start)))[at, true]))
         print(f"{length:3}   {np.mean(both):10.3f}   {np.mean(left):9.3f}")  # noqa: T201
 
 

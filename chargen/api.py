@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @takes_sources(TrainArguments)
-def train(sources: tuple[Source, ...], arguments: TrainArguments, given: Settings) -> "Finished":
+def train(sources: tuple[Source, ...], arguments: TrainArguments, settings: Settings) -> "Finished":
     """Train a model, as ``chargen train`` does, and return where it is and how good it is.
 
     A first Ctrl-C, or the stop button of a notebook, has everything saved before it is raised as KeyboardInterrupt; so
@@ -68,7 +68,7 @@ def train(sources: tuple[Source, ...], arguments: TrainArguments, given: Setting
         overwrite=arguments.overwrite,
         root=Path(arguments.root),
         stop=request,
-        **given,
+        **settings,
     )
     return _finish(trainer, arguments.on_event, request)
 

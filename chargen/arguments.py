@@ -5,7 +5,7 @@
         length: int = 500
 
     @takes(SampleArguments)
-    def sample(model: Model, arguments: SampleArguments, given: Settings) -> str: ...
+    def sample(model: Model, arguments: SampleArguments, settings: Settings) -> str: ...
 
     sample(model, length=80, temperature=0.7)
 
@@ -88,20 +88,11 @@ def takes(
 class OfSources(Protocol[P, R_co]):
     """A function of any number of sources and of the keywords ``P``.
 
-    Type checkers allow no ``*sources`` before these: written out there may be six, and after a star any list of them.
+    Type checkers allow no ``*sources`` before these: written out there may be four, and after a star any list of them.
     """
 
     def __call__(
-        self,
-        a: Source = ...,
-        b: Source = ...,
-        c: Source = ...,
-        d: Source = ...,
-        e: Source = ...,
-        f: Source = ...,
-        /,
-        *args: P.args,
-        **kwargs: P.kwargs,
+        self, a: Source = ..., b: Source = ..., c: Source = ..., d: Source = ..., /, *args: P.args, **kwargs: P.kwargs
     ) -> R_co:
         """Call it."""
 

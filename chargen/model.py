@@ -78,7 +78,7 @@ class Model:
         return f"<Model of {self.checkpoint.corpus.name}: {layers}, {len(self.vocab)} characters, from {self.path}>"
 
     @takes(SampleArguments, advice=_ONE_TEXT)
-    def sample(self, arguments: SampleArguments, given: Settings) -> str:
+    def sample(self, arguments: SampleArguments, settings: Settings) -> str:
         """New text that continues ``prompt``, without the prompt.
 
         Keywords:
@@ -97,22 +97,22 @@ class Model:
             TextError: with ``strict``, the prompt has an unknown character.
             ConfigError: a setting is unknown or out of its range.
         """
-        return "".join(piece.text for piece in self._written(arguments, given))
+        return "".join(piece.text for piece in self._written(arguments, settings))
 
     @takes(SampleArguments, advice=_ONE_TEXT)
-    def stream(self, arguments: SampleArguments, given: Settings) -> Iterator[str]:
+    def stream(self, arguments: SampleArguments, settings: Settings) -> Iterator[str]:
         """The same text as ``sample``'s with the same arguments, character by character as it is written."""
-        return (character for piece in self._written(arguments, given) for character in piece.text)
+        return (character for piece in self._written(arguments, settings) for character in piece.text)
 
     @takes(PiecesArguments)
-    def pieces(self, arguments: PiecesArguments, given: Settings) -> Iterator[Piece]:
+    def pieces(self, arguments: PiecesArguments, settings: Settings) -> Iterator[Piece]:
         """``num_samples`` texts in one batch, streamed; the other arguments are those of ``sample``.
 
         The text at ``i`` is the one that ``seed + i`` gives alone. The prompt may be fitted already.
         """
-        return self._written(arguments, given, arguments.num_samples)
+        return self._written(arguments, settings, arguments.num_samples)
 
-    def _written(self, arguments: SampleArguments, given: Settings, num_samples: int = 1) -> Iterator[Piece]:
+    def _written(self, arguments: SampleArguments, settings: Settings, num_samples: int = 1) -> Iterator[Piece]:
         prompt, state, seed = arguments.prompt, arguments.state, arguments.seed
         fitted = prompt if isinstance(prompt, Fitted) else prompts.fit(prompt, self.vocab, strict=arguments.strict)
         before = state if isinstance(state, Ending) else None
@@ -124,14 +124,14 @@ class Model:
             length=arguments.length,
             seed=random_seed() if seed is None and before is None else seed,
             num_samples=num_samples,
-            sampler=dataclasses.replace(sampler, **given),
+            sampler=dataclasses.replace(sampler, **settings),
             stop=(arguments.stop,) if isinstance(arguments.stop, str) else arguments.stop,
             until_sentence=arguments.until_sentence,
             state=state,
         )
 
     @takes(ScorerArguments)
-    def scorer(self, arguments: ScorerArguments, given: Settings) -> Scorer:
+    def scorer(self, arguments: ScorerArguments, settings: Settings) -> Scorer:
         """What scores one text piece by piece.
 
         Keywords:
@@ -148,12 +148,12 @@ class Model:
             ConfigError: a setting is unknown, out of its range, or given without ``adapt``.
             MismatchError: another model has other characters.
         """
-        return self._scorer(arguments, given)
+        return self._scorer(arguments, settings)
 
-    def _scorer(self, arguments: ScorerArguments, given: Settings) -> Scorer:
-        config = AdaptConfig(**given)
-        if given and not arguments.adapt:
-            raise ConfigError(f"{', '.join(given)} without adapt=True would change nothing")
+    def _scorer(self, arguments: ScorerArguments, settings: Settings) -> Scorer:
+        config = AdaptConfig(**settings)
+        if settings and not arguments.adapt:
+            raise ConfigError(f"{', '.join(settings)} without adapt=True would change nothing")
         for other in arguments.others:
             if other.vocab != self.vocab:
                 raise MismatchError(f"{other.path} has other characters than {self.path}; they cannot predict together")
@@ -175,7 +175,7 @@ class Model:
         return Adapter(self.checkpoint.model, self.checkpoint.weights, config)
 
     @takes(ScoreArguments)
-    def score(self, arguments: ScoreArguments, given: Settings) -> Scored:
+    def score(self, arguments: ScoreArguments, settings: Settings) -> Scored:
         """The bits of each character of ``text``; the other arguments are those of ``scorer``.
 
         Raises:
@@ -183,10 +183,10 @@ class Model:
         """
         if not arguments.text:
             raise TextError("there is no text to score")
-        return self._scorer(arguments, given).feed(arguments.text)
+        return self._scorer(arguments, settings).feed(arguments.text)
 
     @takes(AdaptedArguments)
-    def adapted(self, arguments: AdaptedArguments, given: Settings) -> "Model":
+    def adapted(self, arguments: AdaptedArguments, settings: Settings) -> "Model":
         """The model that this one becomes by reading ``text`` and learning from it; this one stays as it is.
 
         Keywords:
@@ -201,7 +201,7 @@ class Model:
         """
         from chargen.training.dynamic_evaluation import learnt
 
-        config = AdaptConfig(**{"adapt_decay": 0.0, **given})
+        config = AdaptConfig(**{"adapt_decay": 0.0, **settings})
         ids = self.vocab.ids_of(prompts.fit(arguments.text, self.vocab).text)
         read = np.concatenate([[start_id(self.vocab)], ids])
         weights = learnt(self.checkpoint.model, self.checkpoint.weights, config, read, arguments.progress)
@@ -210,7 +210,7 @@ class Model:
         )
 
     @takes(InfillArguments)
-    def infill(self, arguments: InfillArguments, given: Settings) -> list[Candidate]:
+    def infill(self, arguments: InfillArguments, settings: Settings) -> list[Candidate]:
         """The likeliest ways to fill the gaps of a text from both sides, the best one first.
 
         Keywords:
@@ -226,7 +226,7 @@ class Model:
             MismatchError: ``blank`` is a character that the model knows.
             TextError: nothing is missing, or too much is.
         """
-        config = InfillConfig(**given)
+        config = InfillConfig(**settings)
         return self._infiller.blanks(arguments.text, config, blank=arguments.blank, length=arguments.length)
 
     @cached_property
@@ -234,7 +234,7 @@ class Model:
         return Infiller(self.checkpoint.model, self.checkpoint.weights, self.vocab)
 
     @takes(HeldOutArguments)
-    def held_out(self, arguments: HeldOutArguments, _given: Settings) -> HeldOut:
+    def held_out(self, arguments: HeldOutArguments, _settings: Settings) -> HeldOut:
         """What the training held out to validate (``val``) or to ``test`` with, for ``score``.
 
         The arguments are those of ``chargen.store.heldout.held_out``.

@@ -44,8 +44,8 @@ def neurons(
     from chargen.text.decode import read_text
 
     model = api.load(options.checkpoint_file(checkpoint, quiet=quiet))
-    name, whole = unseen(model.checkpoint, model.path) if text is None else (text, read_text(text, **decoding))
-    fitted = prompts.fit(whole[:MOST_CHARACTERS], model.vocab)
+    name, content = unseen(model.checkpoint, model.path) if text is None else (text, read_text(text, **decoding))
+    fitted = prompts.fit(content[:MOST_CHARACTERS], model.vocab)
     if not quiet:
         options.notes(f"{name}: {note}" for note in fitted.notes)
     units = named_units(model.network, model.vocab, fitted.text)

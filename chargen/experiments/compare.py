@@ -100,7 +100,7 @@ class Contest:
             parameters=self.model.parameters,
             steps=finished.step,
             characters=finished.step * last.train.batch_size * last.train.bptt,
-            chars_per_second=statistics.median(each.chars_per_second for each in last.history),
+            chars_per_second=statistics.median(evaluation.chars_per_second for evaluation in last.history),
             seconds=finished.seconds,
             val_bpc=finished.val_bpc,
             test_bpc=finished.test_bpc,
@@ -205,13 +205,13 @@ def _runs(name: str | None, corpus: str, contests: Sequence[str], root: Path, *,
         Run(name, root)  # refuses what is no name
     plain = plain_name(f"compare-{corpus}")
     free = (plain if number == 1 else f"{plain}-{number}" for number in itertools.count(1))
-    there: list[str] = []
+    existing: list[str] = []
     for base in free if name is None else [name]:
-        wanted = [Run(f"{base}-{contest}", root) for contest in contests]
-        there = [run.name for run in wanted if run.exists()]
-        if not there or (overwrite and name is not None):
-            return wanted
-    raise RunError(f"run {there[0]!r} exists in {root}: replace it with --overwrite, or choose another --run name")
+        folders = [Run(f"{base}-{contest}", root) for contest in contests]
+        existing = [run.name for run in folders if run.exists()]
+        if not existing or (overwrite and name is not None):
+            return folders
+    raise RunError(f"run {existing[0]!r} exists in {root}: replace it with --overwrite, or choose another --run name")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -242,21 +242,21 @@ class Row:
 
 def summarise(results: Iterable[Result]) -> list[Row]:
     """One row for each cell, in the order of their first results; steps and speed are means."""
-    of: dict[str, list[Result]] = {}
+    by_cell: dict[str, list[Result]] = {}
     for result in results:
-        of.setdefault(result.cell, []).append(result)
+        by_cell.setdefault(result.cell, []).append(result)
     return [
         Row(
             cell=cell,
-            hidden_size=its[0].hidden_size,
-            parameters=its[0].parameters,
-            seeds=len(its),
-            steps=statistics.fmean(each.steps for each in its),
-            chars_per_second=statistics.fmean(each.chars_per_second for each in its),
-            val_bpc=_spread([each.val_bpc for each in its]),
-            test_bpc=_spread([each.test_bpc for each in its]),
+            hidden_size=seeds[0].hidden_size,
+            parameters=seeds[0].parameters,
+            seeds=len(seeds),
+            steps=statistics.fmean(result.steps for result in seeds),
+            chars_per_second=statistics.fmean(result.chars_per_second for result in seeds),
+            val_bpc=_spread([result.val_bpc for result in seeds]),
+            test_bpc=_spread([result.test_bpc for result in seeds]),
         )
-        for cell, its in of.items()
+        for cell, seeds in by_cell.items()
     ]
 
 

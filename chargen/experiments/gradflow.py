@@ -184,12 +184,12 @@ def clipping(checkpoint: Checkpoint) -> Clipping | None:
     history = checkpoint.history
     if not history:
         return None
-    steps = np.diff([0, *(each.step for each in history)])
-    norms = [each.grad_norm for each in history]
+    steps = np.diff([0, *(evaluation.step for evaluation in history)])
+    norms = [evaluation.grad_norm for evaluation in history]
     return Clipping(
         limit=checkpoint.train.grad_clip,
         steps=history[-1].step,
-        share=float(np.average([each.clipped for each in history], weights=steps)),
+        share=float(np.average([evaluation.clipped for evaluation in history], weights=steps)),
         mean=float(np.average(norms, weights=steps)),
         highest=max(norms),
     )

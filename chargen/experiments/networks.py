@@ -60,7 +60,7 @@ def of_checkpoint(path: Path, checkpoint: Checkpoint, name: str, texts: Texts | 
     model = checkpoint.model
     notes: tuple[str, ...] = ()
     if texts is None:
-        ids: Ids = checkpoint.vocab.ids_of(_own_text(path, checkpoint))
+        ids: Ids = checkpoint.vocab.ids_of(_held_out_text(path, checkpoint))
     else:
         corpus = texts.load()
         fitted = prompt.fit(corpus.vocab.text_of(corpus.ids[:LONGEST]), checkpoint.vocab)
@@ -83,7 +83,7 @@ def of_cell(model: ModelConfig, ids: Ids, *, seed: int = 1, recurrent_scale: flo
     return Subject(name=name, cell=model.cell, weights="initial", network=network, ids=ids)
 
 
-def _own_text(path: Path, checkpoint: Checkpoint) -> str:
+def _held_out_text(path: Path, checkpoint: Checkpoint) -> str:
     """What the training of a checkpoint held out."""
     spans = {"val": checkpoint.corpus.val, "test": checkpoint.corpus.test}
     splits = [split for split in SPLITS if spans[split][0] < spans[split][1]]

@@ -81,39 +81,26 @@ class Infiller:
         """The distribution (B, V) of characters between features (B, R) of both stacks."""
         return self._probabilities(np.concatenate([left, right], axis=1) @ self._weight + self._bias)
 
-    def fill(
-        self,
-        ids: Ids,
-        missing: Sequence[int],
-        *,
-        chains: int = InfillConfig.chains,
-        sweeps: int = InfillConfig.sweeps,
-        seed: int = InfillConfig.seed,
-        candidates: int = InfillConfig.candidates,
-    ) -> list[Candidate]:
+    def fill(self, ids: Ids, missing: Sequence[int], config: InfillConfig) -> list[Candidate]:
         """The likeliest ways to fill the gaps, the best one first.
 
         Args:
             ids: The text, (N,); what stands at missing places does not matter.
             missing: The missing places, ascending.
-            chains: Gibbs chains, run side by side.
-            sweeps: Passes of each chain over the missing places; the first quarter is not counted.
-            seed: Of the samples; one missing character needs none.
-            candidates: How many to give, at most.
+            config: One missing character needs nothing of it but ``candidates``.
 
         Raises:
             TextError: nothing is missing, or more than ``LONGEST`` characters are.
         """
         if len(missing) == 1:
-            (marginal,) = self.marginals(ids, missing)
-            best = np.argsort(-marginal, kind="stable")[:candidates]
+            (marginal,) = self.marginals(ids, missing, config)
+            best = np.argsort(-marginal, kind="stable")[: config.candidates]
             return [self._candidate(ids, missing, (int(at),), float(marginal[at])) for at in best if marginal[at] > 0]
         counts: Counter[tuple[int, ...]] = Counter()
-        for sweep, (fills, _) in enumerate(self._gibbs(ids, missing, chains, sweeps, seed)):
-            if sweep >= sweeps // 4:
-                counts.update(map(tuple, fills.tolist()))
-        total = counts.total()
-        return [self._candidate(ids, missing, fill, seen / total) for fill, seen in counts.most_common(candidates)]
+        for fills, _ in self._samples(ids, missing, config):
+            counts.update(map(tuple, fills.tolist()))
+        total, likeliest = counts.total(), counts.most_common(config.candidates)
+        return [self._candidate(ids, missing, fill, count / total) for fill, count in likeliest]
 
     def blanks(
         self, text: str, config: InfillConfig, *, blank: str | None = None, length: Length = None
@@ -139,18 +126,17 @@ class Infiller:
                 f"blank {blank!r} is a character of the model's; choose one that is not, as in --blank '▁'"
             )
         parts = [prompt.fit(part, self.vocab).text for part in text.split(blank or BLANK)]
-        settings = dataclasses.asdict(config)
         if length is None:
-            return self.between(parts, [1] * (len(parts) - 1), **settings)
+            return self.between(parts, [1] * (len(parts) - 1), config)
         lengths = range(length, length + 1) if isinstance(length, int) else length
         if not lengths or not 1 <= min(lengths) <= max(lengths) <= LONGEST:
             raise ConfigError(f"length must be from 1 to {LONGEST}, not {length}")
         if len(parts) != 2:
             raise ConfigError(f"--length takes a text with a single blank, not {len(parts) - 1}")
         before, after = parts
-        return self.of_lengths(before, after, lengths, **settings)[: config.candidates]
+        return self.of_lengths(before, after, lengths, config)[: config.candidates]
 
-    def between(self, parts: Sequence[str], gaps: Sequence[int], **settings: Any) -> list[Candidate]:
+    def between(self, parts: Sequence[str], gaps: Sequence[int], config: InfillConfig) -> list[Candidate]:
         """``fill`` for the texts ``parts`` with gaps of the sizes ``gaps`` between them."""
         pieces: list[Ids] = []
         missing: list[int] = []
@@ -158,56 +144,41 @@ class Infiller:
             at = sum(map(len, pieces)) + len(part)
             missing += range(at, at + gap)
             pieces += [self.vocab.ids_of(part), np.zeros(gap, np.int64)]
-        return self.fill(np.concatenate(pieces), missing, **settings)
+        return self.fill(np.concatenate(pieces), missing, config)
 
-    def of_lengths(self, before: str, after: str, lengths: Iterable[int], **settings: Any) -> list[Candidate]:
+    def of_lengths(self, before: str, after: str, lengths: Iterable[int], config: InfillConfig) -> list[Candidate]:
         """The ``candidates`` of each length for a gap of unknown size, the best one first.
 
         Those of all lengths are compared by the forward half's probability of the filling and of what follows it;
         their probabilities are shares among the candidates found.
         """
-        candidates = [
-            candidate for length in lengths for candidate in self.between([before, after], [length], **settings)
-        ]
-        ids = [self.vocab.ids_of(candidate.text) for candidate in candidates]
-        bits = np.array([self._log2_probability(whole, len(before)) for whole in ids])
+        candidates = [candidate for length in lengths for candidate in self.between([before, after], [length], config)]
+        texts = [self.vocab.ids_of(candidate.text) for candidate in candidates]
+        bits = np.array([self._log2_probability(ids, len(before)) for ids in texts])
         shares = np.exp2(bits - bits.max())
         shares /= shares.sum()
         best = np.argsort(-shares, kind="stable")
         return [dataclasses.replace(candidates[at], probability=float(shares[at])) for at in best]
 
-    def marginals(
-        self,
-        ids: Ids,
-        missing: Sequence[int],
-        *,
-        chains: int = InfillConfig.chains,
-        sweeps: int = InfillConfig.sweeps,
-        seed: int = InfillConfig.seed,
-    ) -> Probabilities:
+    def marginals(self, ids: Ids, missing: Sequence[int], config: InfillConfig) -> Probabilities:
         """The distribution of each missing character given the known ones alone, (number missing, V).
 
         Exact with one missing; with more, the mean over the samples of its distribution given all others, which
         varies less than counting would (Gelfand and Smith 1990, section 2.3).
         """
         if len(missing) == 1:
-            sweeps, chains = 1, 1
-        total, kept = np.zeros((len(missing), self.left.config.vocab_size)), 0
-        for sweep, (_, conditionals) in enumerate(self._gibbs(ids, missing, chains, sweeps, seed)):
-            if sweep >= sweeps // 4:
-                total += conditionals
-                kept += 1
-        return total / kept
+            config = dataclasses.replace(config, chains=1, sweeps=1)
+        marginals: Probabilities = np.mean([mean for _, mean in self._samples(ids, missing, config)], axis=0)
+        return marginals
 
-    def left_marginals(
-        self, ids: Ids, missing: Sequence[int], *, chains: int = InfillConfig.chains, seed: int = InfillConfig.seed
-    ) -> Probabilities:
+    def left_marginals(self, ids: Ids, missing: Sequence[int], config: InfillConfig) -> Probabilities:
         """The distribution of each missing character from what stands before the gaps alone, (number missing, V).
 
         It is the forward half's, averaged over what it writes into the gaps.
         """
         first, stop = self._region(ids, missing)
-        _, _, marginals = self._forward_fill(ids, missing, first, stop, chains, np.random.default_rng(seed))
+        random = np.random.default_rng(config.seed)
+        _, _, marginals = self._forward_fill(ids, missing, first, stop, config.chains, random)
         return marginals
 
     def _log2_probability(self, ids: Ids, first: int) -> float:
@@ -247,19 +218,17 @@ class Infiller:
             features = left.features(texts[None, :, at])[0]
         return texts, (reader, start), np.array(marginals)
 
-    def _gibbs(
-        self, ids: Ids, missing: Sequence[int], chains: int, sweeps: int, seed: int
-    ) -> Iterator[tuple[Ids, Probabilities]]:
-        """After each sweep: the chains' missing characters, (B, number missing), and their mean conditionals."""
+    def _samples(self, ids: Ids, missing: Sequence[int], config: InfillConfig) -> Iterator[tuple[Ids, Probabilities]]:
+        """After each sweep that counts: the chains' missing characters, (B, number missing), and mean conditionals."""
         first, stop = self._region(ids, missing)
-        random = np.random.default_rng(seed)
+        random, chains = np.random.default_rng(config.seed), config.chains
         texts, (before, start), _ = self._forward_fill(ids, missing, first, stop, chains, random)
         after = self.right.reader()
         edge = np.zeros((1, start.shape[1]), np.float32)  # what the backward stack has read before it begins
         if stop < len(ids):
             edge = after.features(ids[: stop - 1 : -1])[-1:]
         places = set(missing)
-        for _ in range(sweeps):
+        for sweep in range(config.sweeps):
             rights = [np.repeat(edge, chains, axis=0)]
             if stop - 1 > first:
                 rights += list(after.select([0] * chains).features(texts[:, stop - 1 : first : -1].T))
@@ -272,12 +241,13 @@ class Infiller:
                     texts[:, at] = _draw(probabilities, random)
                 if at + 1 < stop:
                     features = left.features(texts[None, :, at])[0]
-            yield texts[:, list(missing)], np.array(conditionals)
+            if sweep >= config.sweeps // 4:
+                yield texts[:, list(missing)], np.array(conditionals)
 
     def _candidate(self, ids: Ids, missing: Sequence[int], fill: tuple[int, ...], probability: float) -> Candidate:
-        whole = ids.copy()
-        whole[list(missing)] = fill
-        return Candidate(self.vocab.text_of(np.array(fill)), self.vocab.text_of(whole), probability)
+        filled = ids.copy()
+        filled[list(missing)] = fill
+        return Candidate(self.vocab.text_of(np.array(fill)), self.vocab.text_of(filled), probability)
 
     def _probabilities(self, logits: Floats) -> Probabilities:
         """Those of fresh ``logits`` (..., V), which are changed: the unknown id's is 0."""

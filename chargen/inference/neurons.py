@@ -78,8 +78,8 @@ def named_units(network: Network, vocab: Vocab, text: str) -> list[NamedUnit]:
     followed = features(text)
     named: list[NamedUnit] = []
     for kind in KINDS:
-        given = ids if kind == "memory" else np.zeros_like(ids)
-        units = _named([feature for feature in followed if feature.kind == kind], values, given)
+        groups = ids if kind == "memory" else np.zeros_like(ids)
+        units = _named([feature for feature in followed if feature.kind == kind], values, groups)
         named += sorted(units, key=lambda unit: -unit.correlation)
     return named
 
@@ -96,16 +96,16 @@ def unit_values(network: Network, vocab: Vocab, ids: NDArray[np.integer[Any]]) -
     return np.tanh(values, values) if config.state_parts > 1 else values
 
 
-def _named(followed: Sequence[Feature], values: Floats, given: NDArray[np.integer[Any]]) -> Iterator[NamedUnit]:
-    """The units that follow features more closely than ``given`` does, an id for each character, in both halves."""
-    halves = slice(len(given) // 2), slice(len(given) // 2, None)
-    flat, size = values.reshape(len(given), -1), values.shape[-1]
+def _named(followed: Sequence[Feature], values: Floats, groups: NDArray[np.integer[Any]]) -> Iterator[NamedUnit]:
+    """The units that follow features more closely than their means over ``groups`` (T,) do, in both halves."""
+    halves = slice(len(groups) // 2), slice(len(groups) // 2, None)
+    flat, size = values.reshape(len(groups), -1), values.shape[-1]
     followed = [feature for feature in followed if all(_changes(feature.values[half]) for half in halves)]
-    targets = np.array([feature.values for feature in followed]).reshape(-1, len(given)).T
-    known = np.concatenate([_means(targets[half], given[half]) for half in halves])
+    targets = np.array([feature.values for feature in followed]).reshape(-1, len(groups)).T
+    means = np.concatenate([_means(targets[half], groups[half]) for half in halves])
     first = halves[0]
-    r = correlations(flat[first] - _means(flat[first], given[first]), targets[first] - known[first])
-    for feature, row, target, guess in zip(followed, r, targets.T, known.T, strict=True):
+    r = correlations(flat[first] - _means(flat[first], groups[first]), targets[first] - means[first])
+    for feature, row, target, guess in zip(followed, r, targets.T, means.T, strict=True):
         best = int(np.abs(row).argmax())
         sign = 1 if row[best] > 0 else -1
         unit = sign * flat[:, best]

@@ -110,7 +110,7 @@ def page(name: str) -> Path:
 
 def entries() -> list[Entry]:
     """What is cached, newest first; what is damaged or was never finished stands under such a name."""
-    found = []
+    listed = []
     for path in _files(_ENTRY):
         name, characters = "(unfinished)" if path.suffix == ".tmp" else "(damaged)", 0
         with contextlib.suppress(OSError, ValueError):
@@ -118,8 +118,8 @@ def entries() -> list[Entry]:
             name, characters = header.name, header.length
         with contextlib.suppress(OSError):
             status = path.stat()
-            found.append(Entry(name, path, characters, status.st_size, status.st_mtime))
-    return sorted(found, key=lambda entry: entry.modified, reverse=True)
+            listed.append(Entry(name, path, characters, status.st_size, status.st_mtime))
+    return sorted(listed, key=lambda entry: entry.modified, reverse=True)
 
 
 def clear() -> int:

@@ -1,4 +1,4 @@
-"""What a reader can name at each character of a text: inside a quotation, how far into the line, a digit, and so on.
+"""Features of each character of a text that a reader can name: inside a quotation, how far into the line, a digit.
 
 A value stands for the moment after the character is read: an opening mark is inside already, the closing one outside
 again. A text begins a line and a word.
@@ -111,7 +111,7 @@ def _in_capitals(characters: NDArray[np.str_]) -> NDArray[np.bool_]:
     return capitals & (in_word >= 2)
 
 
-def _since(here: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """How many characters ago ``here`` was last true, 0 where it is; it is true at the first."""
-    places = np.arange(len(here))
-    return places - np.maximum.accumulate(np.where(here, places, 0))
+def _since(event: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """How many characters ago ``event`` was last true, 0 where it is; it is true at the first."""
+    places = np.arange(len(event))
+    return places - np.maximum.accumulate(np.where(event, places, 0))

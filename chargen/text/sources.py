@@ -1,4 +1,4 @@
-"""What a person names to train on, as files to read: built-in corpora, paths, folders, standard input.
+"""The sources of a text, names and paths, as files to read: built-in corpora, files, folders, standard input.
 
 A name is looked up in this order: ``-`` is standard input; a bare word that names a built-in corpus or a list of
 them is that (write ``./alice`` for a file or folder of the same name; a ``Path`` is always a path); everything else is

@@ -120,28 +120,28 @@ def world() -> Iterator[World]:
         TrainingError: the others cannot be reached, or one of them was lost.
         SystemExit: any error of chargen's in another process than the first, which has the same and tells it.
     """
-    there = _world()
-    if there.size == 1:
-        yield there
+    started = _world()
+    if started.size == 1:
+        yield started
         return
     try:
-        with _connected(there), there.watching():
-            yield there
+        with _connected(started), started.watching():
+            yield started
     except ChargenError:
-        if there.leads:
+        if started.leads:
             raise
         raise SystemExit(1) from None
 
 
 @contextlib.contextmanager
-def _connected(there: World) -> Iterator[None]:
+def _connected(started: World) -> Iterator[None]:
     if torch.cuda.is_available():
         torch.cuda.set_device(_variable("LOCAL_RANK", 0))
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
     try:
         dist.init_process_group(backend, timeout=PATIENCE)
     except (RuntimeError, ValueError) as error:
-        raise TrainingError(f"the {there.size} processes cannot reach each other: {_reason(error)}") from error
+        raise TrainingError(f"the {started.size} processes cannot reach each other: {_reason(error)}") from error
     try:
         yield
     finally:
@@ -164,9 +164,10 @@ def _world() -> World:
     if (size, rank) == (0, -1) or (size, rank) == (1, -1):
         return World()
     if not 0 <= rank < size:
-        told = ", ".join(f"{name}={os.environ.get(name, '')}" for name in ("RANK", "WORLD_SIZE"))
+        variables = ", ".join(f"{name}={os.environ.get(name, '')}" for name in ("RANK", "WORLD_SIZE"))
         raise ConfigError(
-            f"{told} is no process's place among others; set both as torchrun does, or neither to train in one process"
+            f"{variables} is no process's place among others; set both as torchrun does, or neither to train in one "
+            "process"
         )
     return World(rank, size)
 

@@ -25,41 +25,41 @@ FEW_THREADS: Final = 64
 THREADS_A_CORE: Final = 4
 
 
-def choose_device(wanted: str, processes: int = 1) -> str:
-    """``wanted``, or for ``auto`` the GPU where there is one that ``processes`` can train on together.
+def choose_device(device: str, processes: int = 1) -> str:
+    """``device``, or for ``auto`` the GPU where there is one that ``processes`` can train on together.
 
     Raises:
-        MismatchError: the wanted device is not there.
+        MismatchError: the device is not there.
         ConfigError: it is not for several processes.
     """
-    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if wanted == "auto":
+    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if device == "auto":
         order = ("cuda", "mps", "cpu") if processes == 1 else ("cuda", "cpu")  # gloo cannot reduce what is on mps
-        return next(device for device in order if there[device])
-    if wanted == "mps" and processes > 1:
+        return next(name for name in order if available[name])
+    if device == "mps" and processes > 1:
         raise ConfigError(f"device mps cannot be shared by {processes} processes; use --device cpu, or one process")
-    if not there[wanted]:
+    if not available[device]:
         raise MismatchError(
-            f"device {wanted} is not available here; use --device {choose_device('auto', processes)} or auto"
+            f"device {device} is not available here; use --device {choose_device('auto', processes)} or auto"
         )
-    return wanted
+    return device
 
 
-def choose_precision(wanted: str, device: str) -> str:
-    """``wanted``, or for ``auto`` bf16 where the hardware multiplies bfloat16 faster than float32.
+def choose_precision(precision: str, device: str) -> str:
+    """``precision``, or for ``auto`` bf16 where the hardware multiplies bfloat16 faster than float32.
 
     Raises:
-        MismatchError: bf16 is wanted and this processor cannot run it.
+        MismatchError: it is bf16 and this processor cannot run it.
     """
-    if wanted == "bf16" and device == "cpu" and not runs_bf16():
+    if precision == "bf16" and device == "cpu" and not runs_bf16():
         raise MismatchError("precision bf16 does not run on this processor; use --precision fp32")
-    if wanted != "auto":
-        return wanted
+    if precision != "auto":
+        return precision
     if device == "cuda":
         return "bf16" if torch.cuda.get_device_capability() >= (8, 0) else "fp32"
     if device == "cpu":
-        found: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()  # absent from older releases
-        return "bf16" if found.get("amx_bf16") or found.get("avx512_bf16") else "fp32"
+        capabilities: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()  # absent from older releases
+        return "bf16" if capabilities.get("amx_bf16") or capabilities.get("avx512_bf16") else "fp32"
     return "fp32"
 
 
@@ -75,8 +75,8 @@ def runs_bf16() -> bool:
     return True
 
 
-def choose_threads(wanted: int, model: ModelConfig, precision: str = "fp32") -> int:
-    """``wanted``, or for 0 this process's share of the cores it may use; one for networks too small to share out.
+def choose_threads(threads: int, model: ModelConfig, precision: str = "fp32") -> int:
+    """``threads``, or for 0 this process's share of the cores it may use; one for networks too small to share out.
 
     Measured on two cores with AMX: in bf16 a second thread slows hidden size 128 by an eighth to a quarter, changes
     nothing at 192 and adds a tenth at 256; in fp32 it adds an eighth at 128 and nothing at 64.
@@ -85,12 +85,12 @@ def choose_threads(wanted: int, model: ModelConfig, precision: str = "fp32") -> 
         MismatchError: so many would spend their time starting and waiting for each other.
     """
     most = max(FEW_THREADS, THREADS_A_CORE * cores())
-    if wanted > most:
+    if threads > most:
         raise MismatchError(
-            f"{wanted} threads are too many for the {cores()} cores here; --threads takes at most {most}"
+            f"{threads} threads are too many for the {cores()} cores here; --threads takes at most {most}"
         )
-    if wanted:
-        return wanted
+    if threads:
+        return threads
     too_small = 128 if precision == "bf16" else 64
     return 1 if model.hidden_size <= too_small else max(1, cores() // local_size())
 
@@ -113,16 +113,16 @@ def check_memory(device: str, model: ModelConfig) -> None:
         MismatchError: its weights, gradients and averages alone do not fit the device's memory.
     """
     if device == "cuda":
-        there = torch.cuda.get_device_properties(0).total_memory
+        memory = torch.cuda.get_device_properties(0).total_memory
     elif hasattr(os, "sysconf"):  # not on Windows
-        there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     else:
         return
     needed = model.parameters * BYTES
-    if needed > there:
+    if needed > memory:
         raise MismatchError(
             f"a network of {model.parameters:,} parameters takes {needed / 1e9:,.0f} GB to train, and there are "
-            f"{there / 1e9:,.0f}; lower --hidden-size or --layers"
+            f"{memory / 1e9:,.0f}; lower --hidden-size or --layers"
         )
 
 

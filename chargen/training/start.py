@@ -59,7 +59,7 @@ def begin(
         world.led(Run(run, root).refuse_existing)
     parent = None if init_from is None else load(lookup.find(init_from, root=root))
     corpus = _read(texts, progress, world)
-    own_design = bool(settings.keys() & ModelConfig.settings().keys())
+    chooses_architecture = bool(settings.keys() & ModelConfig.settings().keys())
     if parent is not None:
         settings = inherited_architecture(parent, settings)
     model, train = world.led(
@@ -78,7 +78,7 @@ def begin(
     notes: tuple[str, ...] = ()
     if parent is not None:
         weights, notes = carried_weights(parent, model, corpus.vocab, beginning, train.seed)
-    elif not own_design:
+    elif not chooses_architecture:
         notes = world.led(lambda: _advice(corpus, beginning))
     if run is None and overwrite:
         run = plain_name(corpus.name)

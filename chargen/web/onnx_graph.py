@@ -114,8 +114,8 @@ class _Graph:
         outputs: list[str] = []
         ends: list[tuple[str, ...]] = []
         for layer in range(config.num_layers):
-            seen = [*outputs[-1:], *([characters] if layer == 0 or config.skip else [])]
-            x = self._node("Concat", seen, f"input_{layer}", axis=2)
+            inputs = [*outputs[-1:], *([characters] if layer == 0 or config.skip else [])]
+            x = self._node("Concat", inputs, f"input_{layer}", axis=2)
             output, *end = self._layer(layer, x, [part[layer] for part in states])
             outputs.append(output)
             ends.append(tuple(end))
@@ -166,10 +166,10 @@ class _Graph:
         weight = self._constant("readout.weight", np.ascontiguousarray(self._weights["readout.weight"].T))
         self._node("Add", [self._node("MatMul", [by_text, weight], "scores"), self._weight("readout.bias")], "logits")
 
-    def _split(self, whole: str, parts: int) -> list[str]:
+    def _split(self, array: str, parts: int) -> list[str]:
         """An array cut into pieces along its first axis, which stays."""
-        names = [f"{whole}_{at}" for at in range(parts)]
-        self._node("Split", [whole], *names, axis=0, num_outputs=parts)
+        names = [f"{array}_{at}" for at in range(parts)]
+        self._node("Split", [array], *names, axis=0, num_outputs=parts)
         return names
 
     def _weight(self, name: str) -> str:

@@ -187,8 +187,8 @@ def _charts(trainings: Sequence[Training]) -> Iterator[str]:
 
 def _curve(label: str, training: Training, value: Callable[[Evaluation], float | None]) -> Curve:
     points = [(evaluation.step, value(evaluation)) for evaluation in training.history]
-    there = [(step, y) for step, y in points if y is not None]
-    return Curve(label, [step for step, _ in there], [y for _, y in there])
+    measured = [(step, y) for step, y in points if y is not None]
+    return Curve(label, [step for step, _ in measured], [y for _, y in measured])
 
 
 def _samples(trainings: Sequence[Training]) -> Iterator[str]:
@@ -205,11 +205,11 @@ def _samples(trainings: Sequence[Training]) -> Iterator[str]:
         yield f"<h3>{escaped(name)}</h3><pre>{escaped(text)}</pre>"
 
 
-def _spread(found: Sequence[Sample]) -> Sequence[Sample]:
+def _spread(samples: Sequence[Sample]) -> Sequence[Sample]:
     """At most ``SHOWN`` samples at equal distances, the first and the last among them."""
-    if len(found) <= SHOWN:
-        return found
-    return [found[round(at * (len(found) - 1) / (SHOWN - 1))] for at in range(SHOWN)]
+    if len(samples) <= SHOWN:
+        return samples
+    return [samples[round(at * (len(samples) - 1) / (SHOWN - 1))] for at in range(SHOWN)]
 
 
 def _settings(trainings: Sequence[Training]) -> Iterator[str]:

@@ -44,8 +44,8 @@ def assemble(text: str) -> bytes:
         case _:
             raise ValueError("a module must import a memory and export a function, and hold nothing else")
     declared = [part for part in function if isinstance(part, list)]
-    params = [(label, kind) for what, label, kind in declared if what == "param"]
-    local = [(label, kind) for what, label, kind in declared if what == "local"]
+    params = [(label, kind) for role, label, kind in declared if role == "param"]
+    local = [(label, kind) for role, label, kind in declared if role == "local"]
     places = {label: place for place, (label, _) in enumerate(params + local)}
     runs = [(kind, len(list(run))) for kind, run in groupby(kind for _, kind in local)]
     code = _vector([_unsigned(count) + _TYPES[kind] for kind, count in runs])

@@ -44,17 +44,17 @@ def _lines(characters: Iterable[tuple[str, float]], width: int | None) -> Iterat
     from rich.cells import cell_len
 
     line: list[tuple[str, str]] = []
-    taken = 0
+    filled = 0
     for character, bits in characters:
         cell = _cell(character)
         size = cell_len(cell)
-        if line and width is not None and taken + size > width:
+        if line and width is not None and filled + size > width:
             yield line
-            line, taken = [], 0
+            line, filled = [], 0
         line.append((cell, str(min(9, int(bits))).ljust(size)))
-        taken += size
+        filled += size
         if character == "\n":
             yield line
-            line, taken = [], 0
+            line, filled = [], 0
     if line:
         yield line
