@@ -41,6 +41,9 @@ def train(sources: tuple[Source, ...], arguments: TrainArguments, settings: Sett
         min_count: Characters rarer than this share one unknown id.
         printable: Give every printable ASCII character an id, also those that the text lacks.
         glob: Which files of a folder to read.
+        lines: Learn a list, each line of which is an item.
+        separator: Learn a list, whose items a line that equals this divides.
+        files: Learn a list, each file of which is an item.
         on_event: Called with each event of the training, as ``chargen.training.events`` has them.
         stop: Asked before each step; once it says True, everything is saved and the training ends.
         hidden_size: And every other setting of ``ModelConfig`` and ``TrainConfig``; those that are not given suit the
@@ -58,6 +61,9 @@ def train(sources: tuple[Source, ...], arguments: TrainArguments, settings: Sett
         min_count=arguments.min_count,
         printable=arguments.printable,
         glob=arguments.glob,
+        lines=arguments.lines,
+        separator=arguments.separator,
+        files=arguments.files,
     )
     request = _StopRequest(arguments.stop)
     trainer = start.begin(

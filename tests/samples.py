@@ -14,8 +14,9 @@ from safetensors.numpy import save as serialise
 
 from chargen.config import ModelConfig, TrainConfig
 from chargen.schema import record
-from chargen.store.checkpoint import Checkpoint, CorpusInfo, Evaluation, Resume, Tally, load
+from chargen.store.checkpoint import Checkpoint, CorpusInfo, Evaluation, ItemsInfo, Resume, Tally, load
 from chargen.text.corpus import Texts
+from chargen.text.items import Division
 from chargen.text.vocab import Vocab
 
 Tensors = dict[str, NDArray[Any]]
@@ -60,6 +61,13 @@ def checkpoint(characters: str = "\n abcdé", *, unknown: bool = False, scale: f
     )
 
 
+def of_a_list(whole: Checkpoint) -> Checkpoint:
+    """The same checkpoint, trained on a list of lines."""
+    items = ItemsInfo(division=Division("lines"), train=4, val=1, test=1, longest=9)
+    seen = np.array([3, 5, 1 << 63], dtype=np.uint64)
+    return dataclasses.replace(whole, corpus=dataclasses.replace(whole.corpus, items=items), seen=seen)
+
+
 def resume_of(path: Path) -> Resume:
     """What a run's ``last`` checkpoint keeps for going on."""
     found = load(path, with_state=True).resume
@@ -69,7 +77,8 @@ def resume_of(path: Path) -> Resume:
 
 def without_arrays(whole: Checkpoint) -> Checkpoint:
     """What is left to be compared with ``==``."""
-    return dataclasses.replace(whole, weights={}, resume=whole.resume and dataclasses.replace(whole.resume, tensors={}))
+    resume = whole.resume and dataclasses.replace(whole.resume, tensors={})
+    return dataclasses.replace(whole, weights={}, resume=resume, seen=None)
 
 
 def assert_equal(one: Checkpoint, other: Checkpoint) -> None:
@@ -83,9 +92,10 @@ def assert_equal(one: Checkpoint, other: Checkpoint) -> None:
 
 
 def arrays(whole: Checkpoint) -> Tensors:
-    """Its weights and, under ``state.``, what going on needs."""
+    """Its weights and, under ``state.``, what going on needs; of a list also the hashes of its items."""
     state = whole.resume.tensors if whole.resume else {}
-    return {**whole.weights, **{f"state.{name}": tensor for name, tensor in state.items()}}
+    seen: Tensors = {} if whole.seen is None else {"items.seen": whole.seen}
+    return {**whole.weights, **seen, **{f"state.{name}": tensor for name, tensor in state.items()}}
 
 
 def taken_apart(path: Path) -> tuple[dict[str, Any], Tensors]:

@@ -7,6 +7,7 @@ import itertools
 import json
 import operator
 import pickle
+import re
 import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -24,6 +25,7 @@ from samples import (
     assert_equal,
     checkpoint,
     evaluation,
+    of_a_list,
     put_together,
     taken_apart,
     with_digests,
@@ -81,6 +83,46 @@ def test_a_checkpoint_is_read_where_files_cannot_be_mapped(path: Path, monkeypat
     assert_equal(load(path, with_state=True), checkpoint())
     assert opened[0] == path
     assert not opened[1].parent.exists()
+
+
+@pytest.mark.parametrize("half", [False, True])
+def test_a_model_of_a_list_keeps_what_it_was_trained_on(half: bool, tmp_path: Path) -> None:
+    """How the list was divided, how many items there are and the hashes of those learnt, also in an export."""
+    written = of_a_list(checkpoint())
+    save(tmp_path / "file", written, half=half)
+    read = load(tmp_path / "file", with_state=True)
+    assert read.corpus.items == written.corpus.items
+    np.testing.assert_array_equal(read.seen, written.seen)
+
+
+@pytest.mark.parametrize(
+    ("seen", "items", "why"),
+    [
+        (np.array([5, 3], np.uint64), {}, "items.seen is not in order"),
+        (np.array([3, 3], np.uint64), {}, "items.seen is not in order"),
+        (np.array([3.0]), {}, "items.seen has type F64"),
+        (np.array([[3]], np.uint64), {}, r"items.seen has type U64 and shape \(1, 1\)"),
+        (None, {}, "a list without that"),
+        (np.array([3], np.uint64), None, "items.seen without a list"),
+        (np.array([3], np.uint64), {"train": 0}, "no items to train on"),
+        (np.array([3], np.uint64), {"train": -1}, "has the train -1"),
+        (np.array([3], np.uint64), {"longest": 1.5}, "has the longest 1.5"),
+        (np.array([3], np.uint64), {"division": {"kind": "words", "separator": None}}, "divided by 'words'"),
+        (np.array([3], np.uint64), {"division": {"kind": "lines", "separator": "*"}}, "its separator is '\\*'"),
+        (np.array([3], np.uint64), {"division": {"kind": "files", "separator": None}}, "lacks the end mark"),
+        (np.array([3], np.uint64), {"more": 1}, "lacks or adds"),
+    ],
+)
+def test_a_list_that_is_not_consistent_is_refused(seen: Any, items: Any, why: str, tmp_path: Path) -> None:
+    """Hashes and what is said of the list are checked one by one and against each other."""
+    save(tmp_path / "file", of_a_list(checkpoint()))
+    document, tensors = taken_apart(tmp_path / "file")
+    tensors.pop("items.seen")
+    if seen is not None:
+        tensors["items.seen"] = seen
+    document["corpus"]["items"] = None if items is None else document["corpus"]["items"] | items
+    put_together(tmp_path / "file", with_digests(document, tensors), tensors)
+    assert re.search(why, refused(tmp_path / "file"))
 
 
 def test_what_resuming_needs_is_read_on_demand_only(path: Path) -> None:

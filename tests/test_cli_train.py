@@ -75,6 +75,20 @@ def test_the_end_says_what_to_type_next(train: Callable[..., Any]) -> None:
     assert train("--overwrite").err.endswith("sample      chargen sample checkpoints/a\n")
 
 
+def test_a_list_is_told_in_items(chargen: Command, tmp_path: Path) -> None:
+    """The summary counts items instead of characters, and the checkpoint keeps how the list was divided."""
+    names = tmp_path / "names.txt"
+    names.write_text("\n".join(f"name{number}" for number in range(300)), encoding="utf-8")
+    result = chargen("train", names, "--lines", "--run", "a", *TINY, "--preview", "0")
+    assert result.err.startswith("corpus   names: 300 lines of 2,290 characters, 15 distinct; 270 train, 15 validation")
+    items = load(LAST).corpus.items
+    assert items is not None
+    assert (items.division.kind, items.train) == ("lines", 270)
+    refused = chargen("train", names, "--lines", "--files")
+    assert (refused.code, refused.out) == (2, "")
+    assert "lines and files each say how a list is divided" in refused.err
+
+
 def test_json_is_the_result(train: Callable[..., Any]) -> None:
     """With --json stdout has one object; with --quiet stderr has nothing."""
     result = train("--json", "--quiet")

@@ -48,6 +48,21 @@ def test_a_text_that_moved_is_read_as_it_was(text: str, tmp_path: Path) -> None:
     assert held_out(load(best), best, "test", sources=[str(moved)], encoding="utf-8") == found
 
 
+def test_the_split_of_a_list_is_found_again(tmp_path: Path) -> None:
+    """Its items in their shuffled order, each with its end mark, also where the file is named and the run is not."""
+    file = tmp_path / "names.txt"
+    file.write_text("\n\n".join(f"name{number}" for number in range(300)), encoding="utf-8")
+    texts = Texts(sources=(str(file),), lines=True)
+    tiny.finish(start.begin(texts, run="run", root=tmp_path, **tiny.SETTINGS))
+    best = tmp_path / "run" / "best.safetensors"
+    found = held_out(load(best), best, "test")
+    assert sorted(found.text.splitlines()) != sorted(f"name{number}" for number in range(285, 300))
+    assert len(found.text.splitlines()) == 15
+    assert (found.text + found.before)[-1] == "\n"
+    (tmp_path / "run" / "last.safetensors").unlink()
+    assert held_out(load(best), best, "test", sources=[str(file)]) == found
+
+
 def test_a_text_that_moved_can_be_named(trained: Path, text: str, tmp_path: Path) -> None:
     """Any file with the same text will do; another text is refused."""
     best = shutil.copy(trained / "best.safetensors", tmp_path)

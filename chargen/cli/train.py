@@ -52,6 +52,11 @@ def train(
         ),
     ] = None,
     glob: Annotated[str | None, _option(_TEXT, "Which files of a folder to read, as in '**/*.py'.")] = None,
+    lines: Annotated[bool, _option(_TEXT, "Learn a list, such as names: each line is an item.", "--lines")] = False,
+    separator: Annotated[
+        str | None, _option(_TEXT, "Learn a list, such as poems: a line that equals this divides its items.")
+    ] = None,
+    files: Annotated[bool, _option(_TEXT, "Learn a list: each file is an item.", "--files")] = False,
     min_count: Annotated[int | None, _option(_TEXT, "Characters rarer than this share one unknown id.")] = None,
     printable: Annotated[
         bool, _option(_TEXT, "Give every printable ASCII character an id, also those the text lacks.", "--printable")
@@ -72,7 +77,8 @@ def train(
     **settings: Any,
 ) -> None:
     """Train a network on a text. Settings not given take the values that suit the text's size and the preset."""
-    choices = {"glob": glob, "min_count": min_count, "printable": printable or None}
+    choices: dict[str, Any] = {"glob": glob, "min_count": min_count, "printable": printable or None}
+    choices |= {"lines": lines or None, "separator": separator, "files": files or None}
     reading = options.taken(settings, Decoding) | {name: at for name, at in choices.items() if at is not None}
     if export is not None:
         from chargen.store.runs import BEST, LAST

@@ -24,15 +24,16 @@ from numpy.typing import NDArray
 from chargen.atomic import replacing
 from chargen.config import ModelConfig, TrainConfig
 from chargen.errors import CheckpointError, ConfigError
-from chargen.schema import document, parse, record
-from chargen.store.records import CorpusInfo, Evaluation, Resume, Tally
+from chargen.schema import document, parse
+from chargen.store.header import FORMAT, Header, Vocabulary, read_header, why
+from chargen.store.records import CorpusInfo, Evaluation, ItemsInfo, Resume, Tally
 from chargen.text.vocab import Vocab
 
-__all__ = ["Checkpoint", "CorpusInfo", "Evaluation", "Resume", "Tally", "load", "save"]
+__all__ = ["Checkpoint", "CorpusInfo", "Evaluation", "ItemsInfo", "Resume", "Tally", "load", "save"]
 
-FORMAT: Final = 1
 MAX_HEADER: Final = 16 << 20  # bytes; a vocabulary of every code point takes 15 MB of JSON in JSON
 _STATE: Final = "state."
+_SEEN: Final = "items.seen"
 _PICKLES: Final = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
 
 
@@ -49,6 +50,7 @@ class Checkpoint:
         history: Every evaluation up to this checkpoint; the last one is its own.
         test_bpc: Bits per character on the test split, once it has been scored.
         resume: What going on with the training needs, in a run's ``last`` checkpoint.
+        seen: Of a model of a list, the fingerprints of the items it was trained on, each once and sorted, uint64.
     """
 
     model: ModelConfig
@@ -59,6 +61,7 @@ class Checkpoint:
     history: tuple[Evaluation, ...] = ()
     test_bpc: float | None = None
     resume: Resume | None = None
+    seen: NDArray[np.uint64] | None = None
 
     def __repr__(self) -> str:
         step = f", step {self.history[-1].step:,}" if self.history else ""
@@ -89,14 +92,16 @@ def save(path: Path, checkpoint: Checkpoint, *, half: bool = False) -> None:
     tensors: dict[str, NDArray[Any]] = {
         name: np.ascontiguousarray(weight, dtype=kind) for name, weight in checkpoint.weights.items()
     }
+    if checkpoint.seen is not None:
+        tensors[_SEEN] = np.ascontiguousarray(checkpoint.seen)
     if checkpoint.resume is not None:
         state = checkpoint.resume.tensors.items()
         tensors |= {_STATE + name: np.ascontiguousarray(tensor) for name, tensor in state}
-    header = _Header(
+    header = Header(
         format=FORMAT,
         model=checkpoint.model,
         train=checkpoint.train,
-        vocab=_Vocabulary(checkpoint.vocab.characters, unknown=checkpoint.vocab.unknown_id is not None),
+        vocab=Vocabulary(checkpoint.vocab.characters, unknown=checkpoint.vocab.unknown_id is not None),
         corpus=checkpoint.corpus,
         history=checkpoint.history,
         test_bpc=checkpoint.test_bpc,
@@ -136,7 +141,7 @@ def load(path: Path, *, with_state: bool = False) -> Checkpoint:
     try:
         with contextlib.ExitStack() as stack:
             file = _opened(path, stack)
-            header = _header(path, file.metadata())
+            header = read_header(path, file.metadata())
             _check_tensors(header, file)
             tensor = functools.partial(_tensor, file, header)
             weights = {name: tensor(name).astype(np.float32, copy=False) for name in header.model.weight_shapes()}
@@ -153,13 +158,14 @@ def load(path: Path, *, with_state: bool = False) -> Checkpoint:
                 history=header.history,
                 test_bpc=header.test_bpc,
                 resume=resume,
+                seen=None if header.corpus.items is None else _ascending(_SEEN, tensor(_SEEN)),
             )
     except SafetensorError as error:
         raise CheckpointError(f"{path} is not a whole safetensors file ({error})") from error
     except OSError as error:
         raise CheckpointError(f"cannot read {path}: {error.strerror or error}") from error
     except (ConfigError, TypeError, ValueError, KeyError, AttributeError, OverflowError, RecursionError) as error:
-        raise CheckpointError(f"{path} is not a consistent chargen checkpoint: {_why(error)}") from error
+        raise CheckpointError(f"{path} is not a consistent chargen checkpoint: {why(error)}") from error
 
 
 def _opened(path: Path, stack: contextlib.ExitStack) -> Any:
@@ -173,11 +179,6 @@ def _opened(path: Path, stack: contextlib.ExitStack) -> Any:
     return stack.enter_context(file)
 
 
-def _why(error: Exception) -> str:
-    text = f"{error} is missing" if isinstance(error, KeyError) else str(error)
-    return text if len(text) <= 200 else text[:200] + " ..."
-
-
 def _digest(tensor: NDArray[Any]) -> str:
     return hashlib.sha256(tensor.reshape(-1).view(np.uint8).data).hexdigest()
 
@@ -186,6 +187,12 @@ def _check_finite(name: str, tensor: NDArray[Any]) -> None:
     # the two ends tell of nan too, and need no copy as np.isfinite and np.abs do
     if tensor.dtype.kind == "f" and tensor.size and not np.isfinite([tensor.min(), tensor.max()]).all():
         raise ValueError(f"{name} holds values that are not finite")
+
+
+def _ascending(name: str, numbers: NDArray[Any]) -> NDArray[Any]:
+    if not (numbers[1:] > numbers[:-1]).all():
+        raise ValueError(f"{name} is not in order")
+    return numbers
 
 
 def _check_size(header: int) -> None:
@@ -216,70 +223,22 @@ def _refuse_other_files(path: Path) -> None:
         _check_size(header)
         parse(entries.decode())
     except (ValueError, RecursionError) as error:
-        raise CheckpointError(f"{path} is not a whole safetensors file: {_why(error)}") from error
+        raise CheckpointError(f"{path} is not a whole safetensors file: {why(error)}") from error
 
 
-@dataclass(frozen=True)
-class _Vocabulary:
-    characters: str
-    unknown: bool
-
-    def __post_init__(self) -> None:
-        if any("\ud800" <= character <= "\udfff" for character in self.characters):
-            raise ValueError("its vocabulary holds a lone surrogate, which is no character")
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Header:
-    """What a file says of its checkpoint in JSON; ``progress`` is its word for ``resume``, there ``{}`` for None.
-
-    Attributes:
-        tensors: SHA-256 of each tensor's bytes.
-    """
-
-    format: int
-    model: ModelConfig
-    train: TrainConfig
-    vocab: _Vocabulary
-    corpus: CorpusInfo
-    history: tuple[Evaluation, ...]
-    test_bpc: float | None
-    progress: Resume | None
-    tensors: Mapping[str, str]
-
-    def __post_init__(self) -> None:
-        ids = len(self.vocab.characters) + self.vocab.unknown
-        if ids != self.model.vocab_size:
-            raise ValueError(f"its vocabulary has {ids} ids, its model {self.model.vocab_size}")
-        corpus = self.corpus
-        if max(corpus.train[1], corpus.val[1], corpus.test[1]) > corpus.characters:
-            raise ValueError(f"its splits go beyond the {corpus.characters} characters of its corpus")
-
-
-def _header(path: Path, metadata: Mapping[str, str] | None) -> _Header:
-    if not metadata or "chargen" not in metadata:
-        raise CheckpointError(f"{path} is a safetensors file of another program, not a chargen checkpoint")
-    text = metadata["chargen"]
-    if hashlib.sha256(text.encode()).hexdigest() != metadata.get("sha256"):
-        raise CheckpointError(f"{path} is damaged: its settings do not match their checksum")
-    values = parse(text)
-    if not isinstance(values, dict):
-        raise CheckpointError(f"{path} is not a consistent chargen checkpoint: its settings are no JSON object")
-    if values.get("format") != FORMAT:
-        version = _why(ValueError(repr(values.get("format"))))
-        raise CheckpointError(f"{path} has checkpoint format {version}; this chargen reads format {FORMAT}")
-    if values.get("progress") == {}:
-        values["progress"] = None
-    return record(_Header, values, "header")
-
-
-def _check_tensors(header: _Header, file: Any) -> None:
+def _check_tensors(header: Header, file: Any) -> None:
     """Hold the names, shapes and types of a file's tensors against what its header says, before any is read."""
     shapes = header.model.weight_shapes()
     names = set(file.keys())
     if names != set(header.tensors):
         raise ValueError(f"tensors and checksums differ: {sorted(names ^ set(header.tensors))[:3]}")
-    weights = {name for name in names if not name.startswith(_STATE)}
+    weights = {name for name in names if not name.startswith(_STATE)} - {_SEEN}
+    if (_SEEN in names) != (header.corpus.items is not None):
+        raise ValueError(f"it holds {_SEEN} without a list, or a list without that")
+    if _SEEN in names:
+        entry = file.get_slice(_SEEN)
+        if entry.get_dtype() != "U64" or len(entry.get_shape()) != 1:
+            raise ValueError(f"{_SEEN} has type {entry.get_dtype()} and shape {tuple(entry.get_shape())}")
     if weights != set(shapes):
         raise ValueError(f"its weights are not those of its model: {sorted(weights ^ set(shapes))[:3]}")
     for name, shape in shapes.items():
@@ -290,7 +249,7 @@ def _check_tensors(header: _Header, file: Any) -> None:
             raise ValueError(f"{name} has type {entry.get_dtype()}, not F32 or F16")
 
 
-def _tensor(file: Any, header: _Header, name: str) -> NDArray[Any]:
+def _tensor(file: Any, header: Header, name: str) -> NDArray[Any]:
     tensor: NDArray[Any] = file.get_tensor(name)
     if _digest(tensor) != header.tensors[name]:
         raise ValueError(f"{name} does not match its checksum, so the file is damaged")

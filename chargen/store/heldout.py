@@ -78,7 +78,10 @@ def held_out(
         )
     border = max(0, start - context)
     train, lengths = checkpoint.train, info.lengths or (len(found),)
-    ids = found.split(train.val_fraction, train.test_fraction, lengths=lengths).ids
+    split_again = found.split(
+        train.val_fraction, train.test_fraction, lengths=lengths, seed=train.seed, known=checkpoint.vocab
+    )
+    ids = split_again.ids
     text = found.vocab.text_of(ids[first:stop])
     before, text = text[: start - first], text[start - first :]
     return HeldOut(f"{info.name} {split}", text, before[border - first :], before[: border - first])
@@ -101,7 +104,9 @@ def unseen(checkpoint: Checkpoint, path: Path) -> tuple[str, str]:
 
 def _load(checkpoint: Checkpoint, path: Path, sources: Sequence[str | Path], **decoding: str | None) -> Corpus:
     given: dict[str, Any] = {name: value for name, value in decoding.items() if value is not None}
-    texts = dataclasses.replace(_origin(checkpoint, path), min_count=1, **given)  # every character as it is
+    items = checkpoint.corpus.items
+    texts = _origin(checkpoint, path).divided(items.division if items else None)
+    texts = dataclasses.replace(texts, min_count=1, **given)  # every character as it is
     if sources:
         return dataclasses.replace(texts, sources=tuple(map(str, sources))).load()
     problem = f"the text that {path} was trained on, {checkpoint.corpus.name}, is not at hand"

@@ -5,10 +5,53 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from chargen.schema import beside
-from chargen.text.corpus import Texts
+from chargen.text.corpus import Corpus, Split, Texts
+from chargen.text.items import Division
+
+
+@dataclass(frozen=True, kw_only=True)
+class ItemsInfo:
+    """What a list of items is that a model was trained on.
+
+    Attributes:
+        division: How files were divided into items.
+        train: Items of the training split, equal ones counted as often as they occur; ``val`` and ``test`` likewise.
+        longest: Characters of the longest one of the training split, without its end mark.
+    """
+
+    division: Division
+    train: int
+    val: int
+    test: int
+    longest: int
+
+    def __post_init__(self) -> None:
+        if not (self.train and self.longest):
+            raise ValueError("its list has no items to train on")
+
+    @classmethod
+    def of(cls, corpus: Corpus, split: Split) -> "ItemsInfo | None":
+        """What is recorded of a corpus that is a list, and of the parts of it."""
+        if corpus.division is None:
+            return None
+        ends = corpus.division.ends(split.ids, corpus.vocab)
+        train, val, test = np.searchsorted(ends, [split.train.stop, split.val.stop, split.test.stop]).tolist()
+        longest = int(np.diff(ends[:train], prepend=-1).max()) - 1
+        return cls(division=corpus.division, train=train, val=val - train, test=test - val, longest=longest)
+
+    @property
+    def end(self) -> str:
+        """The end mark, a character of the vocabulary that stands behind each item."""
+        return self.division.end
+
+    @property
+    def count(self) -> int:
+        """Items of the whole list."""
+        return self.train + self.val + self.test
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +66,7 @@ class CorpusInfo:
             and ``test`` likewise.
         lengths: Characters of each text; none where all were cut as one, as chargen 0.1 did.
         unseen: Characters that have an id though the texts lack them.
+        items: Of a list of items, what that is; None for texts.
     """
 
     name: str
@@ -33,6 +77,23 @@ class CorpusInfo:
     test: tuple[int, int]
     lengths: tuple[int, ...] = ()
     unseen: str = ""
+    items: ItemsInfo | None = None
+
+    @classmethod
+    def of(cls, corpus: Corpus, split: Split) -> "CorpusInfo":
+        """What is recorded of a corpus and of the parts of it."""
+        train, val, test = ((span.start, span.stop) for span in (split.train, split.val, split.test))
+        return cls(
+            name=corpus.name,
+            sha256=corpus.sha256,
+            characters=len(corpus),
+            train=train,
+            val=val,
+            test=test,
+            lengths=split.lengths,
+            unseen=corpus.unseen,
+            items=ItemsInfo.of(corpus, split),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +130,14 @@ class Evaluation:
     def judged_bpc(self) -> float | None:
         """The loss that decides which checkpoint is the best; None where nothing was measured."""
         return self.val_bpc if self.joint_bpc is None else self.joint_bpc
+
+
+def seen_items(corpus: Corpus, split: Split) -> NDArray[np.uint64] | None:
+    """The fingerprint of each distinct item that is trained on, sorted; None of a corpus that is no list."""
+    if corpus.division is None:
+        return None
+    items = split.ids[split.train.start : split.train.stop]
+    return np.unique(corpus.division.fingerprints(items, corpus.vocab))
 
 
 def out_of_patience(history: Sequence[Evaluation], patience: int) -> bool:

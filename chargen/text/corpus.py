@@ -9,7 +9,6 @@ import dataclasses
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
@@ -20,7 +19,9 @@ from chargen.errors import ConfigError, CorpusError
 from chargen.text import cache
 from chargen.text.decode import STDIN, Decoding
 from chargen.text.id_file import Header, Ids, MappedIds, id_type
+from chargen.text.items import Division
 from chargen.text.sources import Builtin, Source, builtin, find, members_of
+from chargen.text.split import Split, split_items, split_texts
 from chargen.text.text_stream import Progress, TextStream
 from chargen.text.vocab import CODE_POINTS, Vocab
 
@@ -35,23 +36,6 @@ _PRINTABLE: Final = "".join(map(chr, range(32, 127)))
 
 
 @dataclass(frozen=True)
-class Split:
-    """What a training learns from and what it holds out, as three ranges of ``ids`` that follow one another.
-
-    Attributes:
-        ids: Shape (N,): the training parts of all texts, then their validation parts, then their test parts.
-        train: Places in ``ids``; likewise ``val`` and ``test``.
-        lengths: Characters of each text.
-    """
-
-    ids: Ids
-    train: range
-    val: range
-    test: range
-    lengths: tuple[int, ...]
-
-
-@dataclass(frozen=True)
 class Corpus:
     """One or several texts as ids.
 
@@ -63,6 +47,7 @@ class Corpus:
         unknown: How many characters fell to the reserved unknown id.
         lengths: Characters of each text; they add up to N.
         unseen: The characters of ``vocab`` that no text holds.
+        division: How the texts, which are one then, are divided into the items of a list; None for no list.
     """
 
     name: str
@@ -72,43 +57,50 @@ class Corpus:
     unknown: int
     lengths: tuple[int, ...]
     unseen: str = ""
+    division: Division | None = None
 
     def __len__(self) -> int:
         """Number of characters."""
         return len(self.ids)
 
-    def split(self, val_fraction: float, test_fraction: float, *, lengths: tuple[int, ...] = ()) -> Split:
-        """The training, validation and test parts; every text gives these shares of its own end.
-
-        Of several texts ``ids`` is a copy in memory, in another order.
+    def split(
+        self,
+        val_fraction: float,
+        test_fraction: float,
+        *,
+        lengths: tuple[int, ...] = (),
+        seed: int = 0,
+        known: Vocab | None = None,
+    ) -> Split:
+        """The training, validation and test parts.
 
         Args:
-            val_fraction: Share of each text for validation.
-            test_fraction: Share of each text for the test, at its very end.
+            val_fraction: Share of each text for validation; of a list, of its items.
+            test_fraction: Share for the test, likewise; of a text that at its very end.
             lengths: Where other texts begin and end than in ``self.lengths``, as a checkpoint tells.
+            seed: Of the order of a list's items.
+            known: The vocabulary of the model that the list was shuffled for, if that is another than the list's.
 
         Raises:
             ConfigError: a fraction is negative, or they leave nothing for training.
-            CorpusError: the text is too short to leave two characters for training.
+            CorpusError: the text is too short to leave two characters for training, or all items of a list are equal.
         """
-        if not (val_fraction >= 0 and test_fraction >= 0 and val_fraction + test_fraction < 1):
-            raise ConfigError(
-                f"val-fraction {val_fraction} and test-fraction {test_fraction} must be at least 0 and together below 1"
+        if self.division is None:
+            split = split_texts(self.ids, lengths or self.lengths, val_fraction, test_fraction)
+        else:
+            split = split_items(
+                self.name,
+                self.ids,
+                self.vocab,
+                self.division,
+                val_fraction,
+                test_fraction,
+                seed=seed,
+                known=known or self.vocab,
             )
-        lengths = lengths or self.lengths
-        # Rounding first keeps 1 - 0.05 - 0.05 from losing a character to floating point.
-        train_ends = [int(round((1 - val_fraction - test_fraction) * length, 6)) for length in lengths]
-        val_ends = [int(round((1 - test_fraction) * length, 6)) for length in lengths]
-        train, val = sum(train_ends), sum(val_ends)
-        if train < 2:
+        if len(split.train) < 2:
             raise CorpusError(f"{self.name} has only {len(self)} characters, too few to train on")
-        ids = self.ids
-        if len(lengths) > 1:
-            starts = np.cumsum(lengths) - lengths
-            cuts = np.stack([np.zeros_like(starts), train_ends, val_ends, lengths]) + starts  # (4, texts)
-            ids = np.concatenate([self.ids[a:b] for ends in pairwise(cuts) for a, b in zip(*ends, strict=True)])
-            ids.flags.writeable = False
-        return Split(ids, range(train), range(train, val), range(val, len(ids)), lengths)
+        return split
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -135,10 +127,18 @@ class Texts:
     min_count: int = 1
     printable: bool = False
     glob: str | None = None
+    lines: bool = False
+    separator: str | None = None
+    files: bool = False
 
     def load(self, progress: Progress | None = None) -> Corpus:
         """The corpus."""
         return load(progress=progress, **dataclasses.asdict(self))
+
+    def divided(self, division: Division | None) -> "Texts":
+        """The same texts as a list so divided; as texts for None."""
+        kind, separator = (None, None) if division is None else (division.kind, division.separator)
+        return dataclasses.replace(self, lines=kind == "lines", separator=separator, files=kind == "files")
 
 
 def load(
@@ -149,6 +149,9 @@ def load(
     min_count: int = 1,
     printable: bool = False,
     glob: str | None = None,
+    lines: bool = False,
+    separator: str | None = None,
+    files: bool = False,
     progress: Progress | None = None,
 ) -> Corpus:
     """The texts of the sources, one after the other, as ids; a folder's files are one text.
@@ -162,15 +165,19 @@ def load(
         min_count: Characters that occur less often share one reserved unknown id; at 1 none is reserved.
         printable: Give every printable ASCII character an id of its own, also those that the texts lack.
         glob: Which files of a folder to take, at any depth; ``*.txt``, ``*.text`` and ``*.md`` (gzip too) without.
+        lines: The texts are one list, and each line is an item of it.
+        separator: The same, with a line between items that equals this.
+        files: The same, and each file is an item.
         progress: Called after each chunk.
 
     Raises:
-        ConfigError: ``min_count`` is not a positive whole number.
+        ConfigError: ``min_count`` is not a positive whole number, or a list is divided in two ways.
         CorpusError: a source is missing, cannot be read or decoded, or the text is not one to train on.
     """
     if isinstance(min_count, bool) or not isinstance(min_count, int) or min_count < 1:
         raise ConfigError(f"min-count must be a whole number of at least 1, not {min_count!r}")
     decoding = Decoding(encoding=encoding, errors=errors)
+    division = Division.chosen(lines=lines, separator=separator, files=files)
     named = [sources] if isinstance(sources, str | Path) else list(sources) or [DEFAULT]
     if named.count(STDIN) > 1:
         raise CorpusError("standard input (-) was named twice; it can be read once")
@@ -182,7 +189,12 @@ def load(
             names.append(members[0][0] if len(members) == 1 else str(source))
             texts += [files for _, files in members]
         name = "+".join(names) if len(names) < 4 else f"{names[0]}+{len(names) - 1}"
-        return _load(TextStream(name, texts, progress), min_count, _PRINTABLE if printable else "")
+        besides = _PRINTABLE if printable else ""
+        if division is None:
+            return _load(TextStream(name, texts, progress), min_count, besides)
+        one = [[file for files in texts for file in files]]
+        corpus = _load(TextStream(name, one, progress, division), min_count, besides + division.end)
+        return dataclasses.replace(corpus, division=division)
 
 
 def _load(texts: TextStream, min_count: int, besides: str) -> Corpus:
@@ -244,8 +256,8 @@ def _count(texts: TextStream) -> tuple[NDArray[np.int64], tuple[int, ...], str]:
     lengths = [0] * texts.count
     digest = hashlib.sha256()
     for text, data, codes in texts.chunks():
-        seen = np.bincount(codes)
-        counts[: len(seen)] += seen
+        occurring = np.bincount(codes)
+        counts[: len(occurring)] += occurring
         lengths[text] += len(codes)
         digest.update(data)
     return counts, tuple(lengths), digest.hexdigest()

@@ -1,5 +1,6 @@
 """The characters of some texts, piece by piece, as often as they are wanted."""
 
+import dataclasses
 import os
 from collections.abc import Callable, Iterator, Sequence
 
@@ -8,6 +9,7 @@ from numpy.typing import NDArray
 
 from chargen.errors import CorpusError
 from chargen.text.decode import decoded, unreadable
+from chargen.text.items import Division
 from chargen.text.sources import Source
 
 Progress = Callable[[int, int], None]
@@ -21,22 +23,32 @@ class TextStream:
         name: Of the texts together.
         texts: The files of each.
         progress: Called after each piece, None for nobody.
+        division: How the files are divided into the items of a list, None for no list.
 
     Attributes:
         count: Number of texts.
     """
 
-    def __init__(self, name: str, texts: Sequence[Sequence[Source]], progress: Progress | None) -> None:
+    def __init__(
+        self,
+        name: str,
+        texts: Sequence[Sequence[Source]],
+        progress: Progress | None,
+        division: Division | None = None,
+    ) -> None:
         self.name = name
+        self.division = division
         self.count = len(texts)
         self._files = [(number, file) for number, files in enumerate(texts) for file in files]
         self.progress = progress
         self._done = 0
 
     def signature(self) -> list[object] | None:
-        """What differs once a file was changed; None with a pipe among them."""
+        """What differs once a file was changed or read in another way; None with a pipe among them."""
         signatures = [(number, file.signature()) for number, file in self._files]
-        return None if any(signature is None for _, signature in signatures) else list(signatures)
+        if any(signature is None for _, signature in signatures):
+            return None
+        return [*signatures, *([] if self.division is None else [dataclasses.astuple(self.division)])]
 
     def chunks(self) -> Iterator[tuple[int, bytes, NDArray[np.unsignedinteger]]]:
         """Pieces of the texts: the text's number, and the piece in UTF-8 and as code points, shape (characters,)."""
@@ -45,8 +57,9 @@ class TextStream:
         for number, file in self._files:
             with file.open() as stream:
                 at = 0
-                for text in decoded(stream, file.label, file.decoding):
-                    if at == 0 and not data.endswith(b"\n"):
+                pieces = decoded(stream, file.label, file.decoding)
+                for text in pieces if self.division is None else self.division.stream(pieces, file.label):
+                    if at == 0 and self.division is None and not data.endswith(b"\n"):
                         yield before, *_code_points("\n", file.label)
                     data, codes = _code_points(text, file.label)
                     before = number

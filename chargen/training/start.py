@@ -72,7 +72,7 @@ def begin(
             **settings,
         )
     )
-    split = corpus.split(train.val_fraction, train.test_fraction)
+    split = corpus.split(train.val_fraction, train.test_fraction, seed=train.seed)
     beginning = split.ids[: min(len(split.train), finetune.COUNTED)]
     weights: dict[str, NDArray[np.float32]] | None = None
     notes: tuple[str, ...] = ()
@@ -152,7 +152,7 @@ def resume(
     train = dataclasses.replace(last.train, **settings)
     # a run of chargen 0.1 cut several texts as one
     lengths = last.corpus.lengths or (len(corpus),)
-    split = corpus.split(train.val_fraction, train.test_fraction, lengths=lengths)
+    split = corpus.split(train.val_fraction, train.test_fraction, lengths=lengths, seed=train.seed)
     train, notes = resolve(train, last.model, len(split.train), world)
     trainer = Trainer(
         corpus,

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from chargen.config import ModelConfig, TrainConfig
 from chargen.errors import CheckpointError, TrainingError
 from chargen.store.checkpoint import Checkpoint, CorpusInfo, Evaluation, Resume, load
-from chargen.store.records import out_of_patience
+from chargen.store.records import out_of_patience, seen_items
 from chargen.store.runs import Run, address
 from chargen.text.corpus import Corpus, Split, Texts
 from chargen.training import hardware
@@ -73,6 +73,7 @@ class Trainer:
         self.began = time.perf_counter()
         self.corpus, self.model, self.run, self.stop = corpus, model, run, stop
         self.split, self.train = split, train
+        self.info, self.seen = CorpusInfo.of(corpus, split), seen_items(corpus, split)
         self.world = world or World()
         self.origin, self.notes, self.finished = origin, notes, finished
         self.windows = Windows(split.ids, split.train, train.batch_size, train.bptt, train.seed)
@@ -140,7 +141,7 @@ class Trainer:
     def _started(self) -> Started:
         return Started(
             run=self.run.name,
-            corpus=self._corpus_info(),
+            corpus=self.info,
             model=self.model,
             train=self.train,
             step=self.learner.step,
@@ -245,25 +246,12 @@ class Trainer:
         last = self._checkpoint()
         self.world.led(lambda: self.run.write(last, best=best, keep=keep))
 
-    def _corpus_info(self) -> CorpusInfo:
-        train, val, test = ((span.start, span.stop) for span in (self.split.train, self.split.val, self.split.test))
-        return CorpusInfo(
-            name=self.corpus.name,
-            sha256=self.corpus.sha256,
-            characters=len(self.corpus),
-            train=train,
-            val=val,
-            test=test,
-            lengths=self.split.lengths,
-            unseen=self.corpus.unseen,
-        )
-
     def _checkpoint(self) -> Checkpoint:
         return Checkpoint(
             model=self.model,
             train=self.train,
             vocab=self.corpus.vocab,
-            corpus=self._corpus_info(),
+            corpus=self.info,
             weights=self.learner.average.export(),
             history=self.history,
             resume=Resume(
@@ -277,6 +265,7 @@ class Trainer:
                 restart_step=self.schedule.restart_step,
                 tensors=self.learner.state(),
             ),
+            seen=self.seen,
         )
 
     def _restore(self, last: Checkpoint) -> None:

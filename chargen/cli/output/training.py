@@ -63,10 +63,15 @@ class TrainingDisplay:
 
     def _begin(self, event: Started) -> None:
         corpus, model, train = event.corpus, event.model, event.train
-        sizes = [span[1] - span[0] for span in (corpus.train, corpus.val, corpus.test)]
+        items = corpus.items
+        spans = [span[1] - span[0] for span in (corpus.train, corpus.val, corpus.test)]
+        sizes = [items.train, items.val, items.test] if items else spans
+        length = f"{corpus.characters:,} characters"
+        if items:
+            length = f"{items.count:,} {items.division.noun} of {length}"
         width = "one-hot" if model.one_hot else f"embedding {model.embedding_size}"
         self._line(
-            f"corpus   {visible(corpus.name)}: {corpus.characters:,} characters, {model.vocab_size} distinct; "
+            f"corpus   {visible(corpus.name)}: {length}, {model.vocab_size} distinct; "
             f"{sizes[0]:,} train, {sizes[1]:,} validation, {sizes[2]:,} test"
         )
         self._line(
