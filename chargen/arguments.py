@@ -21,11 +21,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar, cast
 
-import numpy as np
-from numpy.typing import NDArray
-
 from chargen.config import HELDOUT_CONTEXT, LENGTH, AdaptConfig, InfillConfig, ModelConfig, SamplerConfig, TrainConfig
-from chargen.inference.generate import Ending
+from chargen.errors import ConfigError
+from chargen.inference.generate import State
 from chargen.inference.infill import Length
 from chargen.setting import Config, refuse_unknown
 from chargen.store.runs import ROOT
@@ -36,6 +34,8 @@ if TYPE_CHECKING:
     from chargen.training.events import Event
 
 Source = str | Path
+Prompts = str | Fitted | Sequence[str | Fitted]
+"""One prompt or several; a prompt may be fitted to the vocabulary already."""
 Settings = dict[str, Any]
 """The settings that a caller gave, by name."""
 
@@ -125,10 +125,6 @@ def _signature(first: inspect.Parameter, arguments: Callable[..., Arguments]) ->
     )
 
 
-State = Ending | NDArray[np.float32]
-"""Where a text starts from: where another one stopped, or a network's state, shape (S, L, 1, H)."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class TrainArguments(Arguments, Texts, ModelConfig, TrainConfig):
     """The keywords of ``train``: how to read the sources, every setting of a network and of its training, and these."""
@@ -145,23 +141,56 @@ class TrainArguments(Arguments, Texts, ModelConfig, TrainConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SampleArguments(Arguments, SamplerConfig):
-    """The arguments of ``sample`` and ``stream``."""
+class WritingArguments(Arguments, SamplerConfig):
+    """The arguments of ``sample``, ``stream`` and ``pieces`` beside the prompt."""
 
-    prompt: str | Fitted = dataclasses.field(default="", kw_only=False)
     length: int = LENGTH
     seed: int | None = None
     strict: bool = False
     stop: str | Sequence[str] = ()
+    keep_stop: bool = False
     until_sentence: bool = False
+    beams: int | None = None
     state: State | None = None
     sampler: SamplerConfig | None = None
 
+    @property
+    def end(self) -> dict[str, Any]:
+        """What ends a text, as ``generate`` takes it."""
+        stop = (self.stop,) if isinstance(self.stop, str) else self.stop
+        return {
+            "length": self.length,
+            "stop": stop,
+            "keep_stop": self.keep_stop,
+            "until_sentence": self.until_sentence,
+        }
+
+    def refuse_chance(self, given: Sequence[str]) -> None:
+        """Refuse what has a meaning only where a text is drawn: with ``beams`` none is.
+
+        Args:
+            given: The names of further arguments that are given and that only a draw needs.
+
+        Raises:
+            ConfigError: something is given.
+        """
+        names = [name for name in ("seed", "sampler") if getattr(self, name) is not None]
+        if refused := [*names, *given]:
+            raise ConfigError(f"beams find the likeliest text and draw none by chance; leave out {refused[0]}")
+
 
 @dataclass(frozen=True, kw_only=True)
-class PiecesArguments(SampleArguments):
+class SampleArguments(WritingArguments):
+    """The arguments of ``sample`` and ``stream``."""
+
+    prompt: str | Fitted = dataclasses.field(default="", kw_only=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PiecesArguments(WritingArguments):
     """The arguments of ``pieces``."""
 
+    prompt: Prompts = dataclasses.field(default="", kw_only=False)
     num_samples: int = 1
 
 

@@ -17,6 +17,8 @@ MAX_VOCAB: Final = 0x110000 + 1  # every Unicode code point, and the reserved un
 MAX_SEED: Final = (1 << 63) - 1
 LENGTH: Final = 500
 """Characters that are written where no length is given."""
+TURN_LENGTH: Final = 200
+"""Characters of a turn, about, where a person and the model write together."""
 HELDOUT_CONTEXT: Final = 8000
 """Characters before a split that are read first. A state forgets within some hundred; weights that adapt gain from
 thousands, and little from more: with 16,000 a 2x256 LSTM needs 0.001 bits per character less on Alice's validation."""

@@ -4,13 +4,18 @@ An exception that a handler raises there may meet C++ code, torch's above all, t
 aborts then, or prints what Python could not do with it.
 """
 
+import contextlib
 import os
+import signal
 from types import FrameType
 from typing import NoReturn
 
 
 def leave(number: int, _frame: FrameType | None = None) -> NoReturn:
-    """Handle a signal: end now, with its exit code and nothing else."""
+    """Handle a signal: end now, with its exit code and no word; behind a terminal's ``^C`` the line ends."""
+    if number == signal.SIGINT and os.isatty(2):
+        with contextlib.suppress(OSError):
+            os.write(2, b"\n")
     os._exit(128 + number)
 
 

@@ -16,17 +16,19 @@ from chargen.arguments import (
     HeldOutArguments,
     InfillArguments,
     PiecesArguments,
+    Prompts,
     SampleArguments,
     Settings,
-    State,
+    WritingArguments,
     takes,
 )
 from chargen.config import AdaptConfig, InfillConfig, SamplerConfig
 from chargen.errors import ConfigError, MismatchError, TextError
 from chargen.inference import statefile
+from chargen.inference.beam_search import beam_search
 from chargen.inference.embeddings import embeddings
 from chargen.inference.encode import encode, state_from
-from chargen.inference.generate import Ending, Piece, generate, random_seed, start_id
+from chargen.inference.generate import Ending, Piece, State, generate, random_seed, start_id
 from chargen.inference.infill import Candidate, Infiller
 from chargen.inference.mixture import primed
 from chargen.inference.numpy_network import Network
@@ -87,7 +89,9 @@ class Model:
             seed: The same gives the same text; None for a random one.
             strict: Refuse a prompt with unknown characters.
             stop: A string that ends the text and is left out, or several.
+            keep_stop: Leave it in.
             until_sentence: End it with its first sentence.
+            beams: Search for the likeliest text with so many instead of drawing one (``inference.beam_search``).
             state: What ``load_state`` gives; the text goes on from there, without a seed with the random numbers and
                 settings that it began with.
             sampler: All settings of ``SamplerConfig`` at once.
@@ -97,37 +101,43 @@ class Model:
             TextError: with ``strict``, the prompt has an unknown character.
             ConfigError: a setting is unknown or out of its range.
         """
-        return "".join(piece.text for piece in self._written(arguments, settings))
+        return "".join(piece.text for piece in self._written(arguments.prompt, arguments, settings))
 
     @takes(SampleArguments, advice=_ONE_TEXT)
     def stream(self, arguments: SampleArguments, settings: Settings) -> Iterator[str]:
         """The same text as ``sample``'s with the same arguments, character by character as it is written."""
-        return (character for piece in self._written(arguments, settings) for character in piece.text)
+        return (letter for piece in self._written(arguments.prompt, arguments, settings) for letter in piece.text)
 
     @takes(PiecesArguments)
     def pieces(self, arguments: PiecesArguments, settings: Settings) -> Iterator[Piece]:
-        """``num_samples`` texts in one batch, streamed; the other arguments are those of ``sample``.
+        """``num_samples`` texts of each prompt in one batch, streamed; the other arguments are those of ``sample``.
 
-        The text at ``i`` is the one that ``seed + i`` gives alone. The prompt may be fitted already.
+        A prompt's text at ``i`` is the one that ``seed + i`` gives alone; those of the first prompt come first. A
+        prompt may be fitted already.
         """
-        return self._written(arguments, settings, arguments.num_samples)
+        return self._written(arguments.prompt, arguments, settings, arguments.num_samples)
 
-    def _written(self, arguments: SampleArguments, settings: Settings, num_samples: int = 1) -> Iterator[Piece]:
-        prompt, state, seed = arguments.prompt, arguments.state, arguments.seed
-        fitted = prompt if isinstance(prompt, Fitted) else prompts.fit(prompt, self.vocab, strict=arguments.strict)
+    def _written(
+        self, prompt: Prompts, arguments: WritingArguments, settings: Settings, num_samples: int = 1
+    ) -> Iterator[Piece]:
+        texts = [prompt] if isinstance(prompt, str | Fitted) else prompt
+        strict, state, seed, sampler = arguments.strict, arguments.state, arguments.seed, arguments.sampler
+        fitted = [text if isinstance(text, Fitted) else prompts.fit(text, self.vocab, strict=strict) for text in texts]
+        ids = [self.vocab.ids_of(text.text) for text in fitted]
+        if arguments.beams is not None:
+            arguments.refuse_chance([*settings, *["num_samples"] * (num_samples != 1)])
+            return beam_search(self.network, self.vocab, *ids, beams=arguments.beams, state=state, **arguments.end)
         before = state if isinstance(state, Ending) else None
-        sampler = arguments.sampler or (before.sampler if before else SamplerConfig())
+        sampler = sampler or (before.sampler if before else SamplerConfig())
         return generate(
             self.network,
             self.vocab,
-            self.vocab.ids_of(fitted.text),
-            length=arguments.length,
+            *ids,
             seed=random_seed() if seed is None and before is None else seed,
             num_samples=num_samples,
             sampler=dataclasses.replace(sampler, **settings),
-            stop=(arguments.stop,) if isinstance(arguments.stop, str) else arguments.stop,
-            until_sentence=arguments.until_sentence,
             state=state,
+            **arguments.end,
         )
 
     @takes(ScorerArguments)

@@ -12,6 +12,8 @@ from conftest import Command
 from samples import checkpoint
 
 from chargen import threads
+from chargen.api import load
+from chargen.cli.output.terminal import DIVIDER
 from chargen.store.checkpoint import save
 
 HOSTILE = "\x1b[]2;\x07\u202e\u009b ab\n"
@@ -58,11 +60,88 @@ def test_the_same_seed_gives_the_same_text_whatever_num_samples(chargen: Command
 
 
 def test_several_texts_are_written_one_after_the_other(chargen: Command) -> None:
-    """The first as it comes, then the others, each told with its seed on stderr."""
-    result = chargen("sample", "model.safetensors", "-n", "30", "--seed", "7", "--num-samples", "3")
-    whole = [chargen("sample", "model.safetensors", "-n", "30", "--seed", seed).out for seed in (7, 8, 9)]
-    assert result.out == "".join(whole)
-    assert result.err == "note: sample 2, seed 8\nnote: sample 3, seed 9\n"
+    """The first as it comes, then the others, a line of dashes between two; their seeds count up from the first."""
+    command = ["sample", "model.safetensors", "-n", "30"]
+    result = chargen(*command, "--seed", "7", "--num-samples", "3")
+    assert result.out == DIVIDER.join(chargen(*command, "--seed", seed).out for seed in (7, 8, 9))
+    assert result.err == ""
+    note = chargen(*command, "--num-samples", "3").err
+    first, last = (int(word) for word in note.split() if word.isdigit())
+    assert note == f"note: seeds {first} to {last}\n"
+    assert last == first + 2
+
+
+def test_several_prompts_are_continued_in_one_batch(chargen: Command, folder: Path) -> None:
+    """Each as it would be alone, with the same seeds; named one by one, or one a line in a file or on stdin."""
+    single = [text_of(chargen, "-p", prompt, "--num-samples", "2") for prompt in ("ab", "c'd e", "")]
+    assert text_of(chargen, "-p", "ab", "-p", "c'd e", "-p", "", "--num-samples", "2") == DIVIDER.join(single)
+    (folder / "prompts.txt").write_bytes(b"ab\r\n\n  \nc'd e")
+    expected = DIVIDER.join(single[:2])
+    assert text_of(chargen, "--prompts", "prompts.txt", "--num-samples", "2") == expected
+    command = ["sample", "model.safetensors", "--seed", "3", "-n", "40", "--num-samples", "2", "--prompts", "-"]
+    assert chargen(*command, stdin=b"ab\nc'd e\n").out == expected
+    samples = json.loads(chargen(*command, "--json", stdin=b"ab\nc'd e\n").out)["samples"]
+    assert [(sample["prompt"], sample["seed"]) for sample in samples] == [
+        ("ab", 3),
+        ("ab", 4),
+        ("c'd e", 3),
+        ("c'd e", 4),
+    ]
+
+
+def test_the_stop_string_may_be_kept(chargen: Command) -> None:
+    """The text ends behind it instead of before it."""
+    whole = text_of(chargen, "-p", "a", "--no-echo").removesuffix("\n")
+    before, stop, _ = whole.partition(whole[7:9])
+    assert text_of(chargen, "-p", "a", "--no-echo", "--stop", stop).removesuffix("\n") == before.removesuffix("\n")
+    kept = text_of(chargen, "-p", "a", "--no-echo", "--stop", stop, "--keep-stop")
+    assert kept.removesuffix("\n") == (before + stop).removesuffix("\n")
+
+
+def test_beams_write_the_likeliest_text(chargen: Command) -> None:
+    """One beam writes what temperature 0 does; more find a text that is at least as likely; no seed is drawn."""
+    greedy = chargen("sample", "model.safetensors", "-p", "ab", "-n", 30, "-t", 0, "--quiet").out
+    one = chargen("sample", "model.safetensors", "-p", "ab", "-n", 30, "--beams", 1)
+    assert (one.out, one.err) == (greedy, "")
+    told = json.loads(chargen("sample", "model.safetensors", "-p", "ab", "-n", 30, "--beams", 8, "--json").out)
+    assert (told["settings"]["beams"], told["settings"]["seed"], told["samples"][0]["seed"]) == (8, None, None)
+    score = load("model.safetensors").score
+    assert score("ab" + told["samples"][0]["text"]).total < score(greedy.removesuffix("\n")).total
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["-p", "a", "--prompts", "prompts.txt"], "two kinds of prompts; leave out --prompt"),
+        (["--prompts", "nothing.txt"], "nothing.txt has no prompts"),
+        (["--prompts", "-", "--prompt-file", "-"], "two kinds of prompts; leave out --prompt-file"),
+        (["--prompts", "-", "-i"], "--interactive writes one text; leave out --prompts"),
+        (["-p", "a", "-p", "b", "-i"], "--interactive writes one text; there are several with 2 prompts"),
+        (
+            ["-p", "a", "-p", "b", "--save-state", "s"],
+            "--save-state keeps where one text stops; there are several with 2 prompts",
+        ),
+        (["--num-samples", "2", "--save-state", "s"], "there are several with --num-samples 2"),
+        (["--num-samples", "2", "-i"], "there are several with --num-samples 2"),
+        (["--keep-stop"], "--keep-stop keeps a stop string; name it with --stop"),
+        (["--beams", "0"], "beams must be a whole number of at least 1, not 0"),
+        (["--beams", "1001"], "beams must be at most 1,000, not 1,001"),
+        (["--beams", "2", "-t", "0.5"], "leave out temperature"),
+        (["--beams", "2", "--top-p", "0.9"], "leave out top_p"),
+        (["--beams", "2", "--seed", "1"], "leave out seed"),
+        (["--beams", "2", "--num-samples", "2"], "leave out num_samples"),
+        (["--beams", "2", "-i"], "--interactive draws its texts; leave out --beams"),
+        (
+            ["-p", "a", "-p", "b", "--num-samples", "50001"],
+            "num-samples must be at most 50,000 in a batch of 2 prompts, not 50,001",
+        ),
+    ],
+)
+def test_what_contradicts_itself_is_refused(chargen: Command, folder: Path, arguments: list[str], message: str) -> None:
+    """In one line that says what to leave out, before anything is written."""
+    (folder / "prompts.txt").write_text("ab")
+    (folder / "nothing.txt").write_text("\n \n")
+    assert message in chargen("sample", "model.safetensors", *arguments).error
 
 
 def test_json_has_settings_and_samples(chargen: Command) -> None:

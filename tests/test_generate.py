@@ -10,7 +10,7 @@ from networks import chain, random_network, reciter
 
 from chargen.config import CELLS, SamplerConfig
 from chargen.errors import CheckpointError, ConfigError, TextError
-from chargen.inference.generate import Ending, Piece, Sample, collect, generate, start_id
+from chargen.inference.generate import Ending, Piece, Sample, beginning, collect, generate, start_id
 from chargen.text.vocab import Vocab
 
 EVEN = SamplerConfig(temperature=1)
@@ -55,6 +55,37 @@ def test_an_empty_prompt_starts_after_a_newline(characters: str, first: str) -> 
     """Without a prompt the first character follows a newline, or id 0 in a vocabulary without one."""
     assert text_of(recite(characters, "", 1)) == first
     assert start_id(Vocab(characters)) == max(characters.find("\n"), 0)
+
+
+@pytest.mark.parametrize(("characters", "read"), [("\n .a", [2, 0]), (" .a", [1]), ("\n a", [0]), (" a", [0])])
+def test_a_text_without_a_prompt_begins_a_sentence_and_a_line(characters: str, read: list[int]) -> None:
+    """It is read to follow a full stop and a line end, as far as the vocabulary has them; a state is as it is."""
+    network, vocab = random_network(vocab_size=len(characters)), Vocab(characters)
+    assert beginning(vocab) == read
+
+    def state(prompt: list[int], start: Any = None) -> Any:
+        return collect(generate(network, vocab, prompt, length=0, seed=0, state=start))[0].ending
+
+    assert state([]).last == read[-1]
+    np.testing.assert_array_equal(state([]).state, state(read).state)
+    after = network.reader(state=np.ones((2, 2, 1, 6))).state
+    np.testing.assert_array_equal(state([], after).state, after)
+
+
+@pytest.mark.parametrize("penalty", [1.0, 1.5])
+def test_several_prompts_are_continued_as_each_alone(penalty: float) -> None:
+    """Prompts of any lengths, several texts of each: the seeds, the penalty and the state are each text's own."""
+    network, vocab = random_network(hidden_size=16), Vocab("abcdefg")
+    prompts = [[1, 2, 3, 4, 5, 6, 1, 2], [], [4], [1, 2], [4, 4]]
+    config = SamplerConfig(temperature=1, repetition_penalty=penalty, penalty_window=5)
+    common: Any = {"length": 40, "seed": 3, "num_samples": 2, "sampler": config, "stop": ["ab"], "keep_stop": True}
+    together = collect(generate(network, vocab, *prompts, **common))
+    alone = [sample for prompt in prompts for sample in collect(generate(network, vocab, prompt, **common))]
+    assert [sample.text for sample in together] == [sample.text for sample in alone]
+    assert len({sample.text for sample in together}) > 3
+    for one, other in zip(together, alone, strict=True):
+        np.testing.assert_allclose(one.ending.state, other.ending.state, atol=1e-5)
+        np.testing.assert_array_equal(one.ending.recent, other.ending.recent)
 
 
 def test_a_length_of_zero_writes_nothing() -> None:

@@ -113,7 +113,7 @@ def test_draws_follow_the_distribution() -> None:
 @settings(max_examples=200, deadline=None)
 def test_whatever_the_settings_an_allowed_id_comes(logits: NDArray[np.float32], config: SamplerConfig) -> None:
     """Extreme logits, ties and any mixture of filters give an id of the vocabulary that is not forbidden."""
-    sampler = Sampler(config, [0, 1], recent=[1, 2], forbidden=3)
+    sampler = Sampler(config, [0, 1], recent=[[1, 2], [2]], forbidden=3)
     for _ in range(3):
         ids = sampler(logits)
         assert ids.shape == (2,)
@@ -143,7 +143,7 @@ def test_what_a_text_draws_depends_on_its_seed_alone(monkeypatch: pytest.MonkeyP
 def test_the_penalty_sees_the_prompt_and_a_window_of_what_was_drawn() -> None:
     """A character counts as recent from the prompt on, until the window has passed it."""
     config = SamplerConfig(temperature=0, repetition_penalty=10, penalty_window=2)
-    sampler = Sampler(config, [0], recent=[0, 1])
+    sampler = Sampler(config, [0], recent=[[0, 1]])
     logits = np.array([[4.0, 3.9, 3.8, 3.7]])
     assert [int(sampler(logits)[0]) for _ in range(6)] == [2, 0, 1, 2, 0, 1]
 

@@ -20,7 +20,7 @@ from chargen.cli.gradflow import gradflow
 from chargen.cli.infill import infill
 from chargen.cli.inspect import inspect
 from chargen.cli.neurons import neurons
-from chargen.cli.output.terminal import Screen, visible
+from chargen.cli.output.terminal import Screen, end_interrupted_line, visible
 from chargen.cli.play import play
 from chargen.cli.report import report
 from chargen.cli.runs import runs
@@ -105,6 +105,7 @@ def _run() -> NoReturn:
             _fail(error.format_message(), code=2)
         sys.exit(2)
     except (KeyboardInterrupt, typer.Abort):
+        end_interrupted_line()
         sys.exit(130)
     except MemoryError as error:
         _fail(f"there is not enough memory: {error}")

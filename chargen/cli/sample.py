@@ -1,15 +1,16 @@
 """``chargen sample``: new text from a model."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from chargen.cli import options
-from chargen.cli.output.terminal import print_json
-from chargen.config import LENGTH, AdaptConfig, SamplerConfig
+from chargen.cli.output.terminal import DIVIDER, Writer, print_json
+from chargen.config import LENGTH, TURN_LENGTH, AdaptConfig, SamplerConfig
+from chargen.errors import ConfigError, TextError
 from chargen.text.decode import Decoding
 from chargen.threads import use_threads
 
@@ -20,27 +21,62 @@ if TYPE_CHECKING:
 
 _SHORT: Final = 500
 """Characters up to which NumPy's threads take about as long to start as they save."""
+_CONTRADICTIONS: Final = (
+    ("--prompt-file", "--prompt", "--prompt and --prompt-file are two prompts"),
+    ("--prompts", "--prompt", "--prompt and --prompts are two kinds of prompts"),
+    ("--prompts", "--prompt-file", "--prompt-file and --prompts are two kinds of prompts"),
+    ("--interactive", "--json", "--interactive needs the terminal"),
+    ("--interactive", "--state", "--interactive keeps its own text"),
+    ("--interactive", "--save-state", "--interactive keeps its own text"),
+    ("--interactive", "--prompts", "--interactive writes one text"),
+    ("--interactive", "--beams", "--interactive draws its texts"),
+)
+"""Options that cannot be given together, and why."""
 
 
 @options.settings(Decoding, SamplerConfig, AdaptConfig, without=["adapt_decay"])
 def sample(
     checkpoint: options.CheckpointPath = None,
     *,
-    prompt: Annotated[str, typer.Option("--prompt", "-p", help="What to continue.")] = "",
+    prompt: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--prompt", "-p", help="What to continue; repeatable, for several texts in one batch.", show_default=False
+        ),
+    ] = None,
     prompt_file: Annotated[
         str | None, typer.Option(help="Continue the text in this file; - is stdin.", show_default=False)
     ] = None,
-    length: Annotated[int, typer.Option("--length", "-n", help="New characters, at most.")] = LENGTH,
+    prompts: Annotated[
+        str | None, typer.Option(help="Continue each line of this file, in one batch; - is stdin.", show_default=False)
+    ] = None,
+    length: Annotated[
+        int | None,
+        typer.Option(
+            "--length",
+            "-n",
+            help="New characters, at most.",
+            show_default=f"{LENGTH}, about {TURN_LENGTH} a turn with -i",
+        ),
+    ] = None,
     stop: Annotated[
         list[str] | None, typer.Option(help="End before this string; repeatable.", show_default=False)
     ] = None,
+    keep_stop: Annotated[bool, typer.Option("--keep-stop", help="End behind the --stop string instead.")] = False,
     until_sentence: Annotated[
         bool, typer.Option("--until-sentence", help="End with the first whole sentence.")
     ] = False,
-    num_samples: Annotated[int, typer.Option(help="Texts to write, in one batch.")] = 1,
+    num_samples: Annotated[int, typer.Option(help="Texts to write of each prompt, in one batch.")] = 1,
     seed: Annotated[
         int | None,
         typer.Option(help="The same seed gives the same text; without one, a random one.", show_default=False),
+    ] = None,
+    beams: Annotated[
+        int | None,
+        typer.Option(
+            help="Write the likeliest text that a search with so many beams finds, instead of drawing one.",
+            show_default=False,
+        ),
     ] = None,
     state: Annotated[
         Path | None,
@@ -71,59 +107,97 @@ def sample(
     **settings: Any,
 ) -> None:
     """Write new text from a checkpoint, continuing a prompt."""
-    use_threads(threads, single=adapt_to is not None or length * num_samples <= _SHORT)
+    work = (length or LENGTH) * num_samples * (beams or 1) * len(prompt or [""])
+    use_threads(threads, single=adapt_to is not None or (work <= _SHORT and prompts is None))
     from chargen.api import load
-    from chargen.errors import ConfigError
     from chargen.inference.generate import Ending, random_seed
-    from chargen.text import prompt as prompts
+    from chargen.text.prompt import fit
 
-    if prompt and prompt_file is not None:
-        raise ConfigError("--prompt and --prompt-file are two prompts; give one")
-    if interactive and (as_json or prompt_file == "-"):
-        raise ConfigError("--interactive needs the terminal; leave out --json and --prompt-file -")
-    if interactive and (state or save_state):
-        raise ConfigError("--interactive keeps its own text; leave out --state and --save-state")
-    if save_state and num_samples > 1:
-        raise ConfigError(f"--save-state keeps where one text stops; --num-samples {num_samples} writes several")
-    if adapt_to == "-" and (prompt_file == "-" or interactive):
-        raise ConfigError("--adapt-to - needs standard input for itself; leave out --interactive and --prompt-file -")
-    options.refuse_unwritable("--save-state", save_state)
+    given: dict[str, object] = {
+        "--prompt": prompt,
+        "--prompt-file": prompt_file,
+        "--prompts": prompts,
+        "--interactive": interactive,
+    }
+    given |= {"--json": as_json, "--state": state, "--save-state": save_state, "--beams": beams}
+    _refuse_contradictions({**given, "--adapt-to": adapt_to})
+    if keep_stop and not stop:
+        raise ConfigError("--keep-stop keeps a stop string; name it with --stop")
     decoding = options.taken(settings, Decoding)
-    if prompt_file is None and adapt_to is None:
-        options.refuse_without("--prompt-file or --adapt-to", decoding)
+    if prompt_file is None and prompts is None and adapt_to is None:
+        options.refuse_without("--prompt-file, --prompts or --adapt-to", decoding)
     options.refuse_unwritable("--save-state", save_state)
     adapting = options.taken(settings, AdaptConfig)
     if adapt_to is None:
         options.refuse_without("--adapt-to", adapting)
+    texts = _prompts(prompt, prompt_file, prompts, decoding)
+    if (interactive or save_state) and len(texts) * num_samples > 1:
+        one = "--interactive writes one text" if interactive else "--save-state keeps where one text stops"
+        several = f"{len(texts)} prompts" if len(texts) > 1 else f"--num-samples {num_samples}"
+        raise ConfigError(f"{one}; there are several with {several}")
     model = load(options.checkpoint_file(checkpoint, quiet=quiet))
     if adapt_to is not None:
         model = _adapted(model, adapt_to, decoding, adapting, quiet=quiet)
-    start = None if state is None else model.load_state(state)
-    before = start if isinstance(start, Ending) else None
-    sampler = dataclasses.replace(before.sampler if before else SamplerConfig(), **settings)
-    text = prompt if prompt_file is None else _read(prompt_file, decoding)
-    fitted = prompts.fit(text, model.vocab, strict=strict)
+    fitted = [fit(text, model.vocab, strict=strict) for text in texts]
     if not quiet:
         if model.checkpoint.model.bidirectional:
             options.note("this model is bidirectional; its forward half writes")
-        options.notes(fitted.notes)
-    arguments: dict[str, Any] = {"length": length, "stop": tuple(stop or ()), "until_sentence": until_sentence}
+        options.notes(dict.fromkeys(str(note) for text in fitted for note in text.notes))
+    arguments: dict[str, Any] = {"stop": tuple(stop or ()), "keep_stop": keep_stop, "until_sentence": until_sentence}
     if interactive:
         from chargen.cli.interactive import converse
 
-        converse(model, fitted.text, sampler, seed=seed, raw=raw, strict=strict, quiet=quiet, **arguments)
+        sampler = SamplerConfig(**settings)
+        arguments |= {"length": TURN_LENGTH if length is None else length, "seed": seed}
+        converse(model, fitted[0].text, sampler, raw=raw, strict=strict, quiet=quiet, **arguments)
         return
-    if seed is None and before is None:
+    start = None if state is None else model.load_state(state)
+    if seed is None and beams is None and not isinstance(start, Ending):
         seed = random_seed()
         if not (quiet or as_json):
-            options.note(f"seed {seed}")
-    arguments |= {"seed": seed, "num_samples": num_samples, "sampler": sampler, "state": start}
+            options.note(f"seed {seed}" if num_samples == 1 else f"seeds {seed} to {seed + num_samples - 1}")
+    arguments |= {"length": LENGTH if length is None else length, "seed": seed, "num_samples": num_samples}
+    arguments |= {"beams": beams, "state": start, **settings}
     if as_json:
         ending = _as_json(model, fitted, arguments, state)
     else:
-        ending = _stream(model, fitted, arguments, echo=not no_echo, raw=raw, quiet=quiet)
+        ending = _stream(model, fitted, arguments, echo=not no_echo, raw=raw)
     if save_state is not None:
         model.save_state(save_state, ending)
+
+
+def _refuse_contradictions(given: Mapping[str, object]) -> None:
+    """Refuse options that cannot be given together, or that both read standard input.
+
+    Raises:
+        ConfigError: two such are given.
+    """
+    for option, other, reason in _CONTRADICTIONS:
+        if given[option] and given[other]:
+            raise ConfigError(f"{reason}; leave out {other}")
+    readers = [f"{option} -" for option in ("--adapt-to", "--prompt-file", "--prompts") if given[option] == "-"]
+    readers += ["--interactive"] * bool(given["--interactive"])
+    if len(readers) > 1:
+        raise ConfigError(f"{readers[0]} needs standard input for itself; leave out {readers[1]}")
+
+
+def _prompts(
+    prompt: Sequence[str] | None, prompt_file: str | None, prompts: str | None, decoding: Mapping[str, str]
+) -> list[str]:
+    """What to continue: one text or several.
+
+    Raises:
+        CorpusError: a file cannot be read or does not decode.
+        TextError: the file of several has no line with anything on it.
+    """
+    if prompt_file is not None:
+        return [_read(prompt_file, decoding)]
+    if prompts is None:
+        return list(prompt or [""])
+    lines = [line for line in _read(prompts, decoding).splitlines() if line.strip()]
+    if not lines:
+        raise TextError(f"{prompts} has no prompts, of which each line is to be one")
+    return lines
 
 
 def _read(file: str, decoding: Mapping[str, str]) -> str:
@@ -142,51 +216,53 @@ def _adapted(
         return model.adapted(text, progress=bar.update, **settings)
 
 
-def _as_json(model: "Model", fitted: "Fitted", arguments: dict[str, Any], state: Path | None) -> "Ending":
+def _as_json(model: "Model", prompts: "Sequence[Fitted]", arguments: dict[str, Any], state: Path | None) -> "Ending":
     """Print all texts; gives the first one's ending."""
     from chargen.inference.generate import collect
 
-    texts = collect(model.pieces(fitted, **arguments))
-    settings = dataclasses.asdict(arguments["sampler"]) | {
-        name: arguments[name] for name in arguments if name not in ("sampler", "state")
-    }
-    shown = {"seed": texts[0].ending.seed, "checkpoint": str(model.path), "state": state and str(state)}
+    texts = collect(model.pieces(prompts, **arguments))
+    drawn = arguments["beams"] is None
+    seeds = [text.ending.seed if drawn else None for text in texts]
+    shown = {name: value for name, value in arguments.items() if name != "state"}
+    about = {"seed": seeds[0], "checkpoint": str(model.path), "state": state and str(state)}
     samples = [
-        {"prompt": fitted.text, "text": sample.text, "seed": sample.ending.seed, "ended": sample.ending.reason}
-        for sample in texts
+        {"prompt": prompt.text, "text": text.text, "seed": seed, "ended": text.ending.reason}
+        for prompt, text, seed in zip(_repeated(prompts, arguments), texts, seeds, strict=True)
     ]
-    notes = [str(note) for note in fitted.notes]
-    print_json({"settings": settings | shown, "samples": samples, "notes": notes})
+    settings = dataclasses.asdict(texts[0].ending.sampler) | shown | about
+    notes = [str(note) for prompt in prompts for note in prompt.notes]
+    print_json({"settings": settings, "samples": samples, "notes": notes})
     return texts[0].ending
 
 
 def _stream(
-    model: "Model", fitted: "Fitted", arguments: dict[str, Any], *, echo: bool, raw: bool, quiet: bool
+    model: "Model", prompts: "Sequence[Fitted]", arguments: dict[str, Any], *, echo: bool, raw: bool
 ) -> "Ending":
-    """Write the first text as it comes, and the others, which grow in the same batch, after it.
+    """Write the first text as it comes and then the others, which grow in the same batch, with a line between them.
 
     Returns:
         The first one's ending.
     """
-    from chargen.cli.output.terminal import Writer
-
-    pieces = model.pieces(fitted, **arguments)  # which checks its arguments before anything is written
+    pieces = model.pieces(prompts, **arguments)  # which checks its arguments before anything is written
     write = Writer(raw=raw)
-    head = fitted.text if echo else ""
-    later: dict[int, list[str]] = {}
+    texts = [[prompt.text if echo else ""] for prompt in _repeated(prompts, arguments)]
     endings: dict[int, Ending] = {}
-    write(head)
+    write(texts[0][0])
     for piece in pieces:
         if piece.sample == 0:
             write(piece.text)
         else:
-            later.setdefault(piece.sample, [head]).append(piece.text)
+            texts[piece.sample].append(piece.text)
         if piece.ending:
             endings[piece.sample] = piece.ending
     write.end()
-    for at, parts in sorted(later.items()):
-        if not quiet:
-            options.note(f"sample {at + 1}, seed {endings[at].seed}")
-        write("".join(parts))
+    for text in texts[1:]:
+        write(DIVIDER)
+        write("".join(text))
         write.end()
     return endings[0]
+
+
+def _repeated(prompts: "Sequence[Fitted]", arguments: Mapping[str, Any]) -> "list[Fitted]":
+    """The prompt of each text."""
+    return [prompt for prompt in prompts for _ in range(arguments["num_samples"])]

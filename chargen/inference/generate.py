@@ -15,13 +15,17 @@ from chargen.config import SamplerConfig
 from chargen.errors import ConfigError
 from chargen.inference.numpy_cells import Floats
 from chargen.inference.numpy_network import Network, Reader
+from chargen.inference.ragged import prime
 from chargen.inference.sampler import Sampler
+from chargen.inference.text_end import TextEnd
 from chargen.text.vocab import Vocab
 
+Prompt = Sequence[int] | NDArray[np.integer[Any]]
+
 MAX_SAMPLES: Final = 100_000
-SENTENCE_ENDS: Final = ".!?…"
-CLOSERS: Final = "\"'”’»)]}*_"
-"""What may stand between the end of a sentence and the white space: quotes, brackets, marks of emphasis."""
+BEGINNING: Final = ".\n"
+"""What a text without a prompt is read to follow. After a line end alone, three quarters of the pretrained model of
+English's texts begin in the middle of a sentence, and after this one in fifty."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +33,7 @@ class Ending:
     """Where one text stopped, so that ``generate(state=ending, ...)`` goes on as if it had not.
 
     Attributes:
-        reason: ``length``, ``stop`` (a stop string) or ``sentence``.
+        reason: ``length``, ``stop`` (a stop string), ``sentence`` or ``word``.
         state: The network's state after everything but the last character, shape (S, L, 1, H).
         last: The id of the last character drawn; after a stop string or a sentence that is its own last character
             or the white space, though the text leaves them out.
@@ -37,6 +41,7 @@ class Ending:
         drawn: How many of them it has used.
         recent: The ids that the repetition penalty looks at, ``last`` at the end; none without a penalty.
         sampler: How its characters were drawn.
+        left_out: What ended the text without being part of it: the stop string or the white space.
     """
 
     reason: str
@@ -46,6 +51,11 @@ class Ending:
     drawn: int
     recent: NDArray[np.int64]
     sampler: SamplerConfig
+    left_out: str = ""
+
+
+State = Ending | NDArray[Any]
+"""Where a text starts from: where another one stopped, or a network's state, shape (S, L, 1, H)."""
 
 
 class Piece(NamedTuple):
@@ -65,8 +75,17 @@ class Sample:
 
 
 def start_id(vocab: Vocab) -> int:
-    """The id that stands before a text's first character: the newline's where there is one, else 0."""
+    """The id that stands before the first character of a text that is read: the newline's if there is one, else 0."""
     return vocab.id_of("\n") or 0
+
+
+def beginning(vocab: Vocab) -> list[int]:
+    """The ids that stand before the first character of a text that is written: those of ``BEGINNING`` that there are.
+
+    Where there are none, it is ``start_id``.
+    """
+    known = [vocab.id_of(character) for character in BEGINNING]
+    return [at for at in known if at is not None] or [start_id(vocab)]
 
 
 def random_seed() -> int:
@@ -77,31 +96,35 @@ def random_seed() -> int:
 def generate(
     network: Network,
     vocab: Vocab,
-    prompt_ids: Sequence[int] | NDArray[np.integer[Any]] = (),
-    *,
+    *prompts: Prompt,
     length: int,
     seed: int | None = None,
     num_samples: int = 1,
     sampler: SamplerConfig | None = None,
     stop: Sequence[str] = (),
+    keep_stop: bool = False,
     until_sentence: bool = False,
-    state: NDArray[Any] | Ending | None = None,
+    turn_length: int = 0,
+    state: State | None = None,
 ) -> Iterator[Piece]:
     """The new characters of each text as they are written, a step of all texts after the other.
 
     Args:
         network: The model.
         vocab: Its vocabulary; the reserved unknown id is never drawn.
-        prompt_ids: What is continued. With none, the text starts as if after ``start_id``.
+        prompts: What is continued, as ids; without any, one that is empty. A text with an empty one starts as if after
+            ``beginning``, or after ``start_id`` where a state is given.
         length: Characters to write in each text, at most.
-        seed: Of the first text; the one at ``i`` has ``seed + i``, and is the same text alone or in a batch (up to
-            the rounding of float32, where two characters are within one part in a million of a tie). None, after
-            an ending, for the random numbers that come next.
-        num_samples: Texts, written in one batch.
+        seed: Of the first text of each prompt; the one at ``i`` has ``seed + i``, and is the same text alone or in a
+            batch (up to the rounding of float32, where two characters are within one part in a million of a tie).
+            None, after an ending, for the random numbers that come next.
+        num_samples: Texts of each prompt. All are written in one batch, those of the first prompt first.
         sampler: How characters are drawn; with None the defaults, after an ending as before it.
         stop: Strings that end a text as soon as it has one among its new characters. The string is left out, and
             characters that may be its beginning are held back until that is known.
+        keep_stop: Leave that string in the text.
         until_sentence: End a text at its first white space after a sentence's end, which is left out.
+        turn_length: End a text so with a sentence or a word once it has about so many characters; 0 for never.
         state: Where to start from: a state of shape (S, L, 1, H), zeros with None, or the ending of an earlier text
             of this network. Prompt and new text then go on behind its last character; without a prompt, a seed or a
             sampler, both texts are what one longer text would have been, except that no stop string or sentence
@@ -112,34 +135,40 @@ def generate(
         TextError: the state does not fit the network.
         CheckpointError: the model's logits are not finite.
     """
-    _check("length", length, 0)
-    _check("num-samples", num_samples, 1)
-    if num_samples > MAX_SAMPLES:
-        raise ConfigError(f"num-samples must be at most {MAX_SAMPLES:,} in one batch, not {num_samples:,}")
-    if "" in stop:
-        raise ConfigError("a stop string must not be empty")
-    prompt = np.asarray(prompt_ids, np.int64)
-    past, drawn = prompt[:0], 0
+    check("length", length, 0)
+    check("num-samples", num_samples, 1)
+    most = MAX_SAMPLES // max(1, len(prompts))
+    if num_samples > most:
+        batch = f"a batch of {len(prompts):,} prompts" if len(prompts) > 1 else "one batch"
+        raise ConfigError(f"num-samples must be at most {most:,} in {batch}, not {num_samples:,}")
+    past, drawn = [], 0
     if isinstance(state, Ending):
-        past = state.recent[:-1]  # the last of them begins the prompt
-        prompt = np.concatenate([[state.last], prompt])
+        past = state.recent[:-1].tolist()  # the last of them begins the prompt
         sampler = sampler or state.sampler
         if seed is None:
             seed, drawn = state.seed, state.drawn
-        state = state.state
-    elif len(prompt) == 0:
-        prompt = np.array([start_id(vocab)])
-    first = _check("seed", seed, 0)
-    seeds = range(first, first + num_samples)
-    draws = Sampler(
-        sampler or SamplerConfig(),
-        seeds,
-        recent=[*past.tolist(), *prompt.tolist()],
-        forbidden=vocab.unknown_id,
-        drawn=drawn,
-    )
-    reader = network.reader(state=state)
-    return _stream(vocab, prompt, reader, draws, seeds, length, stop, until_sentence)
+    first = check("seed", seed, 0)
+    started = [behind(state, prompt, vocab) for prompt in prompts or ((),)]
+    sampler = sampler or SamplerConfig()
+    seeds = [first + at for _ in started for at in range(num_samples)]
+    recent = [[*past, *ids[-sampler.penalty_window :].tolist()] for ids in started for _ in range(num_samples)]
+    draws = Sampler(sampler, seeds, recent=recent, forbidden=vocab.unknown_id, drawn=drawn)
+    ends = [TextEnd(stop, keep_stop=keep_stop, until_sentence=until_sentence, turn_length=turn_length) for _ in seeds]
+    reader = network.reader(state=state.state if isinstance(state, Ending) else state)
+    return _stream(vocab, started, reader, draws, seeds, ends, length)
+
+
+def behind(state: State | None, prompt: Prompt, vocab: Vocab) -> NDArray[np.int64]:
+    """The ids (T,), at least one, that are read before a text is written: what ``state`` has yet to read, the prompt.
+
+    An empty prompt begins as ``generate`` says.
+    """
+    ids = np.asarray(prompt, np.int64)
+    if isinstance(state, Ending):
+        return np.concatenate([[state.last], ids])
+    if len(ids):
+        return ids
+    return np.array(beginning(vocab) if state is None else [start_id(vocab)])
 
 
 def collect(pieces: Iterable[Piece]) -> list[Sample]:
@@ -153,7 +182,12 @@ def collect(pieces: Iterable[Piece]) -> list[Sample]:
     return [Sample("".join(texts[at]), endings[at]) for at in sorted(texts)]
 
 
-def _check(name: str, value: int | None, least: int) -> int:
+def check(name: str, value: int | None, least: int) -> int:
+    """``value``, a whole number of at least ``least``.
+
+    Raises:
+        ConfigError: it is something else.
+    """
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
         raise ConfigError(f"{name} must be a whole number of at least {least}, not {value!r}")
     return value
@@ -161,33 +195,32 @@ def _check(name: str, value: int | None, least: int) -> int:
 
 def _stream(
     vocab: Vocab,
-    prompt: NDArray[np.int64],
+    prompts: Sequence[NDArray[np.int64]],
     reader: Reader,
     sampler: Sampler,
     seeds: Sequence[int],
+    ends: Sequence[TextEnd],
     length: int,
-    stop: Sequence[str],
-    until_sentence: bool,
 ) -> Iterator[Piece]:
-    reader.prime(prompt[:-1])
-    reader = reader.select([0] * len(seeds))
-    last = np.full(len(seeds), prompt[-1])
+    prompt_of = np.repeat(np.arange(len(prompts)), len(seeds) // len(prompts)).tolist()
+    reader = prime(reader, [prompt[:-1] for prompt in prompts]).select(prompt_of)
+    last = np.array([prompts[at][-1] for at in prompt_of])
     running = list(range(len(seeds)))  # the text of each row
-    watchers = [_Watcher(stop, until_sentence) for _ in seeds]
 
     def ending(reason: str, row: int) -> Ending:
-        state, seed = reader.state[:, :, row : row + 1].copy(), seeds[running[row]]
-        return Ending(reason, state, int(last[row]), seed, sampler.drawn, sampler.recent(row), sampler.config)
+        state, text = reader.state[:, :, row : row + 1].copy(), running[row]
+        recent, left_out = sampler.recent(row), ends[text].left_out
+        return Ending(reason, state, int(last[row]), seeds[text], sampler.drawn, recent, sampler.config, left_out)
 
     for _ in range(length):
         last = sampler(reader.step(last))
         characters = [vocab.characters[at] for at in last.tolist()]
-        if not (stop or until_sentence):
+        if not ends[0].is_sought:
             yield from map(Piece, running, characters, itertools.repeat(None))
             continue
         going = []
         for row, (sample, character) in enumerate(zip(running, characters, strict=True)):
-            text, reason = watchers[sample].add(character)
+            text, reason = ends[sample].add(character)
             if reason:
                 yield Piece(sample, text, ending(reason, row))
                 continue
@@ -201,33 +234,4 @@ def _stream(
             sampler.keep(going)
             reader = reader.select(going)
     for row, sample in enumerate(running):
-        yield Piece(sample, watchers[sample].held, ending("length", row))
-
-
-class _Watcher:
-    """Looks for the end of one text: takes its characters, gives back those that are certain to stay."""
-
-    def __init__(self, stop: Sequence[str], until_sentence: bool) -> None:
-        self._stop = sorted(stop, key=len, reverse=True)  # the longest that matches is cut off
-        self._until_sentence = until_sentence
-        self._ended = False  # the last character ended a sentence, or closed a quote or bracket after that
-        self.held = ""
-
-    def add(self, character: str) -> tuple[str, str]:
-        """What may be shown now that ``character`` was written, and the reason to stop, if there is one."""
-        if self._until_sentence:
-            if self._ended and character.isspace():
-                return self.held, "sentence"
-            self._ended = character in SENTENCE_ENDS or (self._ended and character in CLOSERS)
-        if not self._stop:
-            return character, ""
-        self.held += character
-        for stop in self._stop:
-            if self.held.endswith(stop):
-                return self.held[: -len(stop)], "stop"
-        certain = next(at for at in range(len(self.held) + 1) if self._may_begin_stop(self.held[at:]))
-        shown, self.held = self.held[:certain], self.held[certain:]
-        return shown, ""
-
-    def _may_begin_stop(self, text: str) -> bool:
-        return any(stop.startswith(text) for stop in self._stop)
+        yield Piece(sample, ends[sample].held, ending("length", row))

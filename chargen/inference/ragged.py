@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chargen.inference.numpy_cells import Floats
-from chargen.inference.numpy_network import Network
+from chargen.inference.numpy_network import Network, Reader
 
 BATCH: Final = 128
 """Texts side by side, at most; more gain little, and their states leave the processor's cache."""
@@ -56,3 +56,25 @@ def side_by_side(network: Network, texts: Sequence[NDArray[np.integer[Any]]]) ->
             running = [at for at in running if len(texts[at]) > end]
             if running:
                 reader = reader.select(range(len(running)))
+
+
+def prime(reader: Reader, texts: Sequence[NDArray[np.integer[Any]]]) -> Reader:
+    """A reader of all the texts, each read to its end from where ``reader``, of one text, stands.
+
+    Args:
+        reader: Where they begin; it stays there.
+        texts: Ids, each of shape (T,) with a T of its own, which may be 0.
+    """
+    ends = reader.select([0] * len(texts))
+    longest_first = sorted(range(len(texts)), key=lambda at: -len(texts[at]))
+    for first in range(0, len(texts), BATCH):
+        running = longest_first[first : first + BATCH]
+        batch, start = reader.select([0] * len(running)), 0
+        while running:
+            end = len(texts[running[-1]])
+            batch.prime(np.stack([texts[at][start:end] for at in running], axis=1))  # (T, b)
+            ends.state[:, :, running] = batch.state  # the last time that a text is among them, it ends here
+            running, start = [at for at in running if len(texts[at]) > end], end
+            if running:
+                batch = batch.select(range(len(running)))
+    return ends

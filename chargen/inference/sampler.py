@@ -87,7 +87,7 @@ class Sampler:
     Args:
         config: The filters.
         seeds: One for each text: what it draws depends on its seed and its logits, never on the other texts.
-        recent: Ids that stand before the first one drawn, for the repetition penalty.
+        recent: Of each text, the ids that stand before the first one drawn, for the repetition penalty.
         forbidden: An id that is never drawn.
         drawn: Random numbers that an earlier sampler with these seeds has used; this one goes on behind them.
     """
@@ -97,7 +97,7 @@ class Sampler:
         config: SamplerConfig,
         seeds: Sequence[int],
         *,
-        recent: Sequence[int] = (),
+        recent: Sequence[Sequence[int]] = (),
         forbidden: int | None = None,
         drawn: int = 0,
     ) -> None:
@@ -110,8 +110,10 @@ class Sampler:
         self._used = UNIFORMS
         self._recent = np.full((len(seeds), config.penalty_window), -1, np.int64)  # a ring
         self._remembered = 0
-        for at in recent[-config.penalty_window :]:
-            self._remember(np.full(len(seeds), at, np.int64))
+        if config.repetition_penalty != 1:
+            tails = [ids[-config.penalty_window :] for ids in recent]
+            for back in range(max(map(len, tails), default=0), 0, -1):
+                self._remember(np.array([tail[-back] if back <= len(tail) else -1 for tail in tails], np.int64))
 
     def __call__(self, logits: NDArray[np.floating[Any]]) -> Ids:
         """The next id of each text, shape (B,), from ``logits`` (B, V).

@@ -4,12 +4,14 @@ import contextlib
 import json
 import sys
 import unicodedata
-from typing import Any, TextIO
+from typing import Any, Final, TextIO
 
 import typer
 
 from chargen.errors import ChargenError
 
+DIVIDER: Final = "-" * 20 + "\n"
+"""The line between two texts."""
 _HARMFUL = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 """The bidirectional overrides, which can make a line read otherwise than it is written."""
 
@@ -50,6 +52,16 @@ def print_json(value: object) -> None:
 
 def _commands(character: str) -> bool:
     return character in _HARMFUL or unicodedata.category(character) in ("Cc", "Cs")
+
+
+def end_interrupted_line() -> None:
+    """Leave the line on which the terminal has shown ``^C``, so that the shell's prompt gets one of its own."""
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
+        terminal = next((stream for stream in (sys.stderr, sys.stdout) if stream.isatty()), None)
+        if terminal:
+            terminal.write("\n")
+            terminal.flush()
 
 
 class Screen:

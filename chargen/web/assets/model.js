@@ -25,7 +25,7 @@ function decoded(base64) {
  * null for each one of the prompt that was read. The random numbers are those of `chargen sample` with this seed.
  */
 function* written(prompt, settings, seed, held = []) {
-  const ids = prompt ? Array.from(prompt, (character) => vocab.id(character)) : [vocab.startId];
+  const ids = prompt ? Array.from(prompt, (character) => vocab.id(character)) : [...vocab.beginning];
   const state = network.start();
   const random = new Pcg64(seed);
   let last = ids.pop();

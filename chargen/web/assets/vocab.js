@@ -7,7 +7,10 @@ class Vocab {
     this.characters = Array.from(characters);
     this.ids = new Map(this.characters.map((character, id) => [character, id]));
     this.unknownId = unknown ? this.characters.length : null;
-    this.startId = this.ids.get("\n") ?? 0; // stands before a text's first character
+    this.startId = this.ids.get("\n") ?? 0; // stands before the first character of a text that is read
+    // and these before that of one that is written
+    this.beginning = [".", "\n"].map((character) => this.ids.get(character)).filter((id) => id !== undefined);
+    if (!this.beginning.length) this.beginning = [this.startId];
     this.alike = alike.map(([reading, alikes]) => [reading, new Set(alikes)]);
   }
 
