@@ -1,12 +1,22 @@
 """``chargen sample --interactive``: turns on stdout, everything else on stderr, and no turn that breaks the text."""
 
+import io
+import signal
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from conftest import Command, Result
+from prompt_toolkit.application import create_app_session
+from prompt_toolkit.input import PipeInput, create_pipe_input
+from prompt_toolkit.output import DummyOutput
 from samples import checkpoint
 
 from chargen.api import load
+from chargen.cli import line_editor
+from chargen.config import SamplerConfig
+from chargen.inference.shared_text import SharedText
 from chargen.store.checkpoint import save
 
 
@@ -17,24 +27,31 @@ def model(folder: Path) -> None:
 
 
 def talk(chargen: Command, stdin: str | bytes, *arguments: object) -> Result:
-    """A whole session of turns of 12 characters."""
+    """A whole session of turns of about 12 characters."""
     data = stdin if isinstance(stdin, bytes) else stdin.encode()
     result = chargen("sample", "model.safetensors", "-i", "--seed", 3, "-n", 12, *arguments, stdin=data)
     assert result.code == 0
     return result
 
 
+def expected(*turns: tuple[str, int]) -> tuple[list[str], str]:
+    """What the library writes in turns, each of what is typed and a seed: every turn's characters, and the text."""
+    model = load("model.safetensors")
+    text = SharedText(model.network, model.vocab)
+    lines = [typed + "".join(text.write(typed, length=12, seed=seed, sampler=SamplerConfig())) for typed, seed in turns]
+    return lines, text.text
+
+
 def continuation(prompt: str, seed: int) -> str:
-    """What the library writes."""
-    return load("model.safetensors").sample(prompt, length=12, seed=seed)
+    """The first turn."""
+    return expected((prompt, seed))[0][0].removeprefix(prompt)
 
 
 def test_turns_build_one_text(chargen: Command) -> None:
     """Each line is shown with its continuation, and the next one goes on from there with the next seed."""
-    result = talk(chargen, "ab\ncd\n/text\n/new\ne\n")
-    first = "ab" + continuation("ab", 3)
-    second = "cd" + continuation(first + "cd", 4)
-    assert result.out.splitlines() == [first, second, first + second, "e" + continuation("e", 5)]
+    result = talk(chargen, "ab\ncd\n\n/text\n/new\ne\n")
+    lines, text = expected(("ab", 3), ("cd", 4), ("", 5))
+    assert result.out.splitlines() == [*lines, text.rstrip(), *expected(("e", 6))[0]]
     assert "/again" in result.err
 
 
@@ -44,9 +61,80 @@ def test_again_writes_another(chargen: Command) -> None:
     assert lines == ["ab" + continuation("ab", 3), continuation("ab", 4), continuation("ab", 3)]
 
 
+def test_a_turn_is_taken_back(chargen: Command) -> None:
+    """What was typed goes with it, and the end of the text that is left is told."""
+    result = talk(chargen, "ab\ncd\n/undo\n/text\n/undo\n/undo\n")
+    lines, _ = expected(("ab", 3), ("cd", 4))
+    assert result.out.splitlines() == [*lines, lines[0].rstrip()]
+    assert f"taken back; the text ends with {expected(('ab', 3))[1]!r}" in result.err
+    assert "taken back; the text is empty" in result.err
+    assert "error: there is no turn yet" in result.err
+
+
 def test_a_prompt_is_the_first_turn(chargen: Command) -> None:
     """What --prompt gives is shown and continued before anything is read."""
     assert talk(chargen, "", "-p", "ab").out == "ab" + continuation("ab", 3) + "\n"
+
+
+@pytest.mark.parametrize("word", ["quit", "exit", "/quit", "/exit", "QUIT", "/quit "])
+def test_the_words_that_people_type_leave(chargen: Command, word: str) -> None:
+    """With a slash and without; behind a space the word is text."""
+    assert talk(chargen, f"{word}\nab\n").out == ""
+    assert talk(chargen, f" {word}\n").out.strip() != ""
+
+
+def test_help_fits_the_screen(chargen: Command) -> None:
+    """It is shown at the beginning and by either name, and no line of it is longer than 79 columns."""
+    once, thrice = talk(chargen, "").err, talk(chargen, "help\n/help\n").err
+    assert thrice.count("/again") == 3 * once.count("/again") == 3
+    assert max(map(len, once.splitlines())) < 80
+
+
+def test_a_command_without_a_value_shows_it(chargen: Command) -> None:
+    """Also to who wants to hear of errors alone, since it was asked for."""
+    asked = "/temperature\n/top_k\n/top-p\n/length\n/seed\n"
+    shown = ["temperature is 0.5", "top_k is 0", "top_p is 1.0", "length is 12", "seed is 3 for the next turn"]
+    assert talk(chargen, asked, "-t", "0.5", "--quiet").err.splitlines() == shown
+    assert "seed is 5 for the next turn; the last turn had 4" in talk(chargen, "ab\n\n/seed\n").err
+    random = chargen("sample", "model.safetensors", "-i", stdin=b"/seed\nab\n/seed\n/temperature 2\n/temperature\n").err
+    assert "seed is random\n" in random
+    assert "seed is random; the last turn had " in random
+    assert "temperature is 2.0\n" in random
+
+
+def test_the_text_is_saved_whole(chargen: Command, folder: Path) -> None:
+    """In a file of a name, which later saves replace; no file that was there before is."""
+    (folder / "old.txt").write_text("precious")
+    result = talk(chargen, "/save\n/save new.txt\nab\n/save new.txt\n/save old.txt\n/save .\ncd\n/save\n/save a\0b\n")
+    assert (folder / "new.txt").read_text() == expected(("ab", 3), ("cd", 4))[1].rstrip() + "\n"
+    assert (folder / "old.txt").read_text() == "precious"
+    errors = [line for line in result.err.replace("> ", "").splitlines() if line.startswith("error: ")]
+    assert errors == [
+        "error: /save needs the name of a file: /save story.txt",
+        "error: there is no text to save yet",
+        "error: old.txt is there already; name a new file",
+        "error: . is there already; name a new file",
+        "error: /save needs the name of a file: /save story.txt",
+    ]
+    assert sorted(path.name for path in folder.iterdir()) == ["model.safetensors", "new.txt", "old.txt"]
+    assert "old.txt/new.txt: File exists" in talk(chargen, "ab\n/save old.txt/new.txt\n").err
+
+
+def test_ctrl_c_stops_the_turn_alone(chargen: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was written until then stays in the text, which goes on."""
+    written = iter(range(100))
+
+    def write(self: object, text: str) -> int:
+        if next(written) == 4:
+            signal.raise_signal(signal.SIGINT)
+        return io.StringIO.write(out, text)
+
+    out = io.StringIO()
+    monkeypatch.setattr(sys, "stdout", type("Out", (io.StringIO,), {"write": write})())
+    assert chargen("sample", "model.safetensors", "-i", "--seed", 3, "-n", 40, stdin=b"ab\n/text\nquit\n").code == 0
+    first, text = out.getvalue().splitlines()
+    assert first == text[: len(first)]
+    assert 4 <= len(first) <= len(text) <= 7
 
 
 def test_strict_refuses_a_turn(chargen: Command) -> None:
@@ -93,3 +181,33 @@ def test_bytes_that_are_no_text_are_left_out(chargen: Command) -> None:
     result = talk(chargen, b"a\xffb\n")
     assert "U+DCFF was left out" in result.err
     assert result.out == "ab" + continuation("ab", 3) + "\n"
+
+
+@pytest.fixture
+def keyboard(monkeypatch: pytest.MonkeyPatch) -> Iterator[PipeInput]:
+    """What types at a terminal that shows nothing."""
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
+    for stream in (sys.stdin, sys.stderr):
+        monkeypatch.setattr(stream, "isatty", lambda: True)
+    monkeypatch.setattr("prompt_toolkit.output.create_output", lambda **_: DummyOutput())
+    with create_pipe_input() as keys, create_app_session(input=keys, output=DummyOutput()):
+        yield keys
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        [("ac\x1b[Db\r", "abc")],  # the left arrow
+        [("ab\r", "ab"), ("cd\r", "cd"), ("\x1b[A\x1b[A\r", "ab")],  # the up arrow
+        [("ab\x7fc\r", "ac")],  # backspace
+        [("/te\t\r", "/temperature")],
+        [("abc\x03de\r", "de")],  # Ctrl-C
+        [("ab\r", "ab"), ("\x04", None)],  # Ctrl-D
+    ],
+)
+def test_lines_are_edited(keyboard: PipeInput, typed: list[tuple[str, str | None]]) -> None:
+    """Keys move in the line and bring back earlier ones, Tab completes, Ctrl-C drops a line and Ctrl-D ends."""
+    read = line_editor.line_reader(["/again", "/temperature"], quiet=False)
+    for keys, line in typed:
+        keyboard.send_text(keys)
+        assert read() == line

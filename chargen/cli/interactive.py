@@ -1,33 +1,48 @@
 """``chargen sample --interactive``: writing together, turn by turn."""
 
+import contextlib
 import dataclasses
-import io
 import itertools
+import os
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from chargen.atomic import replacing
 from chargen.cli import options
+from chargen.cli.line_editor import line_reader
 from chargen.cli.output.terminal import Writer, visible
+from chargen.cli.output.word_wrap import WordWrap
 from chargen.config import SamplerConfig
 from chargen.errors import ChargenError, ConfigError
+from chargen.inference.generate import random_seed
+from chargen.inference.shared_text import SharedText
 from chargen.text import prompt as prompts
 
 if TYPE_CHECKING:
     from chargen.model import Model
 
-_NUMBERS: Final = (*SamplerConfig.settings(), "length", "seed")
+NUMBERS: Final = (*SamplerConfig.settings(), "length", "seed")
 """What may be set in place."""
-HELP: Final = f"""\
-Type a beginning and press Enter to read its continuation; type more to go on from there, or just Enter.
-  /temperature 0.7   set any of: {", ".join(_NUMBERS)}
-  /again             drop the last continuation and write another
-  /text              show the whole text so far
+BARE: Final = ("help", "quit", "exit")
+"""Commands that need no slash where they are the whole line."""
+_SHOWN: Final = 40
+"""Characters of a text's end that /undo shows."""
+HELP: Final = """\
+Type a beginning and press Enter: the model goes on for about {length} characters.
+Then type more, or press Enter alone, to go on from there. Ctrl-C stops a turn.
+  /again             write another continuation in the place of the last
+  /undo              take back the last turn, what you typed included
+  /text              show the whole text
+  /save FILE         save the whole text; later just /save
   /new               begin a new text
-  /help              show this
-  /quit              leave (so does Ctrl-D)
+  /temperature 0.7   set this; without a number, show it; the same for /top_k,
+                     /top_p, /min_p, /repetition_penalty, /penalty_window,
+                     /length (of a turn) and /seed
+  /help, /quit       or just help, quit, exit; Ctrl-D leaves too
+A line that begins with a space is always text.
 """
 
 
@@ -41,31 +56,35 @@ def converse(
     raw: bool,
     strict: bool,
     quiet: bool,
-    **ending: Any,
+    **end: Any,
 ) -> None:
     """Continue ``text``, if there is any, then read lines from stdin until it ends.
 
-    A line that begins with a slash is a command, every other one is continued.
+    Args:
+        model: What writes.
+        text: The first turn's beginning, in characters that the model knows.
+        settings: How it draws, at first.
+        seed: Of the first turn, each other one having the seed after the last; None for random ones.
+        length: Characters of a turn, about.
+        raw: Let control characters reach the terminal.
+        strict: Refuse a line with unknown characters.
+        quiet: Say nothing but errors, and what is asked for.
+        end: ``stop``, ``keep_stop`` and ``until_sentence`` of ``SharedText.write``.
 
     Raises:
         ConfigError: standard input is closed.
     """
-    if sys.stdin is None:
-        raise ConfigError("--interactive reads standard input, which is closed")
-    if isinstance(sys.stdin, io.TextIOWrapper):
-        # a byte that does not decode becomes an unknown character
-        sys.stdin.reconfigure(encoding=None if sys.stdin.isatty() else "utf-8", errors="surrogateescape")
-    session = _Session(model, settings, seed, length, Writer(raw=raw), strict, quiet, ending)
-    session.tell(HELP)
+    session = _Session(model, settings, seed, length, raw=raw, strict=strict, quiet=quiet, end=end)
+    read = line_reader([f"/{name}" for name in (*session.commands, *NUMBERS)], quiet=quiet)
+    if not quiet:
+        session.commands["help"]("")
     if text:
-        _guard(partial(session.go_on, text, shown=text))
-    while True:
-        session.tell("> ")
-        line = sys.stdin.readline()
-        if not line or line.strip() == "/quit":
-            session.tell("\n" if not line else "")
+        _guard(partial(session.go_on, text))
+    while not session.is_over:
+        line = read()
+        if line is None:
             return
-        _guard(partial(session.take, line.rstrip("\n")))
+        _guard(partial(session.take, line))
 
 
 def _guard(turn: Callable[[], None]) -> None:
@@ -73,98 +92,160 @@ def _guard(turn: Callable[[], None]) -> None:
     try:
         turn()
     except ChargenError as error:
-        sys.stderr.write(f"error: {visible(str(error))}\n")
+        _tell(f"error: {' '.join(visible(str(error)).split())}")
     except KeyboardInterrupt:
-        sys.stdout.write("\n")
+        _tell("")
 
 
-@dataclass
+def _tell(text: str) -> None:
+    sys.stderr.write(text + "\n")
+    sys.stderr.flush()
+
+
 class _Session:
-    """A text that grows turn by turn.
+    """A text that grows turn by turn, and the settings it grows with.
 
     Attributes:
-        ending: What ends a continuation before its length, as ``Model.pieces`` takes it.
-        text: The whole text so far.
-        before: The text without its last continuation.
-        turns: Continuations written since the seed was set; each has the seed after the one before.
+        commands: What does each command, given what stands behind its name.
+        is_over: Whether the person wants to leave.
     """
 
-    model: "Model"
-    settings: SamplerConfig
-    seed: int | None
-    length: int
-    write: Writer
-    strict: bool
-    quiet: bool
-    ending: dict[str, Any]
-    text: str = ""
-    before: str = ""
-    turns: int = 0
+    def __init__(
+        self,
+        model: "Model",
+        settings: SamplerConfig,
+        seed: int | None,
+        length: int,
+        *,
+        raw: bool,
+        strict: bool,
+        quiet: bool,
+        end: dict[str, Any],
+    ) -> None:
+        self._model = model
+        self._settings = settings
+        self._next_seed = seed
+        self._last_seed: int | None = None
+        self._length = length
+        self._raw = raw
+        self._strict = strict
+        self._quiet = quiet
+        self._end = end
+        self._saved = ""
+        self._text = SharedText(model.network, model.vocab)
+        self.is_over = False
+        self.commands: dict[str, Callable[[str], None]] = {
+            "again": lambda _: self.go_on("", anew=True),
+            "undo": self._undo,
+            "text": self._show,
+            "save": self._save,
+            "new": self._new,
+            "help": lambda _: _tell(HELP.format(length=self._length).rstrip()),
+            "quit": self._leave,
+            "exit": self._leave,
+        }
 
     def take(self, line: str) -> None:
         """Follow a command, or continue what was typed."""
+        bare = line.strip().lower()
+        if bare in BARE and not line.startswith(" "):
+            line = f"/{bare}"
         if not line.startswith("/"):
-            fitted = prompts.fit(line, self.model.vocab, strict=self.strict)
-            if not self.quiet:
+            fitted = prompts.fit(line, self._model.vocab, strict=self._strict)
+            if not self._quiet:
                 options.notes(fitted.notes)
-            self.go_on(self.text + fitted.text, shown=fitted.text)
+            self.go_on(fitted.text)
             return
-        name, _, value = line[1:].partition(" ")
-        match name:
-            case "help":
-                sys.stderr.write(HELP)
-            case "new":
-                self.text = self.before = ""
-            case "text":
-                self.write(self.text)
-                self.write.end()
-            case "again":
-                self.go_on(self.before, shown="")
-            case _:
-                self._set(name, value.strip())
+        name, _, value = line[1:].strip().partition(" ")
+        if name in self.commands:
+            self.commands[name](value.strip())
+        else:
+            self._set(name, value.strip())
 
-    def tell(self, text: str) -> None:
-        """Write to stderr, unless the person wants to see errors only."""
-        if not self.quiet:
-            sys.stderr.write(text)
-            sys.stderr.flush()
+    def go_on(self, typed: str, *, anew: bool = False) -> None:
+        """Continue what was typed, or write the last turn anew; an error before the first character changes nothing."""
+        seed = random_seed() if self._next_seed is None else self._next_seed
+        pieces = self._text.write(typed, length=self._length, seed=seed, sampler=self._settings, anew=anew, **self._end)
+        with contextlib.closing(pieces):
+            first = next(pieces)
+            self._last_seed, self._next_seed = seed, None if self._next_seed is None else seed + 1
+            self._write(itertools.chain(["" if anew else typed, first], pieces))
 
-    def go_on(self, text: str, shown: str) -> None:
-        """Continue ``text``, of which the end is ``shown``; until there is a first piece everything stays."""
-        from chargen.inference.generate import random_seed
-
-        seed = random_seed() if self.seed is None else self.seed + self.turns
-        pieces = self.model.pieces(text, length=self.length, seed=seed, sampler=self.settings, **self.ending)
-        first = next(pieces)
-        self.text = self.before = text
-        self.turns += 1
-        self.write(shown)
+    def _write(self, pieces: Iterable[str]) -> None:
+        """Write to stdout as pieces come; to a terminal so that words stay whole."""
+        plain = Writer(raw=self._raw)
+        write = WordWrap(plain) if sys.stdout.isatty() else plain
         try:
-            for piece in itertools.chain([first], pieces):
-                self.text += piece.text
-                self.write(piece.text)
+            for piece in pieces:
+                write(piece)
         finally:
-            self.write.end()
+            write.end()
+
+    def _show(self, _: str) -> None:
+        self._write([self._text.text.rstrip()])
+
+    def _undo(self, _: str) -> None:
+        self._text.undo()
+        end = self._text.text[-_SHOWN:]
+        self._note(f"taken back; the text ends with {end!r}" if end else "taken back; the text is empty")
+
+    def _new(self, _: str) -> None:
+        self._text = SharedText(self._model.network, self._model.vocab)
+        self._note("a new text begins")
+
+    def _leave(self, _: str) -> None:
+        self.is_over = True
+
+    def _save(self, name: str) -> None:
+        """Save the whole text in a file, whole or not at all; no other file than the last one is replaced."""
+        path = os.path.expanduser(name) or self._saved  # noqa: PTH111  # Path's raises where there is no such person
+        text = self._text.text.rstrip()
+        if not path or "\0" in path:
+            raise ConfigError("/save needs the name of a file: /save story.txt")
+        if not text:
+            raise ConfigError("there is no text to save yet")
+        if path != self._saved and (os.path.isfile(path) or os.path.isdir(path)):  # noqa: PTH112, PTH113  # these never fail
+            raise ConfigError(f"{path} is there already; name a new file")
+        with replacing(Path(path)) as file:
+            file.write(f"{text}\n".encode(errors="replace"))
+        self._saved = path
+        self._note(f"saved {len(text):,} characters to {path}")
 
     def _set(self, name: str, value: str) -> None:
-        """Change one setting in place."""
-        name = name.replace("-", "_")
-        sampling = SamplerConfig.settings()
-        if name not in _NUMBERS:
+        """Change one setting in place, or show it where there is no value."""
+        key = name.replace("-", "_")
+        if key not in NUMBERS:
             raise ConfigError(f"there is no command or setting /{visible(name)}; /help lists them")
-        whole = name not in sampling or sampling[name].kind is int
+        if not value:
+            _tell(f"{key} is {self._value(key)}")
+            return
+        setting = SamplerConfig.settings().get(key)
+        whole = setting is None or setting.kind is int
         number: Any
         try:
             number = int(value) if whole else float(value)
         except ValueError:
             kind = "a whole number" if whole else "a number"
             raise ConfigError(f"/{name} needs {kind}, not {visible(value)!r}") from None
-        if name in sampling:
-            self.settings = dataclasses.replace(self.settings, **{name: number})
+        if setting is not None:
+            self._settings = dataclasses.replace(self._settings, **{key: number})
         elif number < 0:
-            raise ConfigError(f"{name} must be a whole number of at least 0, not {number}")
-        elif name == "length":
-            self.length = number
+            raise ConfigError(f"{key} must be a whole number of at least 0, not {number}")
+        elif key == "length":
+            self._length = number
         else:
-            self.seed, self.turns = number, 0
-        self.tell(f"{name} is now {number}\n")
+            self._next_seed = number
+        self._note(f"{key} is now {number}")
+
+    def _value(self, key: str) -> object:
+        if key == "length":
+            return self._length
+        if key != "seed":
+            return getattr(self._settings, key)
+        last = "" if self._last_seed is None else f"; the last turn had {self._last_seed}"
+        return f"{'random' if self._next_seed is None else f'{self._next_seed} for the next turn'}{last}"
+
+    def _note(self, text: str) -> None:
+        """Tell the person something, on stderr, who may not want to be told."""
+        if not self._quiet:
+            _tell(visible(text))

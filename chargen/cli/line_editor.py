@@ -1,0 +1,78 @@
+"""Lines that a person types: with editing, history and completion at a terminal, as they come from a pipe."""
+
+import io
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from chargen.errors import ConfigError
+
+PROMPT: Final = "> "
+
+
+def line_reader(commands: Sequence[str], *, quiet: bool) -> Callable[[], str | None]:
+    """What gives the next line of standard input, without its end, and None once there is no more.
+
+    Args:
+        commands: What Tab completes.
+        quiet: Show no prompt where lines come from a pipe.
+
+    Raises:
+        ConfigError: standard input is closed.
+    """
+    if sys.stdin is None:
+        raise ConfigError("--interactive reads standard input, which is closed")
+    if sys.stdin.isatty() and sys.stderr.isatty():
+        return _editor(commands)
+    return _plain(quiet=quiet)
+
+
+def _plain(*, quiet: bool) -> Callable[[], str | None]:
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        # a byte that does not decode becomes an unknown character
+        sys.stdin.reconfigure(encoding=None if sys.stdin.isatty() else "utf-8", errors="surrogateescape")
+
+    def read() -> str | None:
+        _tell(PROMPT, quiet=quiet)
+        line = sys.stdin.readline()
+        if not line:
+            _tell("\n", quiet=quiet)
+        return line.rstrip("\n") if line else None
+
+    return read
+
+
+def _editor(commands: Sequence[str]) -> Callable[[], str | None]:
+    from prompt_toolkit import PromptSession
+    from prompt_toolkit.completion import WordCompleter
+    from prompt_toolkit.output import create_output
+    from prompt_toolkit.shortcuts import CompleteStyle
+
+    # No terminal is asked where its cursor stands: some do not answer, and a line needs no room below.
+    os.environ.setdefault("PROMPT_TOOLKIT_NO_CPR", "1")
+    session: PromptSession[str] = PromptSession(
+        PROMPT,
+        completer=WordCompleter(list(commands), sentence=True),
+        complete_style=CompleteStyle.READLINE_LIKE,
+        complete_while_typing=False,
+        enable_suspend=True,
+        output=create_output(stdout=sys.stderr),  # stdout is for the text
+    )
+
+    def read() -> str | None:
+        while True:
+            try:
+                return session.prompt()
+            except KeyboardInterrupt:
+                _tell("Ctrl-D or quit leaves.\n", quiet=False)
+            except EOFError:
+                return None
+
+    return read
+
+
+def _tell(text: str, *, quiet: bool) -> None:
+    if not quiet:
+        sys.stderr.write(text)
+        sys.stderr.flush()
