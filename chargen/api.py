@@ -5,6 +5,7 @@ import inspect
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Never
 
@@ -54,20 +55,10 @@ def train(sources: tuple[Source, ...], arguments: TrainArguments, settings: Sett
     """
     from chargen.training import start
 
-    texts = Texts(
-        sources=_named(sources),
-        encoding=arguments.encoding,
-        errors=arguments.errors,
-        min_count=arguments.min_count,
-        printable=arguments.printable,
-        glob=arguments.glob,
-        lines=arguments.lines,
-        separator=arguments.separator,
-        files=arguments.files,
-    )
+    reading = {field.name: getattr(arguments, field.name) for field in fields(Texts) if field.name != "sources"}
     request = _StopRequest(arguments.stop)
     trainer = start.begin(
-        texts,
+        Texts(sources=_named(sources), **reading),
         run=arguments.run,
         preset=arguments.preset,
         init_from=arguments.init_from,

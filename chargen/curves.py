@@ -51,18 +51,18 @@ class Plot:
         return list(dict.fromkeys(curve.label for curve in self.curves))
 
 
-def ticks(values: Sequence[float], *, whole: bool = False) -> list[float]:
+def ticks(values: Sequence[float], *, integers: bool = False) -> list[float]:
     """Round numbers at equal distances from the lowest of ``values``, or below, to the highest or above.
 
     Args:
         values: At least one.
-        whole: Take whole numbers alone, as for logarithms.
+        integers: Take whole numbers alone, as for logarithms.
     """
     low, high = min(values), max(values)
     rough = ((high - low) or abs(high) or 1) / 7
     unit = 10.0 ** math.floor(math.log10(rough))
     step = next(unit * nice for nice in (1, 2, 5, 10) if unit * nice >= rough)
-    if whole:
+    if integers:
         step = math.ceil(step)
     first, last = math.floor(low / step), math.ceil(high / step)
     return [at * step for at in range(first, max(last, first + 1) + 1)]

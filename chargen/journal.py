@@ -97,8 +97,8 @@ class Journal:
                 file.write(report([training], running=running))
         except Exception as error:  # noqa: BLE001  # likewise
             note = f"the run's samples or its report cannot be kept up to date: {error}"
-            told, self._told = self._told, note
-            return text, (note,) * (note != told)
+            before, self._told = self._told, note
+            return text, (note,) * (note != before)
         return text, ()
 
     def _sample(self, last: Checkpoint) -> str:
@@ -106,9 +106,9 @@ class Journal:
         if not (self._preview and last.history and last.resume and last.resume.step == last.history[-1].step):
             return ""
         step = last.resume.step
-        there = samples.read(self._run.samples)
-        if there and there[-1].step == step:
-            return there[-1].text
+        written = samples.read(self._run.samples)
+        if written and written[-1].step == step:
+            return written[-1].text
         model = Model(for_use(last), self._run.last)
         text = model.sample(length=max(LENGTH, self._preview), temperature=TEMPERATURE, seed=step)
         samples.add(self._run.samples, Sample(step, text))

@@ -89,9 +89,9 @@ def gradflow(
             flows.append((subject, measure(subject.network, subject.ids, lags=config.lags, positions=config.positions)))
             bar.update()
     if not quiet:
-        told = [note for subject in subjects for note in subject.notes]
-        told += [f"{flow.positions} predictions on {len(subject.ids):,} characters of text" for subject, flow in flows]
-        for note in dict.fromkeys(told):
+        notes = [note for subject in subjects for note in subject.notes]
+        notes += [f"{flow.positions} predictions on {len(subject.ids):,} characters of text" for subject, flow in flows]
+        for note in dict.fromkeys(notes):
             options.note(note)
     report = Report(flows, clippings, trials)
     if html is not None:

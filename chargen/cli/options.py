@@ -181,9 +181,9 @@ def checkpoint_file(name: str | None, *, quiet: bool) -> Path:
     from chargen.store import lookup
 
     path = lookup.find(name)
-    told = lookup.explain(name, path)
-    if told and not quiet:
-        note(told)
+    explanation = lookup.explain(name, path)
+    if explanation and not quiet:
+        note(explanation)
     return path
 
 
@@ -194,11 +194,11 @@ def note(text: str) -> None:
 
 def notes(texts: Iterable[object]) -> None:
     """Tell several things, but no more than a screen holds."""
-    told = list(texts)
-    for text in told[:NOTES]:
-        note(str(text))
-    if len(told) > NOTES:
-        note(f"and {len(told) - NOTES:,} more of these")
+    lines = list(texts)
+    for line in lines[:NOTES]:
+        note(str(line))
+    if len(lines) > NOTES:
+        note(f"and {len(lines) - NOTES:,} more of these")
 
 
 def stderr() -> "Console":

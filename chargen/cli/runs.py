@@ -36,15 +36,17 @@ def runs(*, as_json: options.Json = False, quiet: options.Quiet = False) -> None
 
 
 def _row(entry: "Entry") -> dict[str, str]:
-    found, state = entry.checkpoint, entry.state
+    checkpoint, state = entry.checkpoint, entry.state
     if entry.steps and state in ("stopped", "running"):
         state += f" at {entry.steps[0] / entry.steps[1]:.0%}"
     return {
         "name": entry.name,
-        "text": found.corpus.name if found else "",
-        "model": f"{found.model.num_layers}x{found.model.hidden_size} {found.model.cell}" if found else "",
-        "val bpc": _bits(found.val_bpc if found else None),
-        "test bpc": _bits(found.test_bpc if found else None),
+        "text": checkpoint.corpus.name if checkpoint else "",
+        "model": f"{checkpoint.model.num_layers}x{checkpoint.model.hidden_size} {checkpoint.model.cell}"
+        if checkpoint
+        else "",
+        "val bpc": _bits(checkpoint.val_bpc if checkpoint else None),
+        "test bpc": _bits(checkpoint.test_bpc if checkpoint else None),
         "when": _moment(entry.modified),
         "state": state,
     }
@@ -62,19 +64,19 @@ def _moment(seconds: float) -> str:
 
 
 def _plain(entry: "Entry") -> dict[str, Any]:
-    found, (step, total) = entry.checkpoint, entry.steps or (None, None)
+    checkpoint, (step, total) = entry.checkpoint, entry.steps or (None, None)
     return {
         "name": entry.name,
         "state": entry.state,
         "problem": entry.problem,
-        "text": found and found.corpus.name,
-        "cell": found and found.model.cell,
-        "num_layers": found and found.model.num_layers,
-        "hidden_size": found and found.model.hidden_size,
-        "parameters": found and found.model.parameters,
-        "bidirectional": found and found.model.bidirectional,
-        "val_bpc": found and found.val_bpc,
-        "test_bpc": found and found.test_bpc,
+        "text": checkpoint and checkpoint.corpus.name,
+        "cell": checkpoint and checkpoint.model.cell,
+        "num_layers": checkpoint and checkpoint.model.num_layers,
+        "hidden_size": checkpoint and checkpoint.model.hidden_size,
+        "parameters": checkpoint and checkpoint.model.parameters,
+        "bidirectional": checkpoint and checkpoint.model.bidirectional,
+        "val_bpc": checkpoint and checkpoint.val_bpc,
+        "test_bpc": checkpoint and checkpoint.test_bpc,
         "step": step,
         "total_steps": total,
         "modified": datetime.fromtimestamp(entry.modified, UTC).isoformat(timespec="seconds"),

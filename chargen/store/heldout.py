@@ -64,10 +64,10 @@ def held_out(
     start, stop = info.val if split == "val" else info.test
     if start == stop:
         raise CorpusError(f"{path} has no {split} split: it was trained with --{split}-fraction 0")
-    found = _load(checkpoint, path, sources, encoding=encoding, errors=errors)
-    if found.sha256 != info.sha256:
+    corpus = _load(checkpoint, path, sources, encoding=encoding, errors=errors)
+    if corpus.sha256 != info.sha256:
         raise CorpusError(
-            f"{found.name} ({len(found):,} characters) is not the text that {path} was trained on "
+            f"{corpus.name} ({len(corpus):,} characters) is not the text that {path} was trained on "
             f"({info.name}, {info.characters:,} characters); name that text"
         )
     first = max(0, start - max(reach, context))
@@ -77,12 +77,12 @@ def held_out(
             f"{LONGEST:,} that are read at once; score a part of it as a file"
         )
     border = max(0, start - context)
-    train, lengths = checkpoint.train, info.lengths or (len(found),)
-    split_again = found.split(
+    train, lengths = checkpoint.train, info.lengths or (len(corpus),)
+    split_again = corpus.split(
         train.val_fraction, train.test_fraction, lengths=lengths, seed=train.seed, known=checkpoint.vocab
     )
     ids = split_again.ids
-    text = found.vocab.text_of(ids[first:stop])
+    text = corpus.vocab.text_of(ids[first:stop])
     before, text = text[: start - first], text[start - first :]
     return HeldOut(f"{info.name} {split}", text, before[border - first :], before[: border - first])
 

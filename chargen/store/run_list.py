@@ -51,11 +51,11 @@ def entries(root: str | Path = ROOT, progress: Callable[[], object] = lambda: No
     Raises:
         CheckpointError: the folder cannot be read.
     """
-    found = []
+    listed = []
     for folder in lookup.runs_in(root):
-        found.append(_entry(folder))
+        listed.append(_entry(folder))
         progress()
-    return sorted(found, key=lambda entry: (entry.modified, entry.name))
+    return sorted(listed, key=lambda entry: (entry.modified, entry.name))
 
 
 def _entry(folder: Path) -> Entry:

@@ -21,29 +21,29 @@ def draw(plot: Plot, *, width: int = 64, height: int = 16) -> Text:
         height: Rows inside the axes.
     """
     labels, log_y = plot.labels, plot.log_y
-    lines = [(labels.index(curve.label), curve.points(log_y=log_y)) for curve in plot.curves]
-    every = [point for _, points in lines for point in points]
+    drawn = [(labels.index(curve.label), curve.points(log_y=log_y)) for curve in plot.curves]
+    every = [point for _, points in drawn for point in points]
     if not every:
         return Text(f"{plot.title}: nothing to draw\n")
     x_axis = _Axis([x for x, _ in every], width)
     y_axis = _Axis([y for _, y in every], height, decades=log_y)
     cells: dict[tuple[int, int], set[int]] = {}
-    for which, points in lines:
+    for line, points in drawn:
         for cell in _joined([(x_axis.place(x), y_axis.place(y)) for x, y in points]):
-            cells.setdefault(cell, set()).add(which)
+            cells.setdefault(cell, set()).add(line)
     text = Text(f"{plot.title}:")
-    for which, label in enumerate(labels):
-        text.append(f"   {_marker(which)} {label}", _colour(which))
+    for line, label in enumerate(labels):
+        text.append(f"   {_marker(line)} {label}", _colour(line))
     text.append(f"\n{plot.y_label}\n")
     beside = {y_axis.place(at): f"{10**at if log_y else at:.6g}" for at in y_axis.ticks}
     margin = max(map(len, beside.values()))
     for row in reversed(range(height)):
         text.append(f"{beside.get(row, ''):>{margin}} |")
         for column in range(width):
-            here = sorted(cells.get((column, row), ()))
-            if here:
-                which = here[column % len(here)]  # where curves meet, they take turns
-                text.append(_marker(which), _colour(which))
+            crossing = sorted(cells.get((column, row), ()))
+            if crossing:
+                line = crossing[column % len(crossing)]  # where curves meet, they take turns
+                text.append(_marker(line), _colour(line))
             else:
                 text.append(" ")
         text.append("\n")
@@ -63,7 +63,7 @@ class _Axis:
     """
 
     def __init__(self, values: Sequence[float], size: int, *, decades: bool = False) -> None:
-        self.ticks = ticks(values, whole=decades)
+        self.ticks = ticks(values, integers=decades)
         self._low, self._scale = self.ticks[0], (size - 1) / (self.ticks[-1] - self.ticks[0])
 
     def place(self, value: float) -> int:
@@ -80,9 +80,9 @@ def _joined(places: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
             yield round(x + (to_x - x) * at / steps), round(y + (to_y - y) * at / steps)
 
 
-def _marker(which: int) -> str:
-    return MARKERS[which % len(MARKERS)]
+def _marker(line: int) -> str:
+    return MARKERS[line % len(MARKERS)]
 
 
-def _colour(which: int) -> str:
-    return COLOURS[which % len(COLOURS)]
+def _colour(line: int) -> str:
+    return COLOURS[line % len(COLOURS)]

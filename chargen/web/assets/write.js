@@ -21,9 +21,9 @@ const writing = new Part("write", (place) => {
 
 /** The seed in the field or, where it is empty, one by chance; null where it is no whole number. */
 function chosenSeed() {
-  const given = element("seed").value.trim();
-  if (given === "") return BigInt(crypto.getRandomValues(new Uint32Array(1))[0]);
-  return /^[0-9]+$/.test(given) ? BigInt(given) : null;
+  const field = element("seed").value.trim();
+  if (field === "") return BigInt(crypto.getRandomValues(new Uint32Array(1))[0]);
+  return /^[0-9]+$/.test(field) ? BigInt(field) : null;
 }
 
 /** What became of the characters of a prompt that the model does not know; empty where it knows all. */
@@ -45,10 +45,10 @@ async function write(part, prompt, { held = [], note = "", onCharacter }) {
   const settings = { temperature: Number(element("temperature").value), topP: Number(element("top-p").value) };
   const begun = performance.now();
   let count = 0;
-  let told = begun;
+  let toldAt = begun;
   const tell = () => {
-    told = performance.now();
-    const rate = count / ((told - begun) / 1000);
+    toldAt = performance.now();
+    const rate = count / ((toldAt - begun) / 1000);
     part.say(`${number(count)} characters, ${number(rate)}/s (${network.kernel.name}), seed ${seed}.${note}`);
   };
   function* work() {
@@ -67,7 +67,7 @@ async function write(part, prompt, { held = [], note = "", onCharacter }) {
       part.text.append(vocab.characters[character.id]);
       onCharacter(character, part.text.length - 1);
       count++;
-      if (performance.now() > told + TELLING) tell();
+      if (performance.now() > toldAt + TELLING) tell();
       if (part.text.length >= MOST) return;
     }
   }
