@@ -42,3 +42,16 @@ def test_nothing_is_tried_where_the_number_is_given_or_one_serves(rates: dict[in
     """A number that was chosen, or a network too small to share out, needs no trial; here none could be made."""
     assert threads(threads=2) == 2
     assert threads(hidden_size=16) == 1
+
+
+def test_numbers_to_choose_from_are_one_half_and_all(rates: dict[int, float]) -> None:
+    """Each is there once, and a number that was asked for, or a GPU's training, leaves no choice."""
+
+    def counts(world: World | None = None, hidden_size: int = 256, **settings: Any) -> tuple[int, ...]:
+        train = TrainConfig(**{"device": "cpu", **settings})
+        return automatic.thread_counts(train, ModelConfig(vocab_size=9, hidden_size=hidden_size), world)
+
+    assert counts() == (1, 4, 8)
+    assert counts(hidden_size=16) == (1,)
+    assert counts(threads=2) == (2,)
+    assert counts(device="cuda") == (8,)

@@ -24,6 +24,7 @@ from chargen.training import start, trainer
 from chargen.training.bptt import Windows
 from chargen.training.evaluate import calibrate, evaluate
 from chargen.training.events import Evaluated, Finished, Started, Stepped
+from chargen.training.pace import Pace
 from chargen.training.schedule import Schedule
 from chargen.training.step import Learner
 from chargen.training.torch_network import StackedRNN
@@ -297,3 +298,33 @@ def test_torch_is_left_as_it_was(text_file: Path, tmp_path: Path) -> None:
     before = torch.get_num_threads()
     tiny.train(text_file, tmp_path, threads=2)
     assert torch.get_num_threads() == before
+
+
+@pytest.mark.parametrize(("settings", "counts"), [({"minutes": 1, "steps": 0}, (1, 2)), ({"steps": 6}, ())])
+def test_threads_may_change_under_a_time_budget_alone(
+    text_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any], counts: tuple[int, ...]
+) -> None:
+    """Where steps follow the clock the trainer may go on with another number, and records it; else it keeps its own."""
+    monkeypatch.setattr(start, "thread_counts", lambda *_: (1, 2))
+    given: list[tuple[int, ...]] = []
+
+    class Changed(Pace):
+        def __init__(self, threads: int, counts: tuple[int, ...]) -> None:
+            super().__init__(threads, counts)
+            given.append(counts)
+            self.threads = 2
+
+    monkeypatch.setattr(trainer, "Pace", Changed)
+    made = tiny.begin(text_file, tmp_path, **settings)
+    next(made.events())
+    assert given == [counts]
+    made.stop = stop_after(0)
+    tiny.finish(made)
+    assert load(tmp_path / "run" / "last.safetensors").train.threads == 2
+
+
+def test_a_training_that_slows_down_says_so(text_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The note that its pace has stands in the progress that it tells."""
+    monkeypatch.setattr(Pace, "news", lambda _self, characters, run: (f"{characters} {run}",))
+    [event] = tiny.events(tiny.begin(text_file, tmp_path, steps=10), Stepped)
+    assert event.notes == (f"40 {tmp_path / 'run'}",)

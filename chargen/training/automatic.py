@@ -59,11 +59,18 @@ def with_threads(train: TrainConfig, model: ModelConfig, world: World | None = N
     Raises:
         MismatchError: it asks for more than any machine like this could use.
     """
-    threads = hardware.choose_threads(train.threads, model, train.precision)
-    train, automatic = dataclasses.replace(train, threads=threads), not train.threads
-    if automatic and threads > 1 and train.device == "cpu" and (world is None or world.size == 1):
-        train = dataclasses.replace(train, threads=_fastest_threads(model, train))
-    return train
+    counts = thread_counts(train, model, world)
+    threads = hardware.choose_threads(train.threads, model)
+    train = dataclasses.replace(train, threads=threads)
+    return dataclasses.replace(train, threads=_fastest_threads(model, train, counts)) if len(counts) > 1 else train
+
+
+def thread_counts(train: TrainConfig, model: ModelConfig, world: World | None = None) -> tuple[int, ...]:
+    """The numbers of threads that are tried: one, half of the cores and all; just one number where no trial is made."""
+    most = hardware.choose_threads(train.threads, model)
+    if train.threads or train.device != "cpu" or (world is not None and world.size > 1):
+        return (most,)
+    return tuple(sorted({1, max(1, most // 2), most}))
 
 
 def measured_speed(model: ModelConfig, train: TrainConfig, world: World | None = None) -> float:
@@ -73,13 +80,12 @@ def measured_speed(model: ModelConfig, train: TrainConfig, world: World | None =
 
 
 @functools.lru_cache(maxsize=16)
-def _fastest_threads(model: ModelConfig, train: TrainConfig) -> int:
-    """The number of threads, of one, half of ``train.threads`` and all, that trains such a network fastest now.
+def _fastest_threads(model: ModelConfig, train: TrainConfig, counts: tuple[int, ...]) -> int:
+    """The number of threads that trains such a network fastest now.
 
     Beside another busy process a second thread may halve the speed instead of doubling it, since all wait for the
     slowest after each product.
     """
-    counts = sorted({1, max(1, train.threads // 2), train.threads})
     speeds = {threads: _speed(model, dataclasses.replace(train, threads=threads), TRIAL_SECONDS) for threads in counts}
     return max(speeds, key=speeds.__getitem__)
 

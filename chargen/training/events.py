@@ -27,7 +27,7 @@ class Started:
 
 @dataclass(frozen=True, kw_only=True)
 class Stepped:
-    """A few steps on; means since the last evaluation."""
+    """A few steps on; means since the last evaluation, and notes on what has come up."""
 
     step: int
     total_steps: int
@@ -35,6 +35,7 @@ class Stepped:
     train_bpc: float
     learning_rate: float
     chars_per_second: float
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,6 +23,8 @@ BYTES: Final = 20  # of a parameter in training: weight, gradient, two moments a
 FEW_THREADS: Final = 64
 """So many may be asked for on any machine: a run that began on a large one goes on, if slowly, on a small one."""
 THREADS_A_CORE: Final = 4
+TOO_SMALL: Final = 64
+"""Hidden size of networks that gain nothing from a second thread."""
 
 
 def choose_device(device: str, processes: int = 1) -> str:
@@ -75,11 +77,11 @@ def runs_bf16() -> bool:
     return True
 
 
-def choose_threads(threads: int, model: ModelConfig, precision: str = "fp32") -> int:
+def choose_threads(threads: int, model: ModelConfig) -> int:
     """``threads``, or for 0 this process's share of the cores it may use; one for networks too small to share out.
 
-    Measured on two cores with AMX: in bf16 a second thread slows hidden size 128 by an eighth to a quarter, changes
-    nothing at 192 and adds a tenth at 256; in fp32 it adds an eighth at 128 and nothing at 64.
+    Measured on two cores: a second thread adds nothing at hidden size 64. At 128 in bf16 it adds a third with AVX-512
+    and slows down by an eighth to a quarter with AMX, so from there on a trial is worth its time.
 
     Raises:
         MismatchError: so many would spend their time starting and waiting for each other.
@@ -91,8 +93,7 @@ def choose_threads(threads: int, model: ModelConfig, precision: str = "fp32") ->
         )
     if threads:
         return threads
-    too_small = 128 if precision == "bf16" else 64
-    return 1 if model.hidden_size <= too_small else max(1, cores() // local_size())
+    return 1 if model.hidden_size <= TOO_SMALL else max(1, cores() // local_size())
 
 
 def processor() -> str:

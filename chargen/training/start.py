@@ -17,7 +17,7 @@ from chargen.store.runs import Run
 from chargen.text.corpus import Corpus, Progress, Texts
 from chargen.text.sources import can_be_read_again
 from chargen.training import finetune
-from chargen.training.automatic import measured_speed, resolve
+from chargen.training.automatic import measured_speed, resolve, thread_counts
 from chargen.training.distributed import World
 from chargen.training.finetune import carried_weights, inherited_architecture
 from chargen.training.schedule import RESTART_SHARE, Schedule
@@ -83,7 +83,10 @@ def begin(
     if run is None and overwrite:
         run = plain_name(corpus.name)
     folder = Run(run, root) if run is not None else world.led(lambda: _free_run(corpus.name, root))
+    asked = train.threads
     train, lowered = resolve(train, model, len(split.train), world)
+    # without a time budget another number of threads would change the last bits of what was promised exactly
+    counts = thread_counts(dataclasses.replace(train, threads=asked), model, world) if train.minutes else ()
     trainer = Trainer(
         corpus,
         split,
@@ -93,6 +96,7 @@ def begin(
         weights=weights,
         origin=texts,
         notes=(*corpus.notes, *notes, *lowered),
+        thread_counts=counts,
         stop=stop,
         world=world,
     )

@@ -9,7 +9,7 @@ import contextlib
 import dataclasses
 import math
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -26,6 +26,7 @@ from chargen.training.bptt import Windows
 from chargen.training.distributed import World
 from chargen.training.evaluate import calibrate, evaluate
 from chargen.training.events import Evaluated, Event, Finished, Started, Stepped
+from chargen.training.pace import Pace
 from chargen.training.running_means import RunningMeans
 from chargen.training.schedule import Schedule
 from chargen.training.step import Learner
@@ -50,6 +51,7 @@ class Trainer:
         finished: Whether that is of a finished training, of which nothing is left but to tell.
         weights: Initial weights to start from instead of random ones, named as in ``model.weight_shapes()``.
         notes: What the first event tells.
+        thread_counts: The numbers of threads that the training may change to on its way; without any it keeps its own.
         world: The processes that share the work.
         stop: Asked before each step; True ends the training with everything saved.
     """
@@ -67,6 +69,7 @@ class Trainer:
         finished: bool = False,
         weights: Mapping[str, NDArray[np.float32]] | None = None,
         notes: tuple[str, ...] = (),
+        thread_counts: Sequence[int] = (),
         world: World | None = None,
         stop: Callable[[], bool] = lambda: False,
     ) -> None:
@@ -83,6 +86,7 @@ class Trainer:
             self.learner.average.load(weights)
         self.schedule = Schedule(train, self.windows.per_epoch)
         self.means = RunningMeans(self.learner.device)
+        self.pace = Pace(train.threads, thread_counts)
         self.history: tuple[Evaluation, ...] = ()
         self.best_step = 0
         self.best_bpc = math.inf
@@ -132,11 +136,13 @@ class Trainer:
         return self.schedule.planned(self.learner.step, self._seconds())
 
     def _train_step(self) -> None:
-        step = self.learner.step
+        step, began = self.learner.step, time.perf_counter()
         if self.windows.starts_epoch(step):
             self.learner.forget()
         loss, norm = self.learner.learn(*self.windows.at(step), self.schedule.learning_rate(step))
         self.means.add(loss, norm, self.train.grad_clip)
+        if self.train.device == "cpu":  # a GPU's step is still under way here
+            self.pace.stepped(time.perf_counter() - began)
 
     def _started(self) -> Started:
         return Started(
@@ -164,6 +170,7 @@ class Trainer:
             train_bpc=self.means.bpc,
             learning_rate=self.schedule.learning_rate(self.learner.step - 1),
             chars_per_second=self.means.chars_per_second(self.train.batch_size * self.train.bptt),
+            notes=self.pace.news(self.train.batch_size * self.train.bptt, address(self.run.folder)),
         )
 
     def _check_finite(self) -> None:
@@ -249,7 +256,7 @@ class Trainer:
     def _checkpoint(self) -> Checkpoint:
         return Checkpoint(
             model=self.model,
-            train=self.train,
+            train=dataclasses.replace(self.train, threads=self.pace.threads),
             vocab=self.corpus.vocab,
             corpus=self.info,
             weights=self.learner.average.export(),

@@ -13,7 +13,7 @@ from chargen.cli import options
 from chargen.cli.output.terminal import visible
 from chargen.progress import TrainingBar
 from chargen.store.runs import address
-from chargen.training.events import Evaluated, Event, Finished, Started
+from chargen.training.events import Evaluated, Event, Finished, Started, Stepped
 
 INDENT: Final = " " * 9
 """What continues a line of the summary, or shows a sample, begins below that line's words."""
@@ -52,7 +52,9 @@ class TrainingDisplay:
                 self._open_bar()
         if self.bar is not None:
             self.bar(event)
-        if isinstance(event, Evaluated):
+        if isinstance(event, Stepped):
+            self._notes(event.notes)
+        elif isinstance(event, Evaluated):
             self._evaluated(event)
         elif isinstance(event, Finished):
             self._finished(event)
