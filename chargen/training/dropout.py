@@ -48,15 +48,16 @@ class Masks:
         rate is rounded to a multiple of 1/256: a mask then takes one random byte an entry, which is about ten times
         faster than PyTorch's ``bernoulli_`` on a CPU.
         """
-        random = np.random.Generator(np.random.SFC64((train.seed, step)))
+        random = np.random.SFC64((train.seed, step))
 
         def mask(rate: float, *shape: int) -> Tensor | None:
             dropped = round(rate * 256)
             if dropped == 0:
                 return None
-            drawn = np.frombuffer(random.bytes(shape[0] * shape[1]), dtype=np.uint8).reshape(shape)
-            kept = torch.from_numpy(drawn >= dropped).to(device)
-            return kept.to(torch.float32).mul_(256 / (256 - dropped))
+            entries = shape[0] * shape[1]
+            drawn = random.random_raw((entries + 7) // 8).view(np.uint8)[:entries].reshape(shape)
+            factors = np.multiply(drawn >= dropped, np.float32(256 / (256 - dropped)), dtype=np.float32)
+            return torch.from_numpy(factors).to(device)
 
         rows = len(CELLS[config.cell].gates) * config.hidden_size
         layers = range(config.num_layers)

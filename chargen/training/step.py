@@ -2,7 +2,6 @@
 
 import contextlib
 import copy
-import math
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -45,6 +44,9 @@ class Learner:
         self.hidden = self.network.initial_state(train.batch_size)[:, :, self._columns]
         self.step = 0
         self._objective = self.world.parallel(Objective(self.network))
+        self._weights: list[Tensor] = list(self.network.parameters())
+        self._averages: list[Tensor] = list(self.average.parameters())
+        self._fused = self.device.type in ("cpu", "cuda")
         self._optimizer = self._adamw()
 
     def learn(self, inputs: Tensor, targets: Tensor, learning_rate: float) -> tuple[Tensor, Tensor]:
@@ -66,10 +68,7 @@ class Learner:
             total, loss, hidden = self._objective(inputs, targets, self.hidden, masks)
         self._optimizer.zero_grad(set_to_none=True)
         total.backward()
-        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), train.grad_clip or math.inf)
-        for group in self._optimizer.param_groups:
-            group["lr"] = learning_rate
-        self._optimizer.step()
+        norm = self._update(learning_rate)
         self.hidden = hidden.detach()
         self.step += 1
         if self.average is not self.network:
@@ -118,11 +117,27 @@ class Learner:
         self.hidden.copy_(tensor("hidden", everyone)[:, :, self._columns])
 
     @torch.no_grad()
+    def _update(self, learning_rate: float) -> Tensor:
+        """Step along the gradient, clipped; its norm before that."""
+        gradients = [weight.grad for weight in self._weights if weight.grad is not None]
+        norm: Tensor = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
+        if self.train.grad_clip:
+            excess = (norm / self.train.grad_clip).clamp(min=1)
+            if self._fused:
+                # the gradient scaler's way in: divided as the optimizer reads it, which saves a pass over all of it
+                self._optimizer.grad_scale = excess  # type: ignore[attr-defined]
+            else:
+                torch._foreach_div_(gradients, excess)
+        for group in self._optimizer.param_groups:
+            group["lr"] = learning_rate
+        self._optimizer.step()
+        return norm
+
+    @torch.no_grad()
     def _update_average(self) -> None:
         """Move the average on; early on it is short, so that it forgets the random start."""
         decay = min(self.train.ema_decay, self.step / (self.step + 10))
-        average: list[Tensor] = list(self.average.parameters())
-        torch._foreach_lerp_(average, list[Tensor](self.network.parameters()), 1 - decay)
+        torch._foreach_lerp_(self._averages, self._weights, 1 - decay)
 
     def _autocast(self) -> contextlib.AbstractContextManager[None]:
         if self.train.precision == "bf16":
@@ -130,14 +145,13 @@ class Learner:
         return contextlib.nullcontext()
 
     def _adamw(self) -> torch.optim.AdamW:
-        matrices = [weight for weight in self.network.parameters() if weight.dim() > 1]
-        vectors = [weight for weight in self.network.parameters() if weight.dim() <= 1]
+        matrices = [weight for weight in self._weights if weight.dim() > 1]
+        vectors = [weight for weight in self._weights if weight.dim() <= 1]
         groups = [
             {"params": matrices, "weight_decay": self.train.weight_decay},
             {"params": vectors, "weight_decay": 0.0},
         ]
-        fused = self.device.type in ("cpu", "cuda")
-        return torch.optim.AdamW(groups, lr=self.train.learning_rate, betas=BETAS, fused=fused)
+        return torch.optim.AdamW(groups, lr=self.train.learning_rate, betas=BETAS, fused=self._fused)
 
 
 class Objective(nn.Module):

@@ -132,7 +132,7 @@ class StackedRNN(nn.Module):
                 below = torch.cat([below, x.to(below.dtype)], dim=-1)
         features = torch.cat(outputs, dim=-1) if self.config.skip else outputs[-1]
         if masks is not None and masks.output is not None:
-            features = features * masks.output
+            features = features * masks.output.to(features.dtype)
         return features, torch.stack(states, dim=1)
 
     def export(self) -> dict[str, NDArray[np.float32]]:

@@ -120,7 +120,8 @@ class Trainer:
                 self._train_step()
                 if self.learner.step % REPORT_STEPS == 0:
                     yield self._stepped()
-                    self.schedule.total_steps = self.world.led(self._plan)
+                    planned = self.world.led(lambda: self.schedule.planned(self.learner.step, self._seconds()))
+                    self.schedule.total_steps = planned
                     overdue = self.world.any(time.perf_counter() - saved > SAVE_SECONDS)
                 if self.learner.step % every == 0 or self.learner.step >= self.schedule.total_steps:
                     yield self._evaluate()
@@ -131,9 +132,6 @@ class Trainer:
             if reason is None and self.learner.step < self.schedule.total_steps:
                 reason = f"no better validation in the last {self.train.patience}"
             yield self._finish(reason)
-
-    def _plan(self) -> int:
-        return self.schedule.planned(self.learner.step, self._seconds())
 
     def _train_step(self) -> None:
         step, began = self.learner.step, time.perf_counter()
