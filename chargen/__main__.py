@@ -3,7 +3,7 @@
 import signal
 import sys
 
-from chargen.interrupts import interrupt, leave
+from chargen.interrupts import end_line, interrupt, leave
 
 
 def main() -> None:
@@ -16,6 +16,7 @@ def main() -> None:
 
         command_line()
     except KeyboardInterrupt:  # before the command line looks out for it, or after
+        end_line()
         sys.exit(128 + signal.SIGINT)
     finally:
         if asks:

@@ -1,4 +1,4 @@
-"""Signals that come while a module is being imported: the process ends at once, without an exception.
+"""Ctrl-C and other signals; those that come while a module is being imported end the process without an exception.
 
 An exception that a handler raises there may meet C++ code, torch's above all, that cannot hand it on: the process
 aborts then, or prints what Python could not do with it.
@@ -12,10 +12,9 @@ from typing import NoReturn
 
 
 def leave(number: int, _frame: FrameType | None = None) -> NoReturn:
-    """Handle a signal: end now, with its exit code and no word; behind a terminal's ``^C`` the line ends."""
-    if number == signal.SIGINT and os.isatty(2):
-        with contextlib.suppress(OSError):
-            os.write(2, b"\n")
+    """Handle a signal: end now, with its exit code and nothing else."""
+    if number == signal.SIGINT:
+        end_line()
     os._exit(128 + number)
 
 
@@ -24,6 +23,15 @@ def interrupt(number: int, frame: FrameType | None) -> NoReturn:
     if importing(frame):
         leave(number)
     raise KeyboardInterrupt
+
+
+def end_line() -> None:
+    """Leave the shell's prompt a line of its own on a terminal, which has written ^C behind whatever stood there."""
+    for handle in (2, 1):
+        with contextlib.suppress(OSError):
+            if os.isatty(handle):
+                os.write(handle, b"\n")
+                return
 
 
 def importing(frame: FrameType | None) -> bool:

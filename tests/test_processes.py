@@ -1,5 +1,6 @@
 """Processes and signals: a stop that is asked for, and the launcher of several processes with small ones of its own."""
 
+import contextlib
 import errno
 import io
 import os
@@ -11,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from samples import checkpoint
 
 from chargen.cli import processes
 from chargen.cli.main import main
 from chargen.cli.processes import Stop, launch
 from chargen.errors import TrainingError
-from chargen.store.checkpoint import load
+from chargen.store.checkpoint import load, save
 
 WAITING = "import os; os.read(0, 1)"
 """A process that waits for as long as the launcher lives."""
@@ -264,6 +266,41 @@ def test_a_signal_while_something_is_imported_for_a_training(name: str, folder: 
     program = "from chargen.cli.processes import Stop\nwith Stop(): import fragile"
     done = run_beside(folder, "fragile", FRAGILE.format(name=name), "-c", program)
     assert done == (128 + signal.Signals[name], "", "")
+
+
+@pytest.mark.parametrize(
+    ("command", "until", "end"),
+    [
+        (["sample", "model.safetensors", "-n", "100000000", "--quiet"], b"a", b"\r\n"),
+        (
+            ["train", "text.txt", "--steps", "100000000", "--eval-every", "2", "--hidden-size", "8", "--device", "cpu"],
+            b"epoch",
+            b"chargen sample text\r\n",
+        ),
+    ],
+)
+def test_ctrl_c_leaves_the_prompt_a_line_of_its_own(command: list[str], until: bytes, end: bytes, folder: Path) -> None:
+    """On a terminal, whatever was being written there, the last thing is a line end; nothing is told of but a stop."""
+    (folder / "text.txt").write_text("some text to train on" * 99)
+    save(folder / "model.safetensors", checkpoint("a\n"))
+    ours, theirs = os.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-m", "chargen", *command],
+        env=os.environ | {"PYTHONPATH": str(Path(processes.__file__).parents[2])},
+        stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
+    ) as process:  # fmt: skip
+        os.close(theirs)
+        written = b""
+        while until not in written:
+            written += os.read(ours, 1 << 16)
+        process.send_signal(signal.SIGINT)
+        with contextlib.suppress(OSError):  # which is how a terminal ends
+            while more := os.read(ours, 1 << 16):
+                written += more
+    os.close(ours)
+    assert process.returncode == 130
+    assert written.endswith(end)
+    assert b"Traceback" not in written
 
 
 def test_ctrl_c_while_python_ends(folder: Path) -> None:

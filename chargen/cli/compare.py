@@ -1,6 +1,7 @@
 """``chargen compare``: several cells trained alike, side by side."""
 
 import dataclasses
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -106,7 +107,7 @@ def compare(
             if results:
                 _show(results, by_time="minutes" in settings, html=html, as_json=as_json)
         if stop.signal:
-            raise typer.Exit(128 + stop.signal)
+            sys.exit(128 + stop.signal)
     if failed:
         raise TrainingError(f"{len(failed)} of {len(contests)} trainings broke down: {', '.join(failed)}")
 

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated, Any, Final, NoReturn, TextIO, cast
@@ -20,7 +21,7 @@ from chargen.cli.gradflow import gradflow
 from chargen.cli.infill import infill
 from chargen.cli.inspect import inspect
 from chargen.cli.neurons import neurons
-from chargen.cli.output.terminal import Screen, end_interrupted_line, visible
+from chargen.cli.output.terminal import Screen, visible
 from chargen.cli.play import play
 from chargen.cli.report import report
 from chargen.cli.runs import runs
@@ -28,8 +29,11 @@ from chargen.cli.sample import sample
 from chargen.cli.score import score
 from chargen.cli.train import train
 from chargen.errors import ChargenError, ConfigError, MismatchError, is_out_of_memory
+from chargen.interrupts import end_line
 from chargen.threads import bound_waiting
 
+INTERRUPTED: Final = 128 + signal.SIGINT
+"""The exit code after Ctrl-C, which is also what typer makes of a KeyboardInterrupt."""
 _UsageError: Final[Any] = typer.BadParameter.__mro__[1]
 """What typer raises on wrong usage; it does not export the class."""
 
@@ -96,7 +100,10 @@ def main() -> None:
 def _run() -> NoReturn:
     _prepare_streams()
     try:
-        sys.exit(app(standalone_mode=False))
+        code = app(standalone_mode=False)
+        if code == INTERRUPTED:
+            raise KeyboardInterrupt
+        sys.exit(code)
     except ChargenError as error:
         code = 2 if isinstance(error, ConfigError) and not isinstance(error, MismatchError) else 1
         _fail(str(error), code=code)
@@ -105,8 +112,10 @@ def _run() -> NoReturn:
             _fail(error.format_message(), code=2)
         sys.exit(2)
     except (KeyboardInterrupt, typer.Abort):
-        end_interrupted_line()
-        sys.exit(130)
+        with contextlib.suppress(OSError):
+            sys.stdout.flush()
+        end_line()
+        sys.exit(INTERRUPTED)
     except MemoryError as error:
         _fail(f"there is not enough memory: {error}")
     except RuntimeError as error:

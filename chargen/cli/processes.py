@@ -16,7 +16,7 @@ from typing import Final, NoReturn, Self
 
 import chargen
 from chargen.errors import TrainingError
-from chargen.interrupts import importing, leave
+from chargen.interrupts import end_line, importing, leave
 
 WINDOWS: Final = os.name == "nt"
 GRACE_SECONDS: Final = 5.0
@@ -72,6 +72,8 @@ class Stop:
         if self.signal or not self._watched:
             if importing(frame):
                 leave(number)
+            if number == signal.SIGINT:
+                end_line()
             sys.exit(128 + number)
         self.signal = number
 

@@ -1,6 +1,7 @@
 """``chargen train``: a training, begun or gone on with."""
 
 import os
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -127,8 +128,8 @@ def train(
         if as_json and world.leads:
             keys = ("run", "best", "val_bpc", "test_bpc", "seconds", "parameters", "chars_per_second")
             print_json({key: getattr(result, key) for key in keys} | {"best": str(result.best)})
-    if stop.signal:  # out here, since typer's Exit is a RuntimeError, which the world takes for a lost process
-        raise typer.Exit(128 + stop.signal)
+    if stop.signal:  # not by typer's Exit, which also stands for a Ctrl-C that left the cursor in mid-line
+        sys.exit(128 + stop.signal)
 
 
 def _check_log(log_to: str | None) -> None:
@@ -144,8 +145,6 @@ def _check_log(log_to: str | None) -> None:
 
 def _launch(processes: int) -> None:
     """Run this command in several processes, and exit with their code."""
-    import sys
-
     from chargen.cli.processes import launch
     from chargen.errors import ConfigError
 

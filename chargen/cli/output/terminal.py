@@ -54,16 +54,6 @@ def _commands(character: str) -> bool:
     return character in _HARMFUL or unicodedata.category(character) in ("Cc", "Cs")
 
 
-def end_interrupted_line() -> None:
-    """Leave the line on which the terminal has shown ``^C``, so that the shell's prompt gets one of its own."""
-    with contextlib.suppress(OSError):
-        sys.stdout.flush()
-        terminal = next((stream for stream in (sys.stderr, sys.stdout) if stream.isatty()), None)
-        if terminal:
-            terminal.write("\n")
-            terminal.flush()
-
-
 class Screen:
     """A stream to stderr that takes all text, shown or not: losing the screen never loses the work.
 
