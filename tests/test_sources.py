@@ -98,7 +98,7 @@ def tree(tmp_path: Path) -> Path:
 
 def names(tree: Path, glob: str | None, stack: contextlib.ExitStack) -> list[str]:
     """The files that the folder stands for."""
-    _, found = sources.find(str(tree), Decoding(), glob, stack)
+    found = sources.find(str(tree), Decoding(), glob, stack).files
     return [source.path.relative_to(tree).as_posix() for source in found if source.path]
 
 
@@ -135,7 +135,7 @@ def test_an_empty_glob_is_an_error(tree: Path, stack: contextlib.ExitStack) -> N
 def test_standard_input_can_be_read_twice(monkeypatch: pytest.MonkeyPatch, stack: contextlib.ExitStack) -> None:
     """``-`` is a copy of standard input, at its beginning every time, and without a signature."""
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"some text")))
-    name, [source] = sources.find("-", Decoding(), None, stack)
+    name, [source], _ = sources.find("-", Decoding(), None, stack)
     assert (name, read(source), read(source), source.signature()) == ("stdin", b"some text", b"some text", None)
 
 
@@ -145,7 +145,7 @@ def test_a_pipe_can_be_read_twice(tmp_path: Path, stack: contextlib.ExitStack) -
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     threading.Thread(target=pipe.write_bytes, args=(b"some text",), daemon=True).start()
-    _, [source] = sources.find(pipe, Decoding(), None, stack)
+    _, [source], _ = sources.find(pipe, Decoding(), None, stack)
     assert source.path is None
     assert (read(source), read(source)) == (b"some text", b"some text")
 
@@ -169,7 +169,7 @@ def test_a_device_is_refused(stack: contextlib.ExitStack) -> None:
 @pytest.mark.skipif(not Path("/proc/version").exists(), reason="the system has no files of that kind")
 def test_a_file_that_claims_to_be_empty_is_read(stack: contextlib.ExitStack) -> None:
     """Those of /proc are searched in a copy."""
-    _, [source] = sources.find("/proc/version", Decoding(), None, stack)
+    _, [source], _ = sources.find("/proc/version", Decoding(), None, stack)
     assert read(source) == Path("/proc/version").read_bytes()
 
 

@@ -81,6 +81,7 @@ def compare(
     with Stop() as stop:
         with encoding_bar(quiet=quiet) as progress:
             text = texts.load(progress)
+        options.notes(() if quiet else text.notes)
         contests = comparing.plan(
             texts,
             text,

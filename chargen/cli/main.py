@@ -102,7 +102,7 @@ def _run() -> NoReturn:
     try:
         code = app(standalone_mode=False)
         if code == INTERRUPTED:
-            raise KeyboardInterrupt
+            _leave_interrupted()
         sys.exit(code)
     except ChargenError as error:
         code = 2 if isinstance(error, ConfigError) and not isinstance(error, MismatchError) else 1
@@ -112,10 +112,7 @@ def _run() -> NoReturn:
             _fail(error.format_message(), code=2)
         sys.exit(2)
     except (KeyboardInterrupt, typer.Abort):
-        with contextlib.suppress(OSError):
-            sys.stdout.flush()
-        end_line()
-        sys.exit(INTERRUPTED)
+        _leave_interrupted()
     except MemoryError as error:
         _fail(f"there is not enough memory: {error}")
     except RuntimeError as error:
@@ -126,6 +123,13 @@ def _run() -> NoReturn:
         with contextlib.suppress(OSError):  # keep the interpreter from failing again on its last flush
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         _fail(f"cannot write {error.filename or 'the output'}: {error.strerror or error}")
+
+
+def _leave_interrupted() -> NoReturn:
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
+    end_line()
+    sys.exit(INTERRUPTED)
 
 
 def _prepare_streams() -> None:

@@ -20,7 +20,7 @@ from chargen.text import cache
 from chargen.text.decode import STDIN, Decoding
 from chargen.text.id_file import Header, Ids, MappedIds, id_type
 from chargen.text.items import Division
-from chargen.text.sources import Builtin, Source, builtin, find, members_of
+from chargen.text.sources import Builtin, Source, builtin, find, members_of, web_pages
 from chargen.text.split import Split, split_items, split_texts
 from chargen.text.text_stream import Progress, TextStream
 from chargen.text.vocab import CODE_POINTS, Vocab
@@ -48,6 +48,7 @@ class Corpus:
         lengths: Characters of each text; they add up to N.
         unseen: The characters of ``vocab`` that no text holds.
         division: How the texts, which are one then, are divided into the items of a list; None for no list.
+        remarks: What there is to know of the files that were read.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Corpus:
     lengths: tuple[int, ...]
     unseen: str = ""
     division: Division | None = None
+    remarks: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         """Number of characters."""
@@ -104,12 +106,11 @@ class Corpus:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What there is to know of how the ids are kept."""
+        """What there is to know of what was read, and of how the ids are kept."""
         if isinstance(self.ids, MappedIds) and not self.ids.mapped:
-            return (
-                f"{cache.folder()} cannot be memory-mapped, so the text is held in memory: {len(self):,} characters",
-            )
-        return ()
+            kept = f"{cache.folder()} cannot be memory-mapped, so the text is held in memory: {len(self):,} characters"
+            return (*self.remarks, kept)
+        return self.remarks
 
     def release(self) -> None:
         """Let go of what was read of ids in a file, so that resident memory does not grow; they stay valid."""
@@ -184,17 +185,18 @@ def load(
     with contextlib.ExitStack() as stack:
         names: list[str] = []
         texts: list[list[Source]] = []
+        remarks: list[str] = []
         for source in named:
             members = [find(member, decoding, glob, stack) for member in members_of(source)]
-            names.append(members[0][0] if len(members) == 1 else str(source))
-            texts += [files for _, files in members]
+            names.append(members[0].name if len(members) == 1 else str(source))
+            texts += [member.files for member in members]
+            remarks += [note for member in members for note in (*member.notes, *web_pages(member.files))]
         name = "+".join(names) if len(names) < 4 else f"{names[0]}+{len(names) - 1}"
-        besides = _PRINTABLE if printable else ""
-        if division is None:
-            return _load(TextStream(name, texts, progress), min_count, besides)
-        one = [[file for files in texts for file in files]]
-        corpus = _load(TextStream(name, one, progress, division), min_count, besides + division.end)
-        return dataclasses.replace(corpus, division=division)
+        if division:
+            texts = [[file for files in texts for file in files]]
+        besides = (_PRINTABLE if printable else "") + (division.end if division else "")
+        corpus = _load(TextStream(name, texts, progress, division), min_count, besides)
+        return dataclasses.replace(corpus, division=division, remarks=tuple(remarks))
 
 
 def _load(texts: TextStream, min_count: int, besides: str) -> Corpus:

@@ -13,6 +13,7 @@ from typing import IO, Final
 
 from chargen.errors import CorpusError
 from chargen.setting import Config, setting
+from chargen.text.document_kind import HEAD, refuse_document
 
 CHUNK: int = 1 << 18
 """Bytes decoded at a time; the text does not depend on it. Larger chunks leave the processor's cache: 4 MiB are slower
@@ -77,22 +78,22 @@ def decoded(stream: IO[bytes], label: str, decoding: Decoding) -> Iterator[str]:
         decoding: How its bytes become characters.
 
     Raises:
-        CorpusError: bytes that do not decode (with their offset), damaged gzip, or a character that no text holds.
+        CorpusError: bytes that do not decode (with their offset), damaged gzip, a character that no text holds, or a
+            document of another program.
     """
-    start = stream.tell()
-    zipped = stream.read(len(_GZIP)) == _GZIP
-    stream.seek(start)
-    source: IO[bytes] | gzip.GzipFile = gzip.GzipFile(fileobj=stream) if zipped else stream
+    source = _unpacked(stream)
     characters = codecs.getincrementaldecoder(decoding.encoding)(decoding.errors)
     decoder = io.IncrementalNewlineDecoder(characters, translate=True)
     fed = 0
-    beginning = True
+    at_beginning = True
     data = b"."
     while data:
         try:
             data = source.read(CHUNK)
         except (OSError, EOFError, zlib.error) as error:
             raise unreadable(label, error) from error
+        if not fed:
+            refuse_document(data[:HEAD], label)
         fed += len(data)
         try:
             text = decoder.decode(data, final=not data)
@@ -106,13 +107,32 @@ def decoded(stream: IO[bytes], label: str, decoding: Decoding) -> Iterator[str]:
             raise CorpusError(f"{label} is not {decoding.encoding}: {error}{hint}") from error
         if not text:
             continue
-        if beginning:
+        if at_beginning:
             text = text.removeprefix("\ufeff")
-            beginning = False
+            at_beginning = False
         if "\0" in text:
             raise CorpusError(f"{label} looks binary: it holds NUL characters{_wide(decoding)}")
         if text:
             yield text
+
+
+def beginning(stream: IO[bytes]) -> bytes:
+    """The first bytes of a text, as many as tell what it is; none of one that cannot be read, which reading it tells.
+
+    Args:
+        stream: Seekable bytes, read from where they are.
+    """
+    try:
+        return _unpacked(stream).read(HEAD)
+    except (OSError, EOFError, zlib.error):
+        return b""
+
+
+def _unpacked(stream: IO[bytes]) -> IO[bytes] | gzip.GzipFile:
+    start = stream.tell()
+    zipped = stream.read(len(_GZIP)) == _GZIP
+    stream.seek(start)
+    return gzip.GzipFile(fileobj=stream) if zipped else stream
 
 
 def read_text(path: str | Path, encoding: str = "utf-8", errors: str = "strict") -> str:

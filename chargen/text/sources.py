@@ -12,16 +12,16 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, Final, NamedTuple
 
 from chargen.errors import CorpusError
 from chargen.text import decode
 from chargen.text.decode import CHUNK, STDIN, Decoding, standard_input, unreadable
-
-_SUFFIXES: Final = (".txt", ".text", ".md")
+from chargen.text.document_kind import is_html
+from chargen.text.folder import texts_in
 
 LISTS: Final[Mapping[str, tuple[str, ...]]] = {"english": ("austen", "moby-dick", "addresses")}
 """Names that stand for several built-in corpora."""
@@ -94,6 +94,14 @@ class Source:
         )
 
 
+class Found(NamedTuple):
+    """What a source stands for: the name that it gives a corpus, its files, and what there is to tell of them."""
+
+    name: str
+    files: list[Source]
+    notes: tuple[str, ...] = ()
+
+
 def builtin() -> list[Builtin]:
     """The corpora that come with chargen, by name."""
     package = Path(__file__).parent.parent
@@ -128,19 +136,17 @@ def read_text(source: str | Path, encoding: str = "utf-8", errors: str = "strict
     return decode.read_text(source, encoding, errors)
 
 
-def find(
-    source: str | Path, decoding: Decoding, glob: str | None, stack: contextlib.ExitStack
-) -> tuple[str, list[Source]]:
-    """The corpus name that one source gives, and the files it stands for; ``stack`` closes copies of pipes.
+def find(source: str | Path, decoding: Decoding, glob: str | None, stack: contextlib.ExitStack) -> Found:
+    """The files that one source stands for; ``stack`` closes copies of pipes.
 
     Raises:
         CorpusError: there is no such source, it cannot be read, or it is a folder without text files.
     """
     if source == STDIN:
-        return "stdin", [_spooled("standard input", None, decoding, stack)]
+        return Found("stdin", [_spooled("standard input", None, decoding, stack)])
     known = {corpus.name: corpus.path for corpus in builtin()}
     if isinstance(source, str) and source in known:
-        return source, [Source(source, Decoding(), known[source])]
+        return Found(source, [Source(source, Decoding(), known[source])])
     if not str(source).strip():
         raise CorpusError("the name of a text is empty; name a file, a folder or a built-in corpus")
     path = Path(source)
@@ -155,13 +161,32 @@ def find(
         raise unreadable(repr(str(source)), error) from error
     mode = status.st_mode
     if stat.S_ISDIR(mode):
-        return path.resolve().name or "root", [Source(str(file), decoding, file) for file in _texts(path, glob)]
+        files, note = texts_in(path, glob)
+        return Found(path.resolve().name or "root", [Source(str(file), decoding, file) for file in files], (note,))
     name = Path(path.name.removesuffix(".gz")).stem
     if stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
         raise CorpusError(f"{path} is a device, which may have no end; name a file, a folder or - for standard input")
     if stat.S_ISREG(mode):
-        return name, [Source(str(path), decoding, path) if status.st_size else _copied(str(path), path, decoding)]
-    return name, [_spooled(str(path), path, decoding, stack)]
+        file = Source(str(path), decoding, path) if status.st_size else _copied(str(path), path, decoding)
+    else:
+        file = _spooled(str(path), path, decoding, stack)
+    return Found(name, [file])
+
+
+def web_pages(sources: Sequence[Source]) -> tuple[str, ...]:
+    """A note on those of the sources that are web pages, if there are any."""
+    pages = [source.label for source in sources if source.path and _is_web_page(source)]
+    if not pages:
+        return ()
+    others = f" and {len(pages) - 1:,} more are web pages" if len(pages) > 1 else " is a web page"
+    return (
+        f"{pages[0]}{others} (HTML): the tags will be learnt as well; to leave them out, save the text alone first",
+    )
+
+
+def _is_web_page(source: Source) -> bool:
+    with source.open() as stream:
+        return is_html(decode.beginning(stream))
 
 
 def can_be_read_again(source: str) -> bool:
@@ -215,28 +240,3 @@ def _spooled(label: str, path: Path | None, decoding: Decoding, stack: contextli
     except (OSError, ValueError) as error:
         raise unreadable(label, error) from error
     return Source(label, decoding, spool=spool)
-
-
-def _texts(folder: Path, glob: str | None) -> list[Path]:
-    """The folder's files that match, at any depth, in order; hidden ones and those in hidden folders are left out."""
-    if glob == "":
-        raise CorpusError(
-            "glob '' is no pattern for the files of a folder; leave it out, or choose one as in '**/*.py'"
-        )
-    try:
-        paths = [path for path in folder.rglob(glob or "*") if path.is_file()]
-    except (ValueError, NotImplementedError) as error:
-        raise CorpusError(f"glob {glob!r} is no pattern for the files of a folder: {error}") from error
-    except OSError as error:
-        raise unreadable(str(folder), error) from error
-    except RecursionError as error:
-        raise CorpusError(f"the folders in {folder} lie too deep in each other; name some of its files") from error
-    paths = [path for path in paths if not any(part.startswith(".") for part in path.relative_to(folder).parts)]
-    if glob is None:
-        paths = [path for path in paths if path.name.lower().removesuffix(".gz").endswith(_SUFFIXES)]
-    if not paths:
-        raise CorpusError(
-            f"no text files ({glob or '*.txt, *.text, *.md'}) in the folder {folder}; chargen train has --glob to "
-            "choose others"
-        )
-    return sorted(paths)
