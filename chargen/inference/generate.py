@@ -206,6 +206,7 @@ def _stream(
     reader = prime(reader, [prompt[:-1] for prompt in prompts]).select(prompt_of)
     last = np.array([prompts[at][-1] for at in prompt_of])
     running = list(range(len(seeds)))  # the text of each row
+    end_is_sought = ends[0].is_sought
 
     def ending(reason: str, row: int) -> Ending:
         state, text = reader.state[:, :, row : row + 1].copy(), running[row]
@@ -215,7 +216,7 @@ def _stream(
     for _ in range(length):
         last = sampler(reader.step(last))
         characters = [vocab.characters[at] for at in last.tolist()]
-        if not ends[0].is_sought:
+        if not end_is_sought:
             yield from map(Piece, running, characters, itertools.repeat(None))
             continue
         going = []

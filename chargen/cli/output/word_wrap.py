@@ -50,13 +50,13 @@ class WordWrap:
         """Write the word that has ended, if there is one, and the space before it."""
         if not self._word:
             return
-        width = _width(self._space + self._word)
-        if self._column and self._column + width > self._columns:
+        space, word = self._space, self._word
+        self._space = self._word = ""  # first, so that an interrupted line shows no word twice
+        if self._column and self._column + _width(space + word) > self._columns:
             self._write("\n")
-            self._column, self._space, width = 0, "", _width(self._word)
-        self._write(self._space + self._word)
-        self._column += width
-        self._space = self._word = ""
+            self._column, space = 0, ""
+        self._column += _width(space + word)
+        self._write(space + word)
 
 
 def _width(text: str) -> int:
