@@ -21,7 +21,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar, cast
 
-from chargen.config import HELDOUT_CONTEXT, LENGTH, AdaptConfig, InfillConfig, ModelConfig, SamplerConfig, TrainConfig
+from chargen.config import (
+    HELDOUT_CONTEXT,
+    ITEMS,
+    LENGTH,
+    AdaptConfig,
+    InfillConfig,
+    ModelConfig,
+    SamplerConfig,
+    TrainConfig,
+)
 from chargen.errors import ConfigError
 from chargen.inference.generate import State
 from chargen.inference.infill import Length
@@ -192,6 +201,19 @@ class PiecesArguments(WritingArguments):
 
     prompt: Prompts = dataclasses.field(default="", kw_only=False)
     num_samples: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class ItemsArguments(Arguments, SamplerConfig):
+    """The arguments of ``items``."""
+
+    count: int = dataclasses.field(default=ITEMS, kw_only=False)
+    new: bool = False
+    prompt: str | Fitted = ""
+    max_length: int | None = None
+    seed: int | None = None
+    strict: bool = False
+    sampler: SamplerConfig | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

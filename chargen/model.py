@@ -31,9 +31,8 @@ from chargen.inference.encode import encode, state_from
 from chargen.inference.generate import Ending, Piece, State, generate, random_seed, start_id
 from chargen.inference.infill import Candidate, Infiller
 from chargen.inference.mixture import primed
-from chargen.inference.numpy_network import Network
 from chargen.inference.score import Predictor, Scored, Scorer
-from chargen.store.checkpoint import Checkpoint
+from chargen.item_model import ItemModel
 from chargen.store.heldout import HeldOut, held_out
 from chargen.text import prompt as prompts
 from chargen.text.prompt import Fitted
@@ -60,19 +59,13 @@ class ScoreArguments(ScorerArguments):
     text: str = dataclasses.field(kw_only=False)
 
 
-class Model:
+class Model(ItemModel):
     """A trained model: writes and scores text.
 
     Attributes:
         checkpoint: Everything the checkpoint holds.
         path: The file it came from.
     """
-
-    def __init__(self, checkpoint: Checkpoint, path: Path) -> None:
-        self.checkpoint = checkpoint
-        self.path = path
-        self.vocab = checkpoint.vocab
-        self.network = Network(checkpoint.model, checkpoint.weights)
 
     def __repr__(self) -> str:
         model = self.checkpoint.model
@@ -186,14 +179,15 @@ class Model:
 
     @takes(ScoreArguments)
     def score(self, arguments: ScoreArguments, settings: Settings) -> Scored:
-        """The bits of each character of ``text``; the other arguments are those of ``scorer``.
+        """The bits of each character of ``text``, as ``as_read`` gives it; the other arguments are those of ``scorer``.
 
         Raises:
             TextError: the text is empty.
         """
-        if not arguments.text:
+        text = self.as_read(arguments.text)
+        if not text:
             raise TextError("there is no text to score")
-        return self._scorer(arguments, settings).feed(arguments.text)
+        return self._scorer(arguments, settings).feed(text)
 
     @takes(AdaptedArguments)
     def adapted(self, arguments: AdaptedArguments, settings: Settings) -> "Model":
@@ -212,7 +206,7 @@ class Model:
         from chargen.training.dynamic_evaluation import learnt
 
         config = AdaptConfig(**{"adapt_decay": 0.0, **settings})
-        ids = self.vocab.ids_of(prompts.fit(arguments.text, self.vocab).text)
+        ids = self.vocab.ids_of(prompts.fit(self.as_read(arguments.text), self.vocab).text)
         read = np.concatenate([[start_id(self.vocab)], ids])
         weights = learnt(self.checkpoint.model, self.checkpoint.weights, config, read, arguments.progress)
         return Model(

@@ -25,6 +25,7 @@ FLOORS = {
     "chargen.training": 4,
     "chargen.inference": 4,
     "chargen.arguments": 5,
+    "chargen.item_model": 5,
     "chargen.model": 5,
     "chargen.experiments": 6,
     "chargen.web": 6,

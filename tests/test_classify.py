@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from networks import chain, random_network
+from networks import chain, random_network, random_weights
 
 from chargen.errors import CheckpointError, ConfigError, TextError
 from chargen.inference.classify import Verdict, verdicts
@@ -163,3 +163,32 @@ def test_only_the_priors_proportions_matter(size: float) -> None:
     found = verdict("ab", FIRST, SECOND, prior=[size, size])
     np.testing.assert_allclose(found.posterior, expected.posterior)
     assert found.margin == pytest.approx(expected.margin)
+
+
+def of_list(seed: int, characters: str, end: str) -> tuple[Network, Vocab]:
+    """A model of a list, of random weights."""
+    vocab = Vocab(characters, end=end)
+    config = random_network(seed, vocab_size=len(characters)).config
+    return Network(config, random_weights(config, seed), end=vocab.end_id), vocab
+
+
+def test_an_items_end_is_charged_where_all_models_are_of_lists() -> None:
+    """To each as its own end mark, behind which and from zeros it also begins."""
+    lines, files = of_list(1, "\nabcdef", "\n"), of_list(2, "\3abcdef", "\3")
+    found = verdict("abba", lines, files)
+    assert found.bits.shape == (2, 5)
+    assert found.unknown == (0, 0)
+    for (network, vocab), bits in zip((lines, files), found.bits, strict=True):
+        own = Scorer(network.reader(), vocab).feed("abba" + str(vocab.end))
+        np.testing.assert_allclose(bits, own.bits, atol=0.01)
+
+
+def test_an_items_end_is_not_charged_beside_a_model_of_a_text() -> None:
+    """A text goes on, so that its model has no word for an end."""
+    assert verdict("abba", of_list(1, "\nabcdef", "\n"), FIRST).bits.shape == (2, 4)
+
+
+def test_an_item_of_characters_that_no_model_knows_is_refused() -> None:
+    """That its end is known does not help."""
+    with pytest.raises(TextError, match="no character that any of the models knows"):
+        verdict("öö", of_list(1, "\nabcdef", "\n"), of_list(2, "\nabcdef", "\n"))

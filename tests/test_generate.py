@@ -270,3 +270,12 @@ def test_a_damaged_model_is_reported() -> None:
     network = chain(np.full((3, 3), np.nan, np.float32))
     with pytest.raises(CheckpointError, match="not finite"):
         list(generate(network, Vocab("abc"), length=1, seed=0, num_samples=2))
+
+
+@pytest.mark.parametrize("prompt", ["", "b", "dab"])
+def test_an_item_begins_behind_an_end_mark(prompt: str) -> None:
+    """Of a list, with a prompt and without."""
+    plain, network = Vocab("ab\3cdef"), random_network()
+    items = Vocab(plain.characters, end="\3")
+    expected = list(generate(network, plain, plain.ids_of("\3" + prompt), length=20, seed=0))
+    assert text_of(list(generate(network, items, items.ids_of(prompt), length=20, seed=0))) == text_of(expected)

@@ -136,3 +136,17 @@ def test_refusals() -> None:
         infiller().fill(np.zeros(3, np.int64), [], SETTINGS)
     with pytest.raises(TextError, match=f"{LONGEST + 1} characters are missing"):
         infiller().fill(np.zeros(500, np.int64), range(LONGEST + 1), SETTINGS)
+
+
+def test_a_gap_in_an_item_is_filled_from_that_item_alone() -> None:
+    """Of a list both halves begin at the item's end marks; the end is no part of what is filled or shown."""
+    fill = infiller()
+    item = Infiller(fill.left.config, random_weights(fill.left.config), Vocab("abcde", end="a"))
+    plain = fill.between(["c", "da"], [1], InfillConfig())  # the end mark behind the item, written out
+    found = item.blanks("c_d", InfillConfig())
+    assert [each.text + "a" for each in found] == [each.text for each in plain]
+    assert [each.probability for each in found] == pytest.approx([each.probability for each in plain])
+    assert [each.text for each in item.blanks("c_da", InfillConfig())] == [each.text for each in found]
+    lengths = item.blanks("c_d", InfillConfig(), length=range(1, 3))
+    assert all(each.text.startswith("c") and each.text.endswith("d") for each in lengths)
+    assert sum(each.probability for each in lengths) <= 1 + 1e-9

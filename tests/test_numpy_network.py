@@ -240,3 +240,25 @@ def test_ids_out_of_range_are_refused() -> None:
     for ids in (np.array([0, 7]), np.array([-1])):
         with pytest.raises(ValueError, match="from 0 to 6"):
             network.reader().run(ids)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_an_end_mark_begins_an_item_from_zeros(cell: str) -> None:
+    """Read in a stream, in one piece or by steps, each item gives what it gives alone behind its end mark."""
+    config = record(ModelConfig, {"vocab_size": 5, "cell": cell, "hidden_size": 6, "embedding_size": 3})
+    network = Network(config, random_weights(config), end=0)
+    items = [np.array([0, *ids]) for ids in ([1, 2, 3, 4], [2], [], [4, 4, 1], [3, 1, 2])]
+    stream = np.concatenate(items)
+    alone = np.concatenate([Network(config, random_weights(config)).reader().run(item) for item in items])
+    np.testing.assert_allclose(network.reader().run(stream), alone, atol=1e-6)
+    np.testing.assert_allclose(by_steps(network.reader(), stream[:, None])[:, 0], alone, atol=1e-6)
+
+
+def test_items_begin_in_each_text_by_themselves() -> None:
+    """Texts side by side forget where they have an end mark, and only there."""
+    network = Network(random_network().config, random_weights(random_network().config), end=0)
+    ids = random_ids(network.config, 40, 3)
+    assert (ids == 0).any(axis=0).all()
+    apart = np.stack([network.reader().run(column) for column in ids.T], axis=1)
+    np.testing.assert_allclose(network.reader(3).run(ids), apart, atol=1e-6)
+    np.testing.assert_allclose(by_steps(network.reader(3), ids), apart, atol=1e-6)

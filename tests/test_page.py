@@ -79,7 +79,7 @@ def test_a_page_says_what_the_engine_needs() -> None:
     made = page(checkpoint("\n ab", unknown=True, cell="peephole"), name="some")
     found = header(made)
     assert found["model"]["cell"] == "peephole"
-    assert found["vocab"] == {"characters": "\n ab", "unknown": True}
+    assert found["vocab"] == {"characters": "\n ab", "unknown": True, "end": None}
     assert (found["val_bpc"], found["test_bpc"]) == (2.25, 2.5)
     first, second = found["tensors"][:2]
     assert second["start"] == first["start"] + 2 * np.prod(first["shape"])

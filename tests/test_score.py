@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from networks import chain, random_network
+from networks import chain, random_network, random_weights
 
 from chargen.errors import CheckpointError
 from chargen.inference import score as module
+from chargen.inference.numpy_network import Network
 from chargen.inference.score import ESCAPE, Scored, Scorer
 from chargen.text.vocab import CODE_POINTS, Vocab
 
@@ -111,3 +112,30 @@ def test_no_characters_have_no_mean() -> None:
     empty = Scorer(random_network().reader(), PLAIN).feed("")
     assert (empty.characters, empty.total, empty.unknown) == (0, 0, 0)
     assert math.isnan(empty.bpc)
+
+
+@given(items=st.lists(st.text(LETTERS[1:], max_size=8), min_size=1, max_size=6), cut=st.integers(0, 20))
+@settings(max_examples=30, deadline=None)
+def test_each_item_of_a_list_costs_what_it_costs_alone(items: list[str], cut: int) -> None:
+    """Its end is charged, nothing before it matters, and pieces that cut items give what the whole gives."""
+    vocab = Vocab(LETTERS, end="\n")
+    network = Network(random_network().config, random_weights(random_network().config), end=0)
+
+    def scored(text: str) -> Scored:
+        scorer = Scorer(network.reader(), vocab)
+        return Scored.joined([scorer.feed(text[:cut]), scorer.feed(text[cut:])])
+
+    whole = scored("".join(item + "\n" for item in items))
+    alone = [Scorer(random_network().reader(), PLAIN).feed(item + "\n").total for item in items]
+    np.testing.assert_allclose(whole.item_bits, alone, atol=1e-4)
+    assert whole.items == len(items)
+    assert whole.bits_per_item == pytest.approx(sum(alone) / len(items), abs=1e-4)
+    assert f", {len(items)} items at " in repr(whole)
+
+
+def test_a_text_has_no_items() -> None:
+    """Line ends are ends of items only in a model of a list."""
+    scored = Scorer(random_network().reader(), PLAIN).feed("ab\ncd\n")
+    assert scored.items == 0
+    assert math.isnan(scored.bits_per_item)
+    assert scored.item_bits.shape == (0,)

@@ -77,3 +77,11 @@ def test_contains_says_what_is_listed() -> None:
     assert "a" in vocab
     assert "c" not in vocab
     assert UNKNOWN not in vocab
+
+
+def test_a_list_has_an_end_mark() -> None:
+    """It is a character like others; vocabularies of a list and of a text are equal where their characters are."""
+    vocab = Vocab("\nab", end="\n")
+    assert (vocab.end, vocab.end_id) == ("\n", 0)
+    assert (Vocab("\nab").end, Vocab("\nab").end_id) == (None, None)
+    assert vocab == Vocab("\nab")

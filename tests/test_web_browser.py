@@ -23,12 +23,13 @@ from test_report import training
 
 from chargen.config import SamplerConfig
 from chargen.inference.generate import collect, generate
-from chargen.inference.neurons import NamedUnit
+from chargen.inference.neurons import NamedUnit, unit_values
 from chargen.inference.numpy_network import Network
 from chargen.inference.score import Scorer
 from chargen.store import lookup
 from chargen.store.checkpoint import Checkpoint
 from chargen.text.corpus import load
+from chargen.text.vocab import Vocab
 from chargen.web.page import architecture, pack, page
 from chargen.web.report import report
 
@@ -226,6 +227,50 @@ def test_writing_streams_until_it_is_stopped(opened: Opened) -> None:
     tab.evaluate("writing.text.choose(4)")
     assert "was drawn with a probability of" in tab.evaluate("element('write-choice').textContent")
     assert tab.evaluate("document.querySelectorAll('#write-choice .drawn').length") == 1
+
+
+def of_list(end: str) -> Checkpoint:
+    """A model of a list whose items take but a few characters."""
+    model = halved(checkpoint(end + "abcdé"))
+    bias = model.weights["readout.bias"].copy()
+    bias[0] += 1
+    vocab = Vocab(model.vocab.characters, end=end)
+    return dataclasses.replace(model, vocab=vocab, weights={**model.weights, "readout.bias": bias})
+
+
+def test_a_model_of_a_list_writes_item_after_item(opened: Opened) -> None:
+    """What ``generate`` writes; behind a prompt it ends with the item."""
+    model = of_list("\n")
+    tab = opened(model)
+    network = Network(model.model, model.weights, end=model.vocab.end_id)
+    (expected,) = collect(generate(network, model.vocab, length=60, seed=3))
+    assert expected.text.count("\n") > 3
+    tab.evaluate("element('seed').value = '3'; element('speed').value = 8; element('write-start').click()")
+    tab.wait("writing.text.length >= 60")
+    tab.evaluate("element('write-stop').click()")
+    assert tab.evaluate("element('write-box').textContent").startswith(expected.text)
+    (begun,) = collect(generate(network, model.vocab, model.vocab.ids_of("ab"), length=60, seed=3, stop=["\n"]))
+    tab.evaluate("element('write-text').value = 'ab'; element('write-start').click()")
+    tab.wait("element('write-stop').disabled")
+    assert tab.evaluate("element('write-box').textContent") == f"ab{begun.text}\n"
+
+
+def test_each_item_of_a_list_is_read_by_itself(opened: Opened) -> None:
+    """In the parts Read and Neurons; the end mark of items of several lines is shown by a sign of its own."""
+    model = of_list("\3")
+    text = "abba\3c\3\3dab\3"
+    tab = opened(model, example=text)
+    network = Network(model.model, model.weights, end=model.vocab.end_id)
+    expected = Scorer(network.reader(), model.vocab).feed(text)
+    tab.evaluate("element('read-tab').click(); element('read-start').click()")
+    tab.wait("scored.length === header.example.length && element('read-stop').disabled")
+    assert tab.evaluate("scored.map(({ bits }) => bits)") == pytest.approx(expected.bits.tolist(), abs=1e-4)
+    assert tab.evaluate("element('read-box').textContent") == text.replace("\3", "\u2403\n")
+    tab.evaluate("element('neurons-tab').click(); element('neurons-start').click()")
+    tab.wait("memories.length === header.example.length && element('neurons-stop').disabled")
+    values = unit_values(network, model.vocab, model.vocab.ids_of(text)).reshape(len(text), -1)
+    found = np.array(tab.evaluate("memories.map((values) => Array.from(values))"))
+    np.testing.assert_allclose(found / 127, values, atol=0.01)
 
 
 def test_a_seed_that_is_no_number_is_said(opened: Opened) -> None:

@@ -12,6 +12,7 @@ from chargen.threads import use_threads
 
 if TYPE_CHECKING:
     from chargen.inference.classify import Verdict
+    from chargen.model import Model
 
 CONTEXT: Final = 15
 """Characters shown before and after one that decided."""
@@ -51,7 +52,8 @@ def classify(
     """Whose text is this? Tell which model a text is likeliest from, by how many bits, and what decided it.
 
     A character that a model does not know costs any model the same, about 20 bits, and one that it knows never more;
-    how much of the margin comes from characters that not both of the likeliest models know is told.
+    how much of the margin comes from characters that not both of the likeliest models know is told. Models of lists are
+    asked for each item, such as a line; its end is charged too.
     """
     names = model or []
     if len(set(names)) < 2:
@@ -59,9 +61,11 @@ def classify(
     use_threads(threads)
     from chargen import api
 
-    files = [options.checkpoint_file(name, quiet=quiet) for name in names]
-    named = text_arguments.gather(text, literal, lines=lines, **decoding)
-    verdicts = api.classify([passage.text for passage in named], files, prior=prior)
+    models = [api.load(options.checkpoint_file(name, quiet=quiet)) for name in names]
+    named = _items(text_arguments.gather(text, literal, lines=lines, **decoding), models)
+    verdicts = api.classify([passage.text for passage in named], models, prior=prior)
+    if all(model.vocab.end for model in models):
+        named = [passage._replace(text=f"{passage.text}{models[0].vocab.end}") for passage in named]
     count = top if top is not None else 5 if len(named) == 1 else 0
     if as_json:
         results = [_as_json(passage, verdict, names, count) for passage, verdict in zip(named, verdicts, strict=True)]
@@ -74,6 +78,25 @@ def classify(
     else:
         for passage, verdict in zip(named, verdicts, strict=True):
             _show(passage, verdict, names, count)
+
+
+def _items(named: list[text_arguments.Named], models: "list[Model]") -> list[text_arguments.Named]:
+    """The items of the texts where all models are of lists that were divided alike; otherwise the texts.
+
+    Raises:
+        TextError: there is no item.
+    """
+    from chargen.errors import TextError
+
+    lists = [model.checkpoint.corpus.items for model in models]
+    divisions = {items.division if items else None for items in lists}
+    division = divisions.pop() if len(divisions) == 1 else None
+    if division is None:
+        return named
+    items = [item for passage in named for item in division.split(passage.text)]
+    if not items:
+        raise TextError("there is no item to classify")
+    return [text_arguments.Named(text_arguments.beginning(item), item) for item in items]
 
 
 def _summary(named: text_arguments.Named, verdict: "Verdict", names: list[str]) -> dict[str, str]:

@@ -68,6 +68,7 @@ def _everything(checkpoint: "Checkpoint") -> dict[str, Any]:
         "model": asdict(checkpoint.model),
         "train": asdict(checkpoint.train),
         "corpus": asdict(checkpoint.corpus),
+        "seen_items": None if checkpoint.seen is None else len(checkpoint.seen),
         "val_bpc": checkpoint.val_bpc,
         "test_bpc": checkpoint.test_bpc,
         "history": [asdict(evaluation) for evaluation in checkpoint.history],
@@ -89,6 +90,7 @@ def _show(path: str, checkpoint: "Checkpoint") -> None:
         "training": listed(asdict(checkpoint.train)),
         "corpus": f"{corpus.name}, {corpus.characters:,} characters, sha256 {corpus.sha256}",
         "splits": ", ".join(f"{name} {start:,} to {stop:,}" for name, (start, stop) in spans.items()),
+        **_of_list(checkpoint),
         "validation": _loss(checkpoint.val_bpc),
         "test": _loss(checkpoint.test_bpc),
         "vocabulary": f"{len(checkpoint.vocab.characters)} characters{unknown}: {_some(checkpoint.vocab.characters)}",
@@ -99,6 +101,18 @@ def _show(path: str, checkpoint: "Checkpoint") -> None:
         for row in history:
             del row[_BOTH]
     tables.show(history, right=history[0] if history else ())
+
+
+def _of_list(checkpoint: "Checkpoint") -> dict[str, str]:
+    """What there is to say of the list that a model was trained on."""
+    items, seen = checkpoint.corpus.items, checkpoint.seen
+    if items is None or seen is None:
+        return {}
+    divided = f", divided by {items.division.separator!r}" if items.division.separator is not None else ""
+    return {
+        "list": f"{items.count:,} {items.division.noun}{divided}: train {items.train:,} ({len(seen):,} distinct, the "
+        f"longest of {items.longest:,} characters), validation {items.val:,}, test {items.test:,}"
+    }
 
 
 def _list(facts: dict[str, str]) -> None:

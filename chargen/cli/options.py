@@ -79,7 +79,7 @@ def settings(
         @functools.wraps(command)
         def with_settings(*, invocation: typer.Context, **arguments: Any) -> None:
             values = {name: arguments.pop(name) for name in declared}
-            given = {name: value for name, value in values.items() if _is_given(invocation, name)}
+            given = {name: value for name, value in values.items() if is_given(invocation, name)}
             for name, value in given.items():
                 declared[name].settings()[name].check(name, value)
             if decorated:
@@ -115,7 +115,7 @@ def _parameter(kind: type[Config], name: str, panel: str | None, default: str | 
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=value, annotation=annotation)
 
 
-def _is_given(invocation: typer.Context, name: str) -> bool:
+def is_given(invocation: typer.Context, name: str) -> bool:
     """Whether a parameter was typed, even with its default as its value."""
     source = invocation.get_parameter_source(name)
     return source is not None and source.name != "DEFAULT"

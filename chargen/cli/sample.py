@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from chargen.cli import items as list_items
 from chargen.cli import options
 from chargen.cli.output.terminal import DIVIDER, Writer, print_json
 from chargen.config import LENGTH, TURN_LENGTH, AdaptConfig, SamplerConfig
@@ -38,6 +39,7 @@ _CONTRADICTIONS: Final = (
 def sample(
     checkpoint: options.CheckpointPath = None,
     *,
+    invocation: typer.Context,
     prompt: Annotated[
         list[str] | None,
         typer.Option(
@@ -67,6 +69,9 @@ def sample(
         bool, typer.Option("--until-sentence", help="End with the first whole sentence.")
     ] = False,
     num_samples: Annotated[int, typer.Option(help="Texts to write of each prompt, in one batch.")] = 1,
+    items: list_items.Count = None,
+    new: list_items.New = False,
+    max_length: list_items.MaxLength = None,
     seed: Annotated[
         int | None,
         typer.Option(help="The same seed gives the same text; without one, a random one.", show_default=False),
@@ -107,20 +112,15 @@ def sample(
     **settings: Any,
 ) -> None:
     """Write new text from a checkpoint, continuing a prompt."""
-    work = (length or LENGTH) * num_samples * (beams or 1) * len(prompt or [""])
+    work = (length or LENGTH) * max(num_samples, items or 0) * (beams or 1) * len(prompt or [""])
     use_threads(threads, single=adapt_to is not None or (work <= _SHORT and prompts is None))
     from chargen.api import load
     from chargen.inference.generate import Ending, random_seed
     from chargen.text.prompt import fit
 
-    given: dict[str, object] = {
-        "--prompt": prompt,
-        "--prompt-file": prompt_file,
-        "--prompts": prompts,
-        "--interactive": interactive,
-    }
-    given |= {"--json": as_json, "--state": state, "--save-state": save_state, "--beams": beams}
-    _refuse_contradictions({**given, "--adapt-to": adapt_to})
+    given: dict[str, object] = {"--prompt": prompt, "--prompt-file": prompt_file, "--prompts": prompts}
+    given |= {"--interactive": interactive, "--json": as_json, "--state": state, "--save-state": save_state}
+    _refuse_contradictions({**given, "--beams": beams, "--adapt-to": adapt_to})
     if keep_stop and not stop:
         raise ConfigError("--keep-stop keeps a stop string; name it with --stop")
     decoding = options.taken(settings, Decoding)
@@ -136,6 +136,7 @@ def sample(
         several = f"{len(texts)} prompts" if len(texts) > 1 else f"--num-samples {num_samples}"
         raise ConfigError(f"{one}; there are several with {several}")
     model = load(options.checkpoint_file(checkpoint, quiet=quiet))
+    list_items.refuse_options(model, invocation)
     if adapt_to is not None:
         model = _adapted(model, adapt_to, decoding, adapting, quiet=quiet)
     fitted = [fit(text, model.vocab, strict=strict) for text in texts]
@@ -143,6 +144,10 @@ def sample(
         if model.checkpoint.model.bidirectional:
             options.note("this model is bidirectional; its forward half writes")
         options.notes(dict.fromkeys(str(note) for text in fitted for note in text.notes))
+    if model.checkpoint.corpus.items is not None:
+        drawing: dict[str, Any] = {"count": items, "new": new, "max_length": max_length, "seed": seed}
+        list_items.write(model, fitted, SamplerConfig(**settings), raw=raw, as_json=as_json, quiet=quiet, **drawing)
+        return
     arguments: dict[str, Any] = {"stop": tuple(stop or ()), "keep_stop": keep_stop, "until_sentence": until_sentence}
     if interactive:
         from chargen.cli.interactive import converse

@@ -122,12 +122,13 @@ def score(
     adaptation = AdaptConfig(**settings)
     model, *others = (load(options.checkpoint_file(name, quiet=quiet)) for name in (checkpoint, *(together or ())))
     if split is None:
-        texts = _read(text or ["-"], decoding, quiet=quiet)
+        texts = _read(model, text or ["-"], decoding, quiet=quiet)
     else:
-        first = HELDOUT_CONTEXT if context is None else context
+        forgets = model.vocab.end is not None and not adapt  # of what stands before an item, its state holds nothing
+        first = context if context is not None else 0 if forgets else HELDOUT_CONTEXT
         reach = REMEMBERED if remember else 0
         texts = [_held_out([model, *others], split, sources=text or [], context=first, reach=reach, **decoding)]
-        if not quiet:
+        if not (quiet or forgets):
             note = f"{len(texts[0].before):,} characters before it were read first" + ", and learnt from" * adapt
             if remember:
                 note += f", and {len(texts[0].earlier):,} before those remembered"
@@ -159,10 +160,17 @@ def score(
     tables.show(rows + [_row("total", total)] * (len(rows) > 1), right=tuple(rows[0])[1:])
 
 
-def _read(files: list[str], decoding: Mapping[str, str], *, quiet: bool) -> list[_Text]:
+def _read(model: "Model", files: list[str], decoding: Mapping[str, str], *, quiet: bool) -> list[_Text]:
+    from chargen.errors import TextError
+
     if "-" in files and sys.stdin and sys.stdin.isatty() and not quiet:
         options.note("reading the text from the terminal; Ctrl-D ends it")
-    return [_Text(*named) for named in text_arguments.gather(files, (), lines=False, **decoding)]
+    named = text_arguments.gather(files, (), lines=False, **decoding)
+    texts = [_Text(name, model.as_read(text)) for name, text in named]
+    for passage in texts:
+        if not passage.text:
+            raise TextError(f"{passage.name} has no item: {model.path} reads a list")
+    return texts
 
 
 def _held_out(models: list["Model"], split: str, **finding: Any) -> _Text:
@@ -207,21 +215,26 @@ def _figures(scored: "Scored") -> dict[str, float]:
         "perplexity": scored.perplexity,
         "characters": scored.characters,
         "unknown": scored.unknown,
-    }
+    } | ({"items": scored.items, "bits_per_item": scored.bits_per_item} if scored.items else {})
 
 
 def _as_json(passage: _Text, scored: "Scored", *, per_char: bool) -> dict[str, Any]:
     document: dict[str, Any] = {"file": passage.name, **_figures(scored)}
+    if scored.items:
+        ends = scored.ends.tolist()
+        starts = [0, *(end + 1 for end in ends[:-1])]
+        bits = scored.item_bits.round(4).tolist()
+        document["item_scores"] = [
+            {"text": passage.text[start:end], "bits": cost} for start, end, cost in zip(starts, ends, bits, strict=True)
+        ]
     if per_char:
         document |= {"text": passage.text, "bits": scored.bits.round(4).tolist()}
     return document
 
 
 def _row(name: str, scored: "Scored") -> dict[str, str]:
-    return {
-        "text": name,
-        "characters": f"{scored.characters:,}",
-        "unknown": f"{scored.unknown:,}",
-        "bits per character": f"{scored.bpc:.4f}",
-        "perplexity": f"{scored.perplexity:.3f}",
-    }
+    columns = {"text": name, "characters": f"{scored.characters:,}", "unknown": f"{scored.unknown:,}"}
+    figures = {"bits per character": f"{scored.bpc:.4f}", "perplexity": f"{scored.perplexity:.3f}"}
+    if scored.items:
+        columns["items"], figures["bits per item"] = f"{scored.items:,}", f"{scored.bits_per_item:.3f}"
+    return columns | figures

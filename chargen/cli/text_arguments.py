@@ -41,7 +41,7 @@ def gather(files: Sequence[str] | None, literals: Sequence[str] | None, *, lines
 
     if not (files or literals):
         raise typer.BadParameter("give a file, - for stdin, or a text itself with --text", param_hint="TEXT")
-    named = [*_whole(files or (), decoding), *(Named(_beginning(text), text) for text in literals or ())]
+    named = [*_whole(files or (), decoding), *(Named(beginning(text), text) for text in literals or ())]
     if lines:
         named = [
             Named(f"{name}:{number}", line)
@@ -65,6 +65,7 @@ def _whole(files: Sequence[str], decoding: Mapping[str, str]) -> Iterator[Named]
         yield Named("stdin" if file == STDIN else file, read_text(file, **decoding))
 
 
-def _beginning(text: str) -> str:
+def beginning(text: str) -> str:
+    """What to call a text that has no name."""
     line = text.replace("\n", " ")
     return line if len(line) <= 30 else line[:27] + "..."

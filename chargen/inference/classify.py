@@ -18,6 +18,8 @@ unknown id, an even share of that id's probability. Hence
 Where a character costs a few bits, that is what ``chargen.inference.score`` says to within 0.001 bits. For a
 character that it does not list, a network reads its reserved unknown id or, having none, skips it.
 
+Where all models are of lists, each text is an item: what ends it is charged too, to each model as its own end mark.
+
 M models, T characters.
 """
 
@@ -43,7 +45,7 @@ class Verdict:
     """The posterior over the models for one text, and what decided it.
 
     Attributes:
-        bits: What each character costs each model, shape (M, T), float64.
+        bits: What each character costs each model, shape (M, T), float64; of an item also its end, the last of them.
         listed: Whether each model lists it, shape (M, T), bool.
         posterior: Probability of each model, shape (M,), float64.
         ranking: The models as places in what ``verdicts`` was given, the likeliest first.
@@ -103,14 +105,21 @@ def verdicts(
     vocabs = [vocab for _, vocab in models]
     weights = _weights(prior, len(models))
     _check_overlap(vocabs)
-    listed = [np.stack([vocab.lookup(text) >= 0 for vocab in vocabs]) for text in texts]
-    for at, known in enumerate(listed, 1):
-        if known.shape[1] == 0:
+    marks = [vocab.end or "" for vocab in vocabs] if all(vocab.end for vocab in vocabs) else [""] * len(vocabs)
+    read = [[text + mark for text in texts] for mark in marks]  # by each model
+    listed = [
+        np.stack([vocab.lookup(text) >= 0 for vocab, text in zip(vocabs, same, strict=True)])
+        for same in zip(*read, strict=True)
+    ]
+    for at, (text, known) in enumerate(zip(texts, listed, strict=True), 1):
+        if not text:
             raise TextError(f"text {at} is empty; there is nothing to classify")
-        if not known.any():
+        if not known[:, : len(text)].any():
             raise TextError(f"text {at} has no character that any of the models knows")
     alphabet = Vocab("".join(set().union(*(vocab.characters for vocab in vocabs))))
-    charged = [_charge(network, vocab, texts, alphabet) for network, vocab in models]
+    charged = [
+        _charge(network, vocab, passages, alphabet) for (network, vocab), passages in zip(models, read, strict=True)
+    ]
     return [
         _verdict(np.stack(bits), known, weights) for bits, known in zip(zip(*charged, strict=True), listed, strict=True)
     ]

@@ -75,16 +75,16 @@ class Sample:
 
 
 def start_id(vocab: Vocab) -> int:
-    """The id that stands before the first character of a text that is read: the newline's if there is one, else 0."""
-    return vocab.id_of("\n") or 0
+    """The id before a text's first character: the end mark's of a list, or else the newline's, or without one 0."""
+    return vocab.id_of(vocab.end or "\n") or 0
 
 
 def beginning(vocab: Vocab) -> list[int]:
     """The ids that stand before the first character of a text that is written: those of ``BEGINNING`` that there are.
 
-    Where there are none, it is ``start_id``.
+    Where there are none, and before an item of a list, it is ``start_id``.
     """
-    known = [vocab.id_of(character) for character in BEGINNING]
+    known = [vocab.id_of(character) for character in BEGINNING if vocab.end is None]
     return [at for at in known if at is not None] or [start_id(vocab)]
 
 
@@ -113,7 +113,7 @@ def generate(
         network: The model.
         vocab: Its vocabulary; the reserved unknown id is never drawn.
         prompts: What is continued, as ids; without any, one that is empty. A text with an empty one starts as if after
-            ``beginning``, or after ``start_id`` where a state is given.
+            ``beginning``, or after ``start_id`` where a state is given; an item of a list always after its end mark.
         length: Characters to write in each text, at most.
         seed: Of the first text of each prompt; the one at ``i`` has ``seed + i``, and is the same text alone or in a
             batch (up to the rounding of float32, where two characters are within one part in a million of a tie).
@@ -166,9 +166,9 @@ def behind(state: State | None, prompt: Prompt, vocab: Vocab) -> NDArray[np.int6
     ids = np.asarray(prompt, np.int64)
     if isinstance(state, Ending):
         return np.concatenate([[state.last], ids])
-    if len(ids):
-        return ids
-    return np.array(beginning(vocab) if state is None else [start_id(vocab)])
+    if state is None and (len(ids) == 0 or vocab.end is not None):
+        return np.concatenate([beginning(vocab), ids])
+    return ids if len(ids) else np.array([start_id(vocab)])
 
 
 def collect(pieces: Iterable[Piece]) -> list[Sample]:

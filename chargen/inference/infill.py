@@ -72,8 +72,9 @@ class Infiller:
                 "chargen train --bidirectional"
             )
         self.vocab = vocab
-        self.left = Network(config, weights)
-        self.right = Network(config, weights, prefix="backward.")
+        self.left = Network(config, weights, end=vocab.end_id)
+        self.right = Network(config, weights, prefix="backward.", end=vocab.end_id)
+        self._end = vocab.end or ""  # stands behind an item
         self._weight = np.ascontiguousarray(weights["joint.weight"].T, np.float32)  # (2R, V)
         self._bias = weights["joint.bias"].astype(np.float32)
 
@@ -126,6 +127,7 @@ class Infiller:
                 f"blank {blank!r} is a character of the model's; choose one that is not, as in --blank '▁'"
             )
         parts = [prompt.fit(part, self.vocab).text for part in text.split(blank or BLANK)]
+        parts[-1] = parts[-1].removesuffix(self._end) + self._end
         if length is None:
             return self.between(parts, [1] * (len(parts) - 1), config)
         lengths = range(length, length + 1) if isinstance(length, int) else length
@@ -153,7 +155,7 @@ class Infiller:
         their probabilities are shares among the candidates found.
         """
         candidates = [candidate for length in lengths for candidate in self.between([before, after], [length], config)]
-        texts = [self.vocab.ids_of(candidate.text) for candidate in candidates]
+        texts = [self.vocab.ids_of(candidate.text + self._end) for candidate in candidates]
         bits = np.array([self._log2_probability(ids, len(before)) for ids in texts])
         shares = np.exp2(bits - bits.max())
         shares /= shares.sum()
@@ -247,7 +249,8 @@ class Infiller:
     def _candidate(self, ids: Ids, missing: Sequence[int], fill: tuple[int, ...], probability: float) -> Candidate:
         filled = ids.copy()
         filled[list(missing)] = fill
-        return Candidate(self.vocab.text_of(np.array(fill)), self.vocab.text_of(filled), probability)
+        text = self.vocab.text_of(filled).removesuffix(self._end)
+        return Candidate(self.vocab.text_of(np.array(fill)), text, probability)
 
     def _probabilities(self, logits: Floats) -> Probabilities:
         """Those of fresh ``logits`` (..., V), which are changed: the unknown id's is 0."""

@@ -37,10 +37,15 @@ class Network:
         config: The architecture.
         weights: Arrays with the names and shapes of ``config.weight_shapes()``; computed with in float32.
         prefix: ``"backward."`` for the backward stack of a bidirectional model, which has features but no read-out.
+        end: The end mark's id in a model of a list. The state before it is forgotten, so that each item begins from
+            zeros with the end mark before it.
     """
 
-    def __init__(self, config: ModelConfig, weights: Mapping[str, NDArray[Any]], *, prefix: str = "") -> None:
+    def __init__(
+        self, config: ModelConfig, weights: Mapping[str, NDArray[Any]], *, prefix: str = "", end: int | None = None
+    ) -> None:
         self.config = config
+        self.end = end
         self.layers = layer_weights(config, weights, prefix)
         self._readout: tuple[Floats, Floats] | None = None
         if not prefix:
@@ -126,6 +131,8 @@ class Reader:
 
     def step(self, ids: Ids) -> Floats:
         """The logits (B, V) after one more character of each text, ``ids`` (B,)."""
+        if self._network.end is not None and self._network.end in ids:
+            self.state[:, :, ids == self._network.end] = 0
         rows = slice(int(ids[0]), int(ids[0]) + 1) if len(ids) == 1 else ids
         for layer in self._layers:
             x = layer.term(rows).T
@@ -183,15 +190,25 @@ class Reader:
             read = ids[start : start + steps].reshape(-1)
             hidden = out[: len(read)].reshape(-1, batch, layers, size)
             inputs = products[: len(read)]
+            begun = self._items_begun(read.reshape(-1, batch))
             for at, layer in enumerate(self._layers):
                 inputs[:] = layer.term(read)
                 if at:
                     inputs += out[: len(read), (at - 1) * size : at * size] @ layer.below.T
-                for x, h in zip(inputs.reshape(-1, batch, inputs.shape[1]), hidden[:, :, at], strict=True):
+                xs = inputs.reshape(-1, batch, inputs.shape[1])
+                for x, h, texts in zip(xs, hidden[:, :, at], begun, strict=True):
+                    if texts is not None:
+                        layer.h[:, texts] = layer.c[:, texts] = 0
                     layer.times_past(layer.h, layer.gates)
                     layer.update(x.T)
                     h[:] = layer.h.T
             yield hidden
+
+    def _items_begun(self, ids: Ids) -> list[NDArray[np.bool_] | None]:
+        """For each step of ``ids`` (t, B) the texts (B,) that begin an item with it; None where none does."""
+        if self._network.end is None:
+            return [None] * len(ids)
+        return [texts if texts.any() else None for texts in ids == self._network.end]
 
 
 @dataclass(frozen=True)
@@ -205,6 +222,7 @@ class _Bound:
     times_past: Callable[[Floats, Floats], object]
     seen: Floats  # (H or 2H, B), h of the layer below and of this one
     h: Floats  # (H, B)
+    c: Floats  # (H, B), in a cell that has no c its h
     share: Floats | None  # (G, B), room for the product with the layer below where the two must stay apart
     gates: Floats  # (G, B), room for the recurrent product, or for that of both
     update: Update
@@ -224,6 +242,7 @@ class _Bound:
             times_past=_times(past),
             seen=hidden.reshape(-1, batch),
             h=h,
+            c=c,
             share=np.empty_like(gates) if CELLS[cell].reset_after else None,
             gates=gates,
             update=UPDATES[cell](gates, h, c, layer.extra),

@@ -8,7 +8,7 @@ an unlisted character, skips it.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 import numpy as np
@@ -29,14 +29,22 @@ PIECE: Final = 2048
 
 @dataclass(frozen=True)
 class Scored:
-    """The bits of each character of a text, shape (T,), float64, and how many characters were not listed."""
+    """What a text costs.
+
+    Attributes:
+        bits: The bits of each character, shape (T,), float64.
+        unknown: How many characters were not listed.
+        ends: The places of the end marks in a list's text, shape (N,); none in another text.
+    """
 
     bits: NDArray[np.float64]
     unknown: int
+    ends: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
 
     def __repr__(self) -> str:
         unknown = f", {self.unknown:,} of them unknown" * bool(self.unknown)
-        return f"<Scored: {self.characters:,} characters{unknown}, {self.bpc:.4f} bits per character>"
+        items = f", {self.items:,} items at {self.bits_per_item:.2f} bits" * bool(self.items)
+        return f"<Scored: {self.characters:,} characters{unknown}, {self.bpc:.4f} bits per character{items}>"
 
     @property
     def characters(self) -> int:
@@ -54,6 +62,24 @@ class Scored:
         return self.total / self.characters if self.characters else float("nan")
 
     @property
+    def items(self) -> int:
+        """How many items of a list the text is; 0 for another text."""
+        return len(self.ends)
+
+    @property
+    def item_bits(self) -> NDArray[np.float64]:
+        """The bits of each item, its end mark's among them, shape (N,)."""
+        if not self.items:
+            return np.empty(0)
+        sums = np.cumsum(self.bits)[self.ends]
+        return np.diff(sums, prepend=0.0)
+
+    @property
+    def bits_per_item(self) -> float:
+        """Their mean, nan where there is no item."""
+        return float(self.item_bits.mean()) if self.items else float("nan")
+
+    @property
     def perplexity(self) -> float:
         """2 ** bpc: as many equally likely characters would be as hard to predict."""
         with np.errstate(over="ignore"):
@@ -64,7 +90,9 @@ class Scored:
         """The score of several pieces as one."""
         pieces = list(parts)
         bits = np.concatenate([np.empty(0), *(piece.bits for piece in pieces)])
-        return cls(bits, sum(piece.unknown for piece in pieces))
+        starts = np.cumsum([0, *(piece.characters for piece in pieces)])[:-1]
+        ends = [piece.ends + start for piece, start in zip(pieces, starts, strict=True)]
+        return cls(bits, sum(piece.unknown for piece in pieces), np.concatenate([np.empty(0, np.int64), *ends]))
 
 
 class Predictor(Protocol):
@@ -78,7 +106,7 @@ class Predictor(Protocol):
 
 
 class Scorer:
-    """Scores a text piece by piece; pieces give what the whole would.
+    """Scores a text piece by piece; pieces give what the whole would. A list's text has an end mark behind each item.
 
     Attributes:
         predictor: What predicts; another that has read the same may go on in its place.
@@ -108,9 +136,11 @@ class Scorer:
         bits = np.where(unknown, self._unknown_bits, self._known_bits)
         if self._vocab.unknown_id is not None:
             ids[unknown] = self._vocab.unknown_id
+        end = self._vocab.end_id
+        ends = np.flatnonzero(ids == end) if end is not None else np.empty(0, np.int64)
         read = ids >= 0
         bits[read] += self._bits_of(ids[read])
-        return Scored(bits, int(unknown.sum()))
+        return Scored(bits, int(unknown.sum()), ends)
 
     def _bits_of(self, ids: NDArray[np.int64]) -> NDArray[np.float64]:
         bits = np.empty(len(ids))

@@ -152,7 +152,11 @@ def load(path: Path, *, with_state: bool = False) -> Checkpoint:
             return Checkpoint(
                 model=header.model,
                 train=header.train,
-                vocab=Vocab(header.vocab.characters, unknown=header.vocab.unknown),
+                vocab=Vocab(
+                    header.vocab.characters,
+                    unknown=header.vocab.unknown,
+                    end=header.corpus.items.end if header.corpus.items else None,
+                ),
                 corpus=header.corpus,
                 weights=weights,
                 history=header.history,

@@ -20,16 +20,19 @@ class Vocab:
     Args:
         characters: Distinct characters; the id of each is its place.
         unknown: Reserve one more id, the last, for every character that is not listed.
+        end: The end mark, where the text is a list: the character behind each item. Two vocabularies that differ in it
+            alone are equal.
 
     Raises:
         ValueError: a character stands twice.
     """
 
-    def __init__(self, characters: str, *, unknown: bool = False) -> None:
+    def __init__(self, characters: str, *, unknown: bool = False, end: str | None = None) -> None:
         if len(set(characters)) != len(characters):
             raise ValueError("a character stands twice in the vocabulary")
         self.characters = characters
         self.unknown_id = len(characters) if unknown else None
+        self.end = end
 
     def __len__(self) -> int:
         """Number of ids, the reserved one included."""
@@ -52,6 +55,11 @@ class Vocab:
     def id_of(self, character: str) -> int | None:
         """The id of one character, None for one that is not listed."""
         return self._ids.get(character)
+
+    @property
+    def end_id(self) -> int | None:
+        """The id of the end mark, None where the text is no list."""
+        return None if self.end is None else self.id_of(self.end)
 
     def lookup(self, text: str) -> NDArray[np.int64]:
         """The id of each character of ``text``, shape (T,); -1 for one that is not listed."""

@@ -11,6 +11,7 @@ from chargen.store.checkpoint import Checkpoint
 from chargen.store.heldout import unseen
 from chargen.store.lookup import name_of
 from chargen.text import prompt as prompts
+from chargen.text.vocab import Vocab
 from chargen.web.page import check_model, page
 
 EXAMPLE: Final = 2000
@@ -42,7 +43,7 @@ def html(checkpoint: Checkpoint, path: Path, *, int8: bool = False, example: boo
     """
     check_model(checkpoint, int8=int8)
     source, text = unseen(checkpoint, path)
-    shown = _from_paragraph(text)[:EXAMPLE] if example else ""
+    shown = _beginning(text, checkpoint.vocab) if example else ""
     data = page(checkpoint, name=name_of(path), int8=int8, units=_units(checkpoint, text), example=shown)
     return Exported(data, len(shown), source)
 
@@ -50,9 +51,18 @@ def html(checkpoint: Checkpoint, path: Path, *, int8: bool = False, example: boo
 def _units(checkpoint: Checkpoint, text: str) -> list[NamedUnit]:
     """What ``chargen neurons`` finds; nothing in a text that is too short for it."""
     fitted = prompts.fit(text[:MOST_CHARACTERS], checkpoint.vocab).text
+    network = Network(checkpoint.model, checkpoint.weights, end=checkpoint.vocab.end_id)
     with contextlib.suppress(TextError):
-        return named_units(Network(checkpoint.model, checkpoint.weights), checkpoint.vocab, fitted)
+        return named_units(network, checkpoint.vocab, fitted)
     return []
+
+
+def _beginning(text: str, vocab: Vocab) -> str:
+    """The first ``EXAMPLE`` characters of a text; of a list whole lines, or the first item that may have several."""
+    if vocab.end is None:
+        return _from_paragraph(text)[:EXAMPLE]
+    last = text.rfind("\n", 0, EXAMPLE) if vocab.end == "\n" else text.find(vocab.end)
+    return text[: last if last > 0 else EXAMPLE]
 
 
 def _from_paragraph(text: str) -> str:

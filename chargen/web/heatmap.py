@@ -61,8 +61,8 @@ def _passage(passage: Passage) -> Iterator[str]:
 def _coloured(at: int, pairs: Iterator[tuple[str, float]]) -> Iterator[str]:
     """Characters of one step of the colours with their bits."""
     for character, bits in pairs:
+        shown = {"\n": "↵\n", "\x03": "␃\n"}.get(character) or escaped(character)  # the second ends an item
         if at == 0:
-            yield escaped(character)
+            yield "\n" if character == "\n" else shown
         else:
-            shown = "↵\n" if character == "\n" else escaped(character)
             yield f'<i class="h{at}" title="{bits:.1f}">{shown}</i>'

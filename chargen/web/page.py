@@ -160,7 +160,7 @@ def _header(
         "parameters": checkpoint.model.parameters,
         "val_bpc": checkpoint.val_bpc,
         "test_bpc": checkpoint.test_bpc,
-        "vocab": {"characters": vocab.characters, "unknown": vocab.unknown_id is not None},
+        "vocab": {"characters": vocab.characters, "unknown": vocab.unknown_id is not None, "end": vocab.end},
         "alike": ALIKE,
         "code_points": CODE_POINTS,
         "escape": ESCAPE,

@@ -7,11 +7,13 @@ from typing import Final
 import typer
 
 from chargen.cli import options
-from chargen.cli.output.terminal import glyph
+from chargen.cli.output.terminal import END, glyph
 from chargen.web.heatmap import STEPS, step
 
 _STYLES: Final = ("", "black on #ffeda0", "black on #feb24c", "white on #e31a1c", "bold white on #800026")
 """The styles of the steps."""
+_ENDS: Final = ("\n", END)
+"""Characters behind which a new line begins."""
 
 
 def show(text: str, bits: Sequence[float]) -> None:
@@ -22,11 +24,11 @@ def show(text: str, bits: Sequence[float]) -> None:
 
         coloured = Text()
         for style, run in groupby(zip(text, bits, strict=True), key=lambda pair: _STYLES[step(pair[1])]):
-            coloured.append("".join(_cell(character) + "\n" * (character == "\n") for character, _ in run), style)
+            coloured.append("".join(_cell(character) + "\n" * (character in _ENDS) for character, _ in run), style)
         legend = Text("bits of a character: ")
         for (_, name), style in zip(STEPS, _STYLES, strict=True):
             legend.append(f" {name} ", style).append(" ")
-        console.print(coloured, soft_wrap=True, end="" if text.endswith("\n") else "\n")
+        console.print(coloured, soft_wrap=True, end="" if text.endswith(_ENDS) else "\n")
         console.print(legend, soft_wrap=True)
         return
     for line in _lines(zip(text, bits, strict=True), console.width if console.is_terminal else None):
@@ -53,7 +55,7 @@ def _lines(characters: Iterable[tuple[str, float]], width: int | None) -> Iterat
             line, filled = [], 0
         line.append((cell, str(min(9, int(bits))).ljust(size)))
         filled += size
-        if character == "\n":
+        if character in _ENDS:
             yield line
             line, filled = [], 0
     if line:

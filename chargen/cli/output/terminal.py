@@ -12,6 +12,8 @@ from chargen.errors import ChargenError
 
 DIVIDER: Final = "-" * 20 + "\n"
 """The line between two texts."""
+END = "\x03"
+"""What stands behind an item that may have several lines (``chargen.text.items``)."""
 _HARMFUL = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 """The bidirectional overrides, which can make a line read otherwise than it is written."""
 
@@ -30,6 +32,8 @@ def printable(text: str) -> str:
 
 def glyph(character: str) -> str:
     """One character so that it can be seen: a space in quotes, a mark on a circle, others escaped if need be."""
+    if character == END:
+        return "\u2403"
     if character == " ":
         return "' '"
     return "\u25cc" * unicodedata.category(character).startswith("M") + printable(character)

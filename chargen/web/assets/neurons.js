@@ -80,10 +80,10 @@ function showText(text) {
   neurons.explain("");
   const state = network.start();
   function* work() {
-    network.step(vocab.startId, state);
+    stepped(vocab.startId, state);
     for (const character of text) {
       const id = vocab.id(character);
-      if (id !== null) network.step(id, state);
+      if (id !== null) stepped(id, state);
       memories.push(network.memory(state));
       neurons.text.append(character);
       colour(memories.length - 1);

@@ -5,6 +5,7 @@ const MOST = 20000; // characters that a part shows; each is an element of its o
 const SLICE = 12; // milliseconds of work between two chances for the browser to draw
 const CHOICES = 12; // characters shown as what might have stood in a place, at most
 const LEAST = 0.0005; // probability below which they are not
+const END = "\u0003"; // the mark behind each item of a list whose items may have several lines
 
 const element = (id) => document.getElementById(id);
 
@@ -23,7 +24,7 @@ const percent = (share) => `${number(100 * share, share < 0.1 ? 1 : 0)}%`;
 
 /** A character as something to see: signs for white space, the code point for what shows nothing by itself. */
 function glyph(character) {
-  const sign = { "\n": "\u21b5", "\t": "\u21e5", " ": "\u2423" }[character];
+  const sign = { "\n": "\u21b5", "\t": "\u21e5", " ": "\u2423", [END]: "\u2403" }[character];
   if (sign) return sign;
   if (!/^[\p{C}\p{M}\p{Z}]/u.test(character)) return character;
   return `U+${character.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}`;
@@ -55,7 +56,7 @@ class TextBox {
   }
 
   append(character, name = "") {
-    const span = made("span", character, character === "\n" ? `newline ${name}` : name);
+    const span = made("span", character === END ? "\u2403\n" : character, character === "\n" ? `newline ${name}` : name);
     this.places.set(span, this.spans.length);
     this.spans.push(span);
     this.box.append(span);

@@ -2,15 +2,19 @@
 // Characters to ids and back, and prompts that fit a vocabulary, as text/vocab.py and text/prompt.py have it.
 
 class Vocab {
-  /** `alike` is the table of look-alikes: a reading, and the characters that are read so. */
-  constructor({ characters, unknown }, alike) {
+  /**
+   * `alike` is the table of look-alikes: a reading, and the characters that are read so. `end` is the mark behind each
+   * item, in a model of a list.
+   */
+  constructor({ characters, unknown, end = null }, alike) {
     this.characters = Array.from(characters);
     this.ids = new Map(this.characters.map((character, id) => [character, id]));
     this.unknownId = unknown ? this.characters.length : null;
-    this.startId = this.ids.get("\n") ?? 0; // stands before the first character of a text that is read
+    this.endId = this.ids.get(end) ?? null;
+    this.startId = this.endId ?? this.ids.get("\n") ?? 0; // stands before the first character of a text that is read
     // and these before that of one that is written
     this.beginning = [".", "\n"].map((character) => this.ids.get(character)).filter((id) => id !== undefined);
-    if (!this.beginning.length) this.beginning = [this.startId];
+    if (this.endId !== null || !this.beginning.length) this.beginning = [this.startId];
     this.alike = alike.map(([reading, alikes]) => [reading, new Set(alikes)]);
   }
 
