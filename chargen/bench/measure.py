@@ -119,8 +119,8 @@ def training(sizes: Sequence[str], settings: BenchConfig) -> Iterator[TrainingRo
 
     plans = [(size, model, regimen(model, settings)) for size in sizes for model in (architecture(size),)]
 
-    def row(size: str, model: ModelConfig, wanted: TrainConfig) -> TrainingRow:
-        train = automatic.with_threads(wanted, model)
+    def row(size: str, model: ModelConfig, train: TrainConfig) -> TrainingRow:
+        train = automatic.with_threads(train, model)
         result = _Result(
             [
                 Contestant(contestants.chargen_training, (model, train), train.threads),

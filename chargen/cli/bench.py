@@ -67,10 +67,10 @@ def bench(
     if quiet:
         return
     if not as_json:
-        told = [_RATIOS, *([_TRAINING] if trained else []), _PEAK, _SPREAD]
+        notes = [_RATIOS, *([_TRAINING] if trained else []), _PEAK, _SPREAD]
         doubtful = any(None in (row.ratio, row.competent_ratio) for row in [*trained, *sampled])
         options.notes(
-            [*told, *([_DOUBTFUL] if doubtful else []), ", ".join(f"{name} {value}" for name, value in facts.items())]
+            [*notes, *([_DOUBTFUL] if doubtful else []), ", ".join(f"{name} {value}" for name, value in facts.items())]
         )
     if busy:
         options.note(_BUSY)
@@ -78,8 +78,8 @@ def bench(
 
 def _any_busy(rows: "Sequence[Row]") -> bool | None:
     """Whether others took the processors in any of the rows; None where the system did not tell."""
-    told = [row.busy for row in rows if row.busy is not None]
-    return any(told) if told else None
+    measured = [row.busy for row in rows if row.busy is not None]
+    return any(measured) if measured else None
 
 
 def _measured(rows: "Iterator[_Row]", shown: "Callable[[_Row], dict[str, str]]", quiet: bool) -> "list[_Row]":

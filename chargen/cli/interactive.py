@@ -220,12 +220,12 @@ class _Session:
             _tell(f"{key} is {self._value(key)}")
             return
         setting = SamplerConfig.settings().get(key)
-        whole = setting is None or setting.kind is int
+        is_whole = setting is None or setting.kind is int
         number: Any
         try:
-            number = int(value) if whole else float(value)
+            number = int(value) if is_whole else float(value)
         except ValueError:
-            kind = "a whole number" if whole else "a number"
+            kind = "a whole number" if is_whole else "a number"
             raise ConfigError(f"/{name} needs {kind}, not {visible(value)!r}") from None
         if setting is not None:
             self._settings = dataclasses.replace(self._settings, **{key: number})

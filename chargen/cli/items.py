@@ -109,8 +109,8 @@ def write(
             notes = [str(note) for prompt in prompts for note in prompt.notes]
             print_json({"settings": settings, "items": list(map(dataclasses.asdict, written)), "notes": notes})
         elif written and not (new or quiet):
-            told = "; --items writes more" if count is None else ""
-            options.note(f"{sum(item.new for item in written):,} of {len(written):,} are new{told}")
+            hint = "; --items writes more" if count is None else ""
+            options.note(f"{sum(item.new for item in written):,} of {len(written):,} are new{hint}")
 
 
 def _shown(items: "Iterable[Item]", *, raw: bool, divider: str) -> "Iterator[Item]":

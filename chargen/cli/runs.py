@@ -37,14 +37,13 @@ def runs(*, as_json: options.Json = False, quiet: options.Quiet = False) -> None
 
 def _row(entry: "Entry") -> dict[str, str]:
     checkpoint, state = entry.checkpoint, entry.state
+    model = checkpoint and checkpoint.model
     if entry.steps and state in ("stopped", "running"):
         state += f" at {entry.steps[0] / entry.steps[1]:.0%}"
     return {
         "name": entry.name,
         "text": checkpoint.corpus.name if checkpoint else "",
-        "model": f"{checkpoint.model.num_layers}x{checkpoint.model.hidden_size} {checkpoint.model.cell}"
-        if checkpoint
-        else "",
+        "model": f"{model.num_layers}x{model.hidden_size} {model.cell}" if model else "",
         "val bpc": _bits(checkpoint.val_bpc if checkpoint else None),
         "test bpc": _bits(checkpoint.test_bpc if checkpoint else None),
         "when": _moment(entry.modified),

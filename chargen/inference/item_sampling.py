@@ -132,10 +132,10 @@ def _problem(item: Item, sample: Sample, texts: set[str], *, new: bool) -> str:
     return "in the training list" if new and not item.new else ""
 
 
-def _shortage(count: int, there: int, dropped: Counter[str], max_length: int) -> str:
-    """What to say when no more items are found."""
-    what = ", ".join(f"{number:,} {problem}" for problem, number in dropped.most_common())
+def _shortage(count: int, written: int, dropped: Counter[str], max_length: int) -> str:
+    """The error where no more items are found."""
+    problems = ", ".join(f"{number:,} {problem}" for problem, number in dropped.most_common())
     advice = (
         f"--max-length is {max_length:,}" if dropped["too long"] * 2 > FRUITLESS else "a higher --temperature helps"
     )
-    return f"found {there:,} of {count:,} items: the last {FRUITLESS:,} drawn were of no use ({what}); {advice}"
+    return f"found {written:,} of {count:,} items: the last {FRUITLESS:,} drawn were of no use ({problems}); {advice}"

@@ -35,9 +35,9 @@ def texts_in(folder: Path, glob: str | None) -> tuple[list[Path], str]:
     chosen = _files(folder, glob) if glob else [path for path in files if _is_text(path)]
     passed_over = set(files) - set(chosen)
     if not chosen:
-        there = f", which has {_kinds(passed_over)}" if passed_over else ", which has no files"
+        kinds = f", which has {_kinds(passed_over)}" if passed_over else ", which has no files"
         raise CorpusError(
-            f"no text files ({glob or '*.txt, *.text, *.md'}) in the folder {folder}{there}; chargen train has --glob "
+            f"no text files ({glob or '*.txt, *.text, *.md'}) in the folder {folder}{kinds}; chargen train has --glob "
             "to choose others"
         )
     read = (

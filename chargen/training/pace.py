@@ -79,8 +79,8 @@ class Pace:
         speed = self._measured()
         self._slowed = max(speed, self._last) < SLOW * self._highest
         self._last, self._highest = speed, max(speed, self._highest)
-        wanted = speed < SLOWER * self._highest or self._since_trial >= REST_SECONDS
-        if len(self._choices) > 1 and wanted and self._since_trial >= REST * self._trial_seconds:
+        is_due = speed < SLOWER * self._highest or self._since_trial >= REST_SECONDS
+        if len(self._choices) > 1 and is_due and self._since_trial >= REST * self._trial_seconds:
             self._untried = [choice for choice in self._choices if choice != self.threads]
             self._untried.append(self.threads)
             self._since_trial = self._trial_seconds = 0.0
