@@ -22,9 +22,11 @@ import tiny
 from samples import resume_of
 from test_trainer import assert_same_checkpoint, assert_same_run
 
+from chargen.journal import recorded
 from chargen.store.checkpoint import load
 from chargen.store.runs import Run
 from chargen.training import start
+from chargen.training.trainer import Trainer
 
 KILLS: Final = int(os.environ.get("CHARGEN_KILLS", "3"))
 EVERY: Final = 4
@@ -175,29 +177,36 @@ def metrics(run: Run) -> list[dict[str, Any]]:
     return [{name: value for name, value in row.items() if name not in ("seconds", "chars_per_second")} for row in rows]
 
 
+def finish(trainer: Trainer) -> None:
+    """Train to the end, as the command does: with samples and a report beside the checkpoints."""
+    for _ in recorded(trainer):
+        pass
+
+
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_killed_at_any_write_it_ends_with_the_same_files(text_file: Path, tmp_path: Path) -> None:
     """Before and after every replace, fsync, unlink and mkstemp: going on leaves all that an unbroken run does."""
-    settings: dict[str, Any] = {"steps": 4, "eval_every": 2, "keep": 1}
-    tiny.train(text_file, tmp_path / "whole", **settings)
+    settings: dict[str, Any] = {"steps": 4, "eval_every": 2, "keep": 1, "preview": 9}
+    finish(tiny.begin(text_file, tmp_path / "whole", **settings))
     whole = Run("run", tmp_path / "whole")
     resumed = 0
     for moment in itertools.count():
         root = tmp_path / str(moment)
         run = Run("run", root)
-        if not killed(moment, lambda root=root: tiny.train(text_file, root, **settings)):  # type: ignore[misc]
+        if not killed(moment, lambda root=root: finish(tiny.begin(text_file, root, **settings))):  # type: ignore[misc]
             break
         if run.last.exists():
             load(run.best)
             resumed += 1
-            tiny.finish(start.resume("run", root=root))
+            finish(start.resume("run", root=root))
         else:
-            tiny.train(text_file, root, overwrite=True, **settings)
+            finish(tiny.begin(text_file, root, overwrite=True, **settings))
         assert sorted(path.name for path in run.folder.iterdir()) == sorted(
             path.name for path in whole.folder.iterdir()
         )
         assert_same_run(tmp_path / "whole", root)
         assert metrics(run) == metrics(whole)
+        assert run.samples.read_bytes() == whole.samples.read_bytes()
         assert_same_checkpoint(*(each.folder / "step-00000004.safetensors" for each in (run, whole)))
     assert moment > 100
     assert resumed > 80
