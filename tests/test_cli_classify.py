@@ -92,6 +92,8 @@ def test_the_prior_counts(chargen: Command, models: tuple[str, str]) -> None:
     command = ["classify", "-t", "ab", *options(models), "--json"]
     found = json.loads(chargen(*command, "--prior", "1", "--prior", "3").out)
     assert found["texts"][0]["posterior"][models[1]] == pytest.approx(0.75, abs=1e-3)
+    found = json.loads(chargen(*command, "--prior", "1e308", "--prior", "1e308").out)  # whose sum is infinite
+    assert found["texts"][0]["posterior"][models[1]] == pytest.approx(0.5, abs=1e-3)
     assert "prior must be 2 positive numbers" in chargen(*command, "--prior", "1").error
 
 

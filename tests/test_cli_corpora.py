@@ -38,8 +38,9 @@ def test_corpora_lists_what_is_built_in() -> None:
 
 
 def test_a_terminal_gets_a_table(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a terminal the same is drawn as a table."""
+    """On a terminal that is wide enough the same is drawn as a table."""
     monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "140")
     drawn = run().stdout
     assert "alice" in drawn
     assert "│" in drawn
@@ -73,6 +74,16 @@ def test_clear_empties_the_cache(folder: Path) -> None:
     assert list(folder.iterdir()) == []
     assert run("--cache").stdout == ""
     assert "0 bytes" in run("--cache", "--clear").stderr
+
+
+def test_a_damaged_entry_is_listed_and_cleared(folder: Path) -> None:
+    """Whatever it holds in the place of a header."""
+    [entry] = json.loads(run("--cache", "--json").stdout)["entries"]
+    Path(entry["path"]).write_bytes(b"[" * 200_000 + b"\n")
+    [damaged] = json.loads(run("--cache", "--json").stdout)["entries"]
+    assert (damaged["name"], damaged["path"]) == ("(damaged)", entry["path"])
+    assert json.loads(run("--cache", "--clear", "--json").stdout)["freed"] >= 200_001
+    assert list(folder.iterdir()) == []
 
 
 def test_clear_needs_cache(folder: Path) -> None:

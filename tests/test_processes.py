@@ -126,8 +126,9 @@ def test_a_text_that_never_ends_can_be_left(folder: Path, monkeypatch: pytest.Mo
 
 
 def test_all_that_end_well_end_well(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The exit code is 0."""
-    of_ranks(monkeypatch, "pass", "pass")
+    """The exit code is 0; each knows its place, and to do without the libuv that torch lacks on Windows."""
+    knows = "import os; assert [os.environ[name] for name in ('RANK', 'WORLD_SIZE', 'USE_LIBUV')] == ['{}', '2', '0']"
+    of_ranks(monkeypatch, knows.format(0), knows.format(1))
     assert launch(2, []) == 0
 
 
@@ -154,6 +155,12 @@ def test_an_error_that_the_first_cannot_tell_of_is_told(monkeypatch: pytest.Monk
     of_ranks(monkeypatch, WAITING, "raise SystemExit(3)")
     with pytest.raises(TrainingError, match=r"process 2 of 2 was lost \(exit code 3\)"):
         launch(2, [])
+
+
+def test_a_stop_asked_of_one_is_no_loss(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The others have heard of it and ended well, and the exit code says what it was."""
+    of_ranks(monkeypatch, "pass", f"raise SystemExit({128 + signal.SIGTERM})")
+    assert launch(2, []) == 128 + signal.SIGTERM
 
 
 @pytest.mark.usefixtures("_no_grace")

@@ -162,7 +162,8 @@ def test_other_files_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     objects, archive = io.BytesIO(), io.BytesIO()
     np.save(objects, np.array([{"a": 1}], dtype=object), allow_pickle=True)
     np.savez(archive, x=np.zeros(3))
-    for data in (b"", b"some text", pickle.dumps([1]), objects.getvalue(), archive.getvalue()):
+    brackets = b"\x93NUMPY\x01\x00" + (60_000).to_bytes(2, "little") + b"[" * 60_000
+    for data in (b"", b"some text", pickle.dumps([1]), objects.getvalue(), archive.getvalue(), brackets):
         path.write_bytes(data)
         with pytest.raises(TextError, match=r"neither a state|it holds"):
             load(path, checkpoint)

@@ -170,6 +170,8 @@ def _wait(children: Sequence["subprocess.Popen[bytes]"], signals: Sequence[int])
         return 0
     if not codes[0] or codes[0] < 0:
         code = codes[failed] or 0
+        if codes[0] == 0 and code - 128 in stopping():  # it was asked to stop, and all saved and ended
+            return code
         reason = f"signal {-code}" if code < 0 else f"exit code {code}"
         raise TrainingError(
             f"process {failed + 1} of {len(children)} was lost ({reason}); if it had saved, go on with --resume"
