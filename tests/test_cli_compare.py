@@ -118,3 +118,15 @@ def test_a_wrong_comparison_is_one_line(
     steps = [] if {"--steps", "--minutes"} & {*options} else ["--steps", "5"]
     assert chargen("compare", text_file, *steps, *options).error.startswith(message)
     assert not (folder / "checkpoints").exists()
+
+
+def test_cells_are_compared_on_a_list(chargen: Command, folder: Path) -> None:
+    """Each seed has its order of the items; what a run held out is found again."""
+    (folder / "names.txt").write_text("\n".join(first + last for first in "abcdefgh" for last in ["na", "ob", "aria"]))
+    arguments = ["--lines", "--cells", "rnn", "--seeds", "2", "--test-fraction", "0.2", "--run", "names", *QUICK]
+    found = json.loads(chargen("compare", "names.txt", *arguments, "--json", "--quiet").out)
+    assert chargen("sample", "names-rnn-2", "--items", "3", "-t", "2").code == 0
+    for training in found["trainings"]:
+        score = json.loads(chargen("score", training["checkpoint"], "--split", "test", "--json", "--quiet").out)
+        assert score["items"] == 5
+        assert score["bpc"] == pytest.approx(training["test_bpc"], abs=0.5)

@@ -45,6 +45,9 @@ def compare(
     ] = None,
     *,
     cells: Annotated[str, typer.Option(help="Which cells, with commas between.")] = ",".join(CELLS),
+    lines: options.Lines = False,
+    separator: options.Separator = None,
+    files: options.Files = False,
     minutes: Annotated[
         float | None,
         _option(CompareConfig.panel, f"Minutes of a training; {MINUTES:g} where --steps is not given."),
@@ -75,7 +78,8 @@ def compare(
     from chargen.text.corpus import Texts
     from chargen.training.automatic import measured_speed
 
-    texts = Texts(sources=tuple(corpus or ()), **options.taken(settings, Decoding))
+    division: dict[str, Any] = {"lines": lines, "separator": separator, "files": files}
+    texts = Texts(sources=tuple(corpus or ()), **division, **options.taken(settings, Decoding))
     results: list[Result] = []
     failed: list[str] = []
     with Stop() as stop:

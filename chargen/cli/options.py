@@ -39,6 +39,24 @@ CheckpointPath = Annotated[
         show_default=False,
     ),
 ]
+Lines = Annotated[
+    bool,
+    typer.Option(
+        "--lines", help="Learn a list, such as names: each line is an item.", rich_help_panel="Text", show_default=False
+    ),
+]
+Separator = Annotated[
+    str | None,
+    typer.Option(
+        help="Learn a list, such as poems: a line that equals this divides its items.",
+        rich_help_panel="Text",
+        show_default=False,
+    ),
+]
+Files = Annotated[
+    bool,
+    typer.Option("--files", help="Learn a list: each file is an item.", rich_help_panel="Text", show_default=False),
+]
 Output = Annotated[
     Path | None, typer.Option("--output", "-o", help="Write the vectors to this .npy file.", show_default=False)
 ]

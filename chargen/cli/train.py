@@ -53,11 +53,9 @@ def train(
         ),
     ] = None,
     glob: Annotated[str | None, _option(_TEXT, "Which files of a folder to read, as in '**/*.py'.")] = None,
-    lines: Annotated[bool, _option(_TEXT, "Learn a list, such as names: each line is an item.", "--lines")] = False,
-    separator: Annotated[
-        str | None, _option(_TEXT, "Learn a list, such as poems: a line that equals this divides its items.")
-    ] = None,
-    files: Annotated[bool, _option(_TEXT, "Learn a list: each file is an item.", "--files")] = False,
+    lines: options.Lines = False,
+    separator: options.Separator = None,
+    files: options.Files = False,
     min_count: Annotated[int | None, _option(_TEXT, "Characters rarer than this share one unknown id.")] = None,
     printable: Annotated[
         bool, _option(_TEXT, "Give every printable ASCII character an id, also those the text lacks.", "--printable")

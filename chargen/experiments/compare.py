@@ -158,7 +158,7 @@ def plan(
         train = dataclasses.replace(train, eval_every=max(1, train.steps // POINTS))
     # the budget alone ends a training, and no sample text takes of its time
     train = dataclasses.replace(train, patience=0, preview=0)
-    split = corpus.split(train.val_fraction, train.test_fraction)
+    split = corpus.split(train.val_fraction, train.test_fraction, seed=train.seed)
     resolved = [(model, *resolve(train, model, len(split.train), World())) for model in models]
     contests = [(seed, *settled) for seed in range(train.seed, train.seed + seeds) for settled in resolved]
     names = [model.cell if seeds == 1 else f"{model.cell}-{seed}" for seed, model, _, _ in contests]
@@ -167,7 +167,10 @@ def plan(
         Contest(
             texts=texts,
             corpus=corpus,
-            split=split,
+            # a list's order, and so what it holds out, is the seed's
+            split=split
+            if corpus.division is None
+            else corpus.split(train.val_fraction, train.test_fraction, seed=seed),
             model=model,
             train=dataclasses.replace(train, seed=seed),
             notes=notes,
