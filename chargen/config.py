@@ -40,7 +40,8 @@ class Cell:
         state_parts: Vectors carried per layer and sequence: 2 for ``(h, c)``, 1 for ``h`` alone.
         peepholes: The gates that see the cell state, in the order of the rows of ``weight_peephole``.
         reset_after: A gate scales the last block's recurrent product, bias and all, so that it is not simply added.
-        most_learning_rate: What presets give it at most; of more, a GRU and an RNN learn much less.
+        most_learning_rate: What presets give it at most, before they look at its width; with more, a GRU and an RNN
+            learn much less.
     """
 
     gates: tuple[str, ...]
@@ -275,9 +276,10 @@ class GradflowConfig(Config):
 
 @dataclass(frozen=True, kw_only=True)
 class CompareConfig(Config):
-    """How large the compared networks are, and how often each is trained."""
+    """How large the compared networks are, how often each is trained, and at which rates."""
 
     panel = "Budget"
 
     parameters: int = setting(500_000, "Parameters of each network; its hidden size follows.", 1, 1 << 40)
     seeds: int = setting(1, "Trainings of each cell, with different seeds.", 1, 1 << 20)
+    same_rate: bool = setting(False, "One learning rate for all cells, which each can bear, instead of its own.")

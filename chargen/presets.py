@@ -6,7 +6,7 @@ on) 16 passes of a 2x384 LSTM. Its numbers were chosen on Alice's and Tiny Shake
 
 - A text ten times as long takes half as long again to train on: it is passed over a sixth as often.
 - More effort goes first into more passes, then into a wider network.
-- The more effort and the wider the network, the smaller its steps.
+- The more effort and the wider the network, the smaller its steps; narrower ones take larger steps.
 - Dropout grows with the number of passes, and weight decay shrinks with the text's length: what a network would
   otherwise learn by heart. Between the layers there is none up to the default's passes, where it is worth nothing.
 """
@@ -29,6 +29,8 @@ WIDTHS: Final = ((0.33, 192), (0.75, 256), (3.4, 384), (math.inf, 512))
 """Hidden size up to each effort."""
 RATES: Final = {192: 0.015, 256: 0.012, 384: 0.012, 512: 0.009}
 """Learning rate of the trainings that choose each of these widths."""
+LARGEST_STEPS: Final = 6.0
+"""How many times larger a narrow network's steps may be; with twice as large ones a 2x65 LSTM learns less again."""
 SPENT: Final = 0.9
 """Share of a time budget that goes into steps; starting and evaluating take the rest."""
 RESERVE_SECONDS: Final = 4.0
@@ -100,7 +102,6 @@ def _from_nothing(characters: int, effort: float, given: Mapping[str, Any]) -> d
     model = ModelConfig(
         vocab_size=2, hidden_size=given.get("hidden_size", width), cell=given.get("cell", ModelConfig.cell)
     )
-    rate = min(RATES[width], CELLS[model.cell].most_learning_rate)
     asked_passes = _passes_asked({**window, **given}, trained) or passes
     more = math.log2(asked_passes / TrainConfig.epochs)  # doublings of the default's passes
     return {
@@ -108,14 +109,22 @@ def _from_nothing(characters: int, effort: float, given: Mapping[str, Any]) -> d
         **window,
         "hidden_size": width,
         "epochs": passes,
-        # beyond the width chosen it goes with one over it, as Yang et al. 2022 (Tensor Programs V) derive for Adam
-        "learning_rate": round(rate * min(1.0, width / model.hidden_size), 8),
+        "learning_rate": learning_rate(model, width),
         "weight_decay": round(TrainConfig.weight_decay / math.sqrt(length), 4),
         "dropout": _within(0.5, TrainConfig.dropout + 0.25 * more),
         "weight_drop": _within(0.5, TrainConfig.weight_drop + 0.15 * more),
         "output_dropout": _within(0.6, TrainConfig.output_dropout + 0.15 * more),
         "input_dropout": _within(0.1, TrainConfig.input_dropout + 0.0375 * more),
     }
+
+
+def learning_rate(model: ModelConfig, width: int) -> float:
+    """The rate that suits a network whose training's effort would choose the hidden size ``width``.
+
+    It goes with one over the hidden size, as Yang et al. 2022 (Tensor Programs V) derive for Adam.
+    """
+    rate = min(RATES[width], CELLS[model.cell].most_learning_rate)
+    return round(rate * min(LARGEST_STEPS, width / model.hidden_size), 8)
 
 
 def _fine_tuning(characters: int, effort: float, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ class TrainingBar:
 
     Args:
         tqdm: The class of the bar: ``tqdm``'s own, or ``tqdm.auto``'s, which a notebook draws in its own way.
-        label: What it begins with.
+        label: What it begins with; it then has room for less.
         leave: Whether it stays when the training ends.
     """
 
@@ -35,9 +35,9 @@ class TrainingBar:
                 self._open(event)
             case Stepped():
                 self._bar.total = event.total_steps
-                self._bar.set_postfix_str(
-                    f"train {event.train_bpc:.3f}, {event.chars_per_second:,.0f} char/s", refresh=False
-                )
+                if not self._label:
+                    figures = f"train {event.train_bpc:.3f}, {event.chars_per_second:,.0f} char/s"
+                    self._bar.set_postfix_str(figures, refresh=False)
                 self._bar.update(event.step - self._bar.n)
             case Evaluated():
                 if event.evaluation.val_bpc is not None:

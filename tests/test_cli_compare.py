@@ -1,7 +1,9 @@
 """``chargen compare``."""
 
 import json
+import re
 import signal
+import sys
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,15 +26,40 @@ def test_cells_are_compared_in_a_table_and_a_plot(chargen: Command, text_file: P
     result = chargen("compare", text_file, "--cells", "rnn, gru", "--seeds", "2", *QUICK)
     assert result.code == 0
     rows = [line.split("\t") for line in result.out.splitlines()[:3]]
-    assert rows[0] == ["cell", "hidden", "params", "steps", "char/s", "val bpc", "test bpc"]
+    assert rows[0] == ["cell", "hidden", "params", "rate", "steps", "char/s", "val bpc", "test bpc"]
     assert [row[0] for row in rows[1:]] == ["rnn", "gru"]
-    assert all("±" in row[5] and row[3] == "6" for row in rows[1:])
+    assert all("±" in row[6] and row[4] == "6" for row in rows[1:])
+    assert [float(row[3]) for row in rows[1:]] == [0.018, 0.036]
     assert "validation:   o rnn   x gru" in result.out
     assert "million characters read" in result.out
-    assert "training 3 of 4: rnn, seed 2" in result.err
+    lines = result.err.splitlines()
+    assert re.fullmatch(r"training 3 of 4: rnn, seed 2: val \d\.\d{3}, test \d\.\d{3}, 6 steps in 0:0\d", lines[2])
+    assert len(lines) == 4
     runs = sorted(path.name for path in (folder / "checkpoints").iterdir())
     assert runs == ["compare-tiny-gru-1", "compare-tiny-gru-2", "compare-tiny-rnn-1", "compare-tiny-rnn-2"]
     assert chargen("sample", "compare-tiny-gru-2", "--length", "5").code == 0
+
+
+def test_a_comparison_in_detail(chargen: Command, text_file: Path) -> None:
+    """With --verbose each training shows what train would show; all cells may have the same rate."""
+    result = chargen("compare", text_file, "--cells", "rnn,gru", *QUICK, "--verbose", "--same-rate")
+    assert "note: training 2 of 2: gru, seed 1" in result.err
+    assert result.err.count("* marks the best") == 2
+    assert result.err.count("step      6  ") == 2
+    rates = [line.split("\t")[3] for line in result.out.splitlines()[:3]]
+    assert rates == ["rate", "0.018", "0.018"]
+
+
+def test_a_bar_precedes_each_cells_line(chargen: Command, text_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a terminal each training is a bar that fits it, and then a line."""
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setattr("tqdm.std._screen_shape_wrapper", lambda: lambda _stream: (80, 24))
+    result = chargen("compare", text_file, "--cells", "peephole", *QUICK)
+    drawn = re.split("[\r\n]", result.err)
+    assert "training 1 of 1: peephole, seed 1: val " in drawn[-2]
+    bars = [line for line in drawn if "%|" in line]
+    assert all(line.startswith("training 1 of 1: peephole, seed 1: ") and len(line) <= 80 for line in bars)
+    assert bars
 
 
 def test_a_comparison_as_json(chargen: Command, text_file: Path) -> None:

@@ -1,8 +1,10 @@
 """``chargen gradflow``."""
 
 import json
+import sys
 import xml.etree.ElementTree as ET
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from conftest import Command
@@ -32,6 +34,21 @@ def test_a_checkpoint_is_measured_before_and_after(chargen: Command, trained: Pa
     assert rows(result.out)[3] == ["network", "clipping", "steps", "clipped", "mean norm", "highest mean"]
     assert rows(result.out)[4][:3] == ["tiny", "at 1", "40"]
     assert "8 predictions on 500 characters of text" in result.err
+    assert "note: measuring 2 networks\n" in result.err
+
+
+def test_a_bar_shows_before_anything_is_loaded(
+    chargen: Command, trained: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Torch alone may take seconds to load, and each network many more."""
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+
+    def stopped(*_arguments: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("chargen.cli.gradflow._of_checkpoints", stopped)
+    assert "measuring:   0%|" in chargen("gradflow", trained).err
+    assert "%|" not in chargen("gradflow", trained, "--quiet").err
 
 
 def test_fresh_networks_need_no_checkpoint(chargen: Command, text_file: Path) -> None:

@@ -141,6 +141,9 @@ def test_weights_adapt_to_what_was_read(chargen: Command, model: Model, folder: 
     (folder / "a.txt").write_text("abcd" * 100)
     static = figures(chargen, "model.safetensors", "a.txt")
     adapted = figures(chargen, "model.safetensors", "a.txt", "a.txt", "--adapt", "--adapt-rate", "0.01")
+    command = ["score", "model.safetensors", "a.txt", "a.txt", "--adapt"]
+    assert chargen(*command).err == "note: learning from 800 characters as they are scored\n"
+    assert chargen(*command, "--quiet").err == ""
     assert adapted["adapt"] == {"adapt_rate": 0.01, "adapt_every": 20, "adapt_decay": 0.003}
     assert adapted["bpc"] < static["bpc"] - 0.3
     assert adapted["files"][0] == adapted["files"][1]

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from chargen.config import CELLS, ModelConfig, TrainConfig
 from chargen.errors import ConfigError, RunError
 from chargen.experiments.compare import Contest, Result, Row, Spread, plan, sized, summarise
+from chargen.presets import choose
 from chargen.store.checkpoint import load
 from chargen.text.corpus import Texts
 from chargen.training.start import resume
@@ -48,8 +49,8 @@ def test_a_budget_may_be_too_small() -> None:
 
 
 def test_contests_differ_by_cell_and_seed_alone(text_file: Path, tmp_path: Path) -> None:
-    """All have the same settings, and the first seed of every cell comes before the second of any."""
-    contests = planned(text_file, tmp_path, "rnn", "lstm", seeds=2, seed=5)
+    """At the same rate all have the same settings; the first seed of every cell comes before the second of any."""
+    contests = planned(text_file, tmp_path, "rnn", "lstm", seeds=2, seed=5, same_rate=True)
     assert [(each.model.cell, each.train.seed) for each in contests] == [
         ("rnn", 5),
         ("lstm", 5),
@@ -66,6 +67,26 @@ def test_contests_differ_by_cell_and_seed_alone(text_file: Path, tmp_path: Path)
         "compare-tiny-lstm-6",
     ]
     assert not list(tmp_path.iterdir())
+
+
+def test_each_cell_learns_at_its_own_rate(text_file: Path, tmp_path: Path) -> None:
+    """It suits the cell and its size; with ``same_rate`` all have the lowest of these, and one that is given rules."""
+
+    def rates(**settings: Any) -> list[float]:
+        contests = planned(text_file, tmp_path, "lstm", "rnn", parameters=50_000, **settings)
+        assert len({dataclasses.replace(contest.train, learning_rate=1.0) for contest in contests}) == 1
+        return [contest.train.learning_rate for contest in contests]
+
+    texts = Texts(sources=(str(text_file),)).load(None)
+    alone = [
+        choose(len(texts), len(texts.vocab), cell=contest.model.cell, hidden_size=contest.model.hidden_size)[1]
+        for contest in planned(text_file, tmp_path, "lstm", "rnn", parameters=50_000)
+    ]
+    lstm, rnn = rates()
+    assert [lstm, rnn] == [train.learning_rate for train in alone]
+    assert rnn < lstm
+    assert rates(same_rate=True) == [rnn, rnn]
+    assert rates(learning_rate=0.5) == rates(learning_rate=0.5, same_rate=True) == [0.5, 0.5]
 
 
 def test_all_cells_read_the_same_text_in_the_same_order(text_file: Path, tmp_path: Path) -> None:
@@ -86,7 +107,7 @@ def test_the_speed_is_measured_once_for_all(text_file: Path, tmp_path: Path) -> 
 
     contests = planned(text_file, tmp_path, "gru", "rnn", minutes=1, steps=0, speed=speed)
     assert asked == ["gru"]
-    assert contests[0].train == contests[1].train
+    assert contests[0].train == dataclasses.replace(contests[1].train, learning_rate=contests[0].train.learning_rate)
     assert contests[0].train.minutes == 1
 
 
@@ -164,6 +185,7 @@ def result(cell: str, **changes: Any) -> Result:
         "seed": 1,
         "hidden_size": 8,
         "parameters": 1000,
+        "learning_rate": 0.01,
         "steps": 100,
         "characters": 6400,
         "chars_per_second": 50.0,
@@ -192,6 +214,7 @@ def test_seeds_are_summarised_by_cell() -> None:
         cell="lstm",
         hidden_size=8,
         parameters=1000,
+        learning_rate=0.01,
         seeds=2,
         steps=101,
         chars_per_second=60,

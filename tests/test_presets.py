@@ -42,10 +42,11 @@ def test_more_effort_means_more_passes_width_and_dropout() -> None:
 
 
 def test_the_wider_a_network_the_smaller_its_steps() -> None:
-    """Beyond the width that the effort would choose, the learning rate goes with one over it."""
-    rates = {size: choose(WHOLE_ALICE, 72, hidden_size=size)[1].learning_rate for size in (8, 384, 768, 1536)}
-    assert rates[8] == rates[384] == TrainConfig.learning_rate
+    """The learning rate goes with one over the width, from that of the effort's; very narrow ones share one."""
+    rates = {size: choose(WHOLE_ALICE, 72, hidden_size=size)[1].learning_rate for size in (8, 64, 192, 384, 768, 1536)}
+    assert rates[384] == TrainConfig.learning_rate
     assert rates[384] == pytest.approx(2 * rates[768]) == pytest.approx(4 * rates[1536])
+    assert rates[8] == rates[64] == pytest.approx(3 * rates[192]) == pytest.approx(6 * rates[384])
 
 
 @pytest.mark.parametrize("cell", sorted(name for name, cell in CELLS.items() if cell.most_learning_rate < math.inf))

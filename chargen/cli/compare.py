@@ -34,7 +34,7 @@ def _option(panel: str, text: str, **more: Any) -> Any:
     # what is compared, what follows from the budget, and what would end a training before it
     without=["cell", "hidden_size", "bidirectional", "epochs", "steps", "minutes", "patience", "keep", "preview"],
     panel="Settings of all",
-    defaults={**dict.fromkeys(presets.settled(), "by the text's size"), "learning_rate": "what every cell can bear"},
+    defaults={**dict.fromkeys(presets.settled(), "by the text's size"), "learning_rate": "what suits each cell"},
 )
 def compare(
     corpus: Annotated[
@@ -59,6 +59,7 @@ def compare(
     overwrite: Annotated[bool, _option(_RUN, "Replace runs of the same names.")] = False,
     html: options.Html = None,
     as_json: options.Json = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show each training as train does.")] = False,
     quiet: options.Quiet = False,
     **settings: Any,
 ) -> None:
@@ -66,11 +67,11 @@ def compare(
 
     The table gives bits per character (bpc), with several seeds their mean and standard deviation.
     Each training stays as a run of its own, for sample, gradflow and all other commands.
-    All cells learn at the same rate; one may do better at a rate of its own.
+    Each cell learns at the rate that suits it and its size, which the table gives.
     """
     settings |= _budget(minutes, steps)
     options.refuse_unwritable("--html", html)
-    from chargen.cli.output.training import TrainingDisplay, encoding_bar
+    from chargen.cli.output.training import LineDisplay, TrainingDisplay, encoding_bar
     from chargen.cli.processes import Stop
     from chargen.errors import TrainingError
     from chargen.experiments import compare as comparing
@@ -97,10 +98,12 @@ def compare(
         )
         try:
             for at, contest in enumerate(contests, 1):
-                if not quiet:
-                    options.note(f"training {at} of {len(contests)}: {contest.model.cell}, seed {contest.train.seed}")
+                name = f"training {at} of {len(contests)}: {contest.model.cell}, seed {contest.train.seed}"
+                if verbose and not quiet:
+                    options.note(name)
+                display = TrainingDisplay(quiet=quiet) if verbose else LineDisplay(name, quiet=quiet)
                 try:
-                    finished = TrainingDisplay(quiet=quiet).follow(recorded(contest.trainer(stop)))
+                    finished = display.follow(recorded(contest.trainer(stop)))
                 except TrainingError as error:
                     options.note(f"{contest.run.name} is left out: {error}")
                     failed.append(contest.run.name)
@@ -183,6 +186,7 @@ def _columns(row: "Row") -> dict[str, str]:
         "cell": row.cell,
         "hidden": f"{row.hidden_size}",
         "params": f"{row.parameters:,}",
+        "rate": f"{row.learning_rate:.2g}",
         "steps": f"{row.steps:,.0f}",
         "char/s": f"{row.chars_per_second:,.0f}",
         "val bpc": str(row.val_bpc or "-"),

@@ -1,8 +1,8 @@
 """``chargen gradflow``: how far back gradients reach."""
 
-import sys
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
@@ -69,20 +69,20 @@ def gradflow(
         options.refuse_without("--text", decoding)
     options.refuse_unwritable("--html", html)
     config, is_trained = GradflowConfig(**measuring), "recurrent_scale" in measuring
-    from tqdm import tqdm
-
-    from chargen.cli.output.gradflow import Report
-    from chargen.cli.output.page import write
-    from chargen.experiments.gradflow import measure
-    from chargen.text.corpus import Texts
-
-    texts = None if text is None else Texts(sources=(text,), **decoding)
     names: list[str | None] = [*(checkpoint or ())]
     if not (names or cells):
         names = [None]
-    work = 2 * len(names) + len(cells) * (3 if is_trained else 1)
-    with tqdm(total=work, desc="measuring", disable=quiet or not sys.stderr.isatty(), leave=False) as bar:
-        subjects, clippings = _of_checkpoints(names, texts, quiet=quiet)
+    paths = list(dict.fromkeys(options.checkpoint_file(name, quiet=quiet) for name in names))
+    networks = 2 * len(paths) + len(cells)
+    work = networks + 2 * len(cells) * is_trained
+    if not quiet:
+        options.note(f"measuring {networks} network{'s' if networks > 1 else ''}")
+    with options.bar("measuring", work, quiet=quiet, unit="part", slow=True) as bar:
+        from chargen.experiments.gradflow import measure
+        from chargen.text.corpus import Texts
+
+        texts = None if text is None else Texts(sources=(text,), **decoding)
+        subjects, clippings = _of_checkpoints(paths, texts)
         fresh, trials = _of_cells(cells, texts, settings, config, bar, is_trained=is_trained)
         flows = []
         for subject in [*subjects, *fresh]:
@@ -93,6 +93,9 @@ def gradflow(
         notes += [f"{flow.positions} predictions on {len(subject.ids):,} characters of text" for subject, flow in flows]
         for note in dict.fromkeys(notes):
             options.note(note)
+    from chargen.cli.output.gradflow import Report
+    from chargen.cli.output.page import write
+
     report = Report(flows, clippings, trials)
     if html is not None:
         write(html, "How far back the gradient reaches", report.parts())
@@ -114,16 +117,13 @@ def _refuse_without_effect(cells: Sequence[str], network: Collection[str], measu
             raise ConfigError(f"--{option} is about the training that comes with --recurrent-scale; give that too")
 
 
-def _of_checkpoints(
-    checkpoints: Sequence[str | None], texts: "Texts | None", *, quiet: bool
-) -> "tuple[list[Subject], dict[str, Clipping]]":
+def _of_checkpoints(paths: Sequence[Path], texts: "Texts | None") -> "tuple[list[Subject], dict[str, Clipping]]":
     """The networks of checkpoints, before and after training, and how clipping acted in it."""
     from chargen.experiments.gradflow import clipping
     from chargen.experiments.networks import names, of_checkpoint
     from chargen.store.checkpoint import load
 
     subjects, clippings = [], {}
-    paths = list(dict.fromkeys(options.checkpoint_file(name, quiet=quiet) for name in checkpoints))
     for path, name in zip(paths, names(paths), strict=True):
         loaded = load(path)
         subjects += of_checkpoint(path, loaded, name, texts)

@@ -175,8 +175,11 @@ def refuse_unwritable(option: str, path: Path | None) -> None:
         raise typer.BadParameter(f"{path} cannot be written, since {folder} cannot", param_hint=option)
 
 
-def bar(name: str, total: int, *, quiet: bool, unit: str = "char") -> "tqdm[Any]":
-    """A bar for what is read one after the other, characters or others; it shows once that takes more than a moment."""
+def bar(name: str, total: int, *, quiet: bool, unit: str = "char", slow: bool = False) -> "tqdm[Any]":
+    """A bar for what is done one after the other, characters read or others.
+
+    It shows at once where that is known to be ``slow``, and otherwise once it takes more than a moment.
+    """
     from tqdm import tqdm
 
     return tqdm(
@@ -184,8 +187,9 @@ def bar(name: str, total: int, *, quiet: bool, unit: str = "char") -> "tqdm[Any]
         desc=visible(name),
         unit=unit,
         unit_scale=True,
-        delay=1.0,
+        delay=0.0 if slow else 1.0,
         leave=False,
+        dynamic_ncols=True,
         disable=quiet or not sys.stderr.isatty(),
     )
 

@@ -123,6 +123,8 @@ def score(
     model, *others = (load(options.checkpoint_file(name, quiet=quiet)) for name in (checkpoint, *(together or ())))
     if split is None:
         texts = _read(model, text or ["-"], decoding, quiet=quiet)
+        if adapt and not quiet:
+            options.note(f"learning from {sum(len(passage.text) for passage in texts):,} characters as they are scored")
     else:
         forgets = model.vocab.end is not None and not adapt  # of what stands before an item, its state holds nothing
         first = context if context is not None else 0 if forgets else HELDOUT_CONTEXT
@@ -188,7 +190,7 @@ def _score(model: "Model", passage: _Text, *, quiet: bool, **reading: Any) -> "S
     from chargen.inference.score import Scored
 
     unscored = len(passage.before) * (1 + len(reading["others"]))
-    with options.bar(passage.name, unscored + len(passage.text), quiet=quiet) as bar:
+    with options.bar(passage.name, unscored + len(passage.text), quiet=quiet, slow=reading["adapt"]) as bar:
         scorer = model.scorer(before=passage.before, earlier=passage.earlier, progress=bar.update, **reading)
 
         def pieces() -> Iterator["Scored"]:

@@ -1,4 +1,7 @@
-"""A fair comparison of cells: as many parameters each, the same text in the same order, the same time or steps."""
+"""A comparison of cells: as many parameters each, the same text in the same order, the same time or steps.
+
+Each cell learns at the rate that suits it: at one rate for all it is the rate that decides which cell is ahead.
+"""
 
 import dataclasses
 import itertools
@@ -30,7 +33,7 @@ class Result:
     """One training's outcome.
 
     Attributes:
-        cell: The cell; ``seed``, ``hidden_size`` and ``parameters`` likewise.
+        cell: The cell; ``seed``, ``hidden_size``, ``parameters`` and ``learning_rate`` likewise.
         steps: Optimizer steps.
         characters: Characters read in training.
         chars_per_second: Speed of training by itself: the median over the stretches between two validations.
@@ -44,6 +47,7 @@ class Result:
     seed: int
     hidden_size: int
     parameters: int
+    learning_rate: float
     steps: int
     characters: int
     chars_per_second: float
@@ -67,7 +71,8 @@ class Contest:
         corpus: The text.
         split: Its parts for training, validation and test.
         model: Architecture, of the size that the parameter budget allows.
-        train: Settings, resolved; they differ from the other contests' by the seed, and by threads where sizes do.
+        train: Settings, resolved; they differ from the other contests' by the seed, by the learning rate, and by
+            threads where sizes do.
         notes: What was lowered for a small text.
         run: Where to write.
         overwrite: Replace a run that is there by then.
@@ -98,6 +103,7 @@ class Contest:
             seed=self.train.seed,
             hidden_size=self.model.hidden_size,
             parameters=self.model.parameters,
+            learning_rate=self.train.learning_rate,
             steps=finished.step,
             characters=finished.step * last.train.batch_size * last.train.bptt,
             chars_per_second=statistics.median(evaluation.chars_per_second for evaluation in last.history),
@@ -116,6 +122,7 @@ def plan(
     *,
     parameters: int = CompareConfig.parameters,
     seeds: int = CompareConfig.seeds,
+    same_rate: bool = CompareConfig.same_rate,
     name: str | None = None,
     overwrite: bool = False,
     root: Path = runs.ROOT,
@@ -132,6 +139,8 @@ def plan(
         cells: Which cells.
         parameters: The budget: each hidden size is the one that comes nearest to it.
         seeds: How many seeds, from ``settings``' ``seed`` on.
+        same_rate: Have all cells learn at the rate of the one that bears least. Without it each has the rate that
+            suits it and its hidden size, unless ``settings`` have a ``learning_rate`` for all.
         name: What the runs' names begin with; without one, ``compare-`` and the corpus's name, numbered where such runs
             exist.
         overwrite: Replace runs of the same names.
@@ -148,18 +157,23 @@ def plan(
     twice = sorted({cell for cell in cells if cells.count(cell) > 1})
     if twice:
         raise ConfigError(f"cell {twice[0]} is named twice; several seeds of a cell come with --seeds")
-    CompareConfig(parameters=parameters, seeds=seeds)  # refuses numbers that make no sense
-    bearable = min(cell.most_learning_rate for cell in CELLS.values())  # a rate that every cell can bear
-    model, train = presets.choose(
-        len(corpus), len(corpus.vocab), speed=speed, cell=cells[0], **{"learning_rate": bearable, **settings}
-    )
+    CompareConfig(parameters=parameters, seeds=seeds, same_rate=same_rate)  # refuses numbers that make no sense
+    model, train = presets.choose(len(corpus), len(corpus.vocab), speed=speed, cell=cells[0], **settings)
     models = [sized(dataclasses.replace(model, cell=cell), parameters) for cell in cells]
+    width, rates = model.hidden_size, [train.learning_rate] * len(models)
+    if "learning_rate" not in settings:
+        rates = [presets.learning_rate(model, width) for model in models]
+    if same_rate:
+        rates = [min(rates)] * len(models)
     if train.steps and not train.eval_every:
         train = dataclasses.replace(train, eval_every=max(1, train.steps // POINTS))
     # the budget alone ends a training, and no sample text takes of its time
     train = dataclasses.replace(train, patience=0, preview=0)
     split = corpus.split(train.val_fraction, train.test_fraction, seed=train.seed)
-    resolved = [(model, *resolve(train, model, len(split.train), World())) for model in models]
+    resolved = [
+        (model, *resolve(dataclasses.replace(train, learning_rate=rate), model, len(split.train), World()))
+        for model, rate in zip(models, rates, strict=True)
+    ]
     contests = [(seed, *settled) for seed in range(train.seed, train.seed + seeds) for settled in resolved]
     names = [model.cell if seeds == 1 else f"{model.cell}-{seed}" for seed, model, _, _ in contests]
     folders = _runs(name, corpus.name, names, root, overwrite=overwrite)
@@ -236,6 +250,7 @@ class Row:
     cell: str
     hidden_size: int
     parameters: int
+    learning_rate: float
     seeds: int
     steps: float
     chars_per_second: float
@@ -253,6 +268,7 @@ def summarise(results: Iterable[Result]) -> list[Row]:
             cell=cell,
             hidden_size=seeds[0].hidden_size,
             parameters=seeds[0].parameters,
+            learning_rate=seeds[0].learning_rate,
             seeds=len(seeds),
             steps=statistics.fmean(result.steps for result in seeds),
             chars_per_second=statistics.fmean(result.chars_per_second for result in seeds),

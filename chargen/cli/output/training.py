@@ -48,8 +48,6 @@ class TrainingDisplay:
         if isinstance(event, Started):
             self.started = event
             self._begin(event)
-            if not event.finished:
-                self._open_bar()
         if self.bar is not None:
             self.bar(event)
         if isinstance(event, Stepped):
@@ -88,8 +86,11 @@ class TrainingDisplay:
         progress = f", finished at step {event.step:,}" if event.finished else f", going on at step {event.step:,}"
         self._line(f"run      {event.run}{progress if event.step else ''}")
         self._notes(event.notes)
+        if event.finished:
+            return
         star = "; * marks the best validation so far" if sizes[1] else ""
         self._line(f"losses   in bits per character (bpc){star}")
+        self._open_bar()
 
     def _evaluated(self, event: Evaluated) -> None:
         row = event.evaluation
@@ -150,6 +151,54 @@ class TrainingDisplay:
             text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False, tabsize=1
         )
         tqdm.write("\n".join(lines), file=sys.stderr)
+
+
+class LineDisplay(TrainingDisplay):
+    """Draws a training as a single line: on a terminal after a bar, elsewhere begun when the training begins.
+
+    Args:
+        name: What the line begins with.
+        quiet: Draw nothing.
+    """
+
+    def __init__(self, name: str, *, quiet: bool) -> None:
+        super().__init__(quiet=quiet)
+        self._name, self._begun = f"{name}: ", False
+
+    def follow(self, events: Iterator[Event]) -> Finished:
+        """Draw every event; the last one is the result."""
+        try:
+            return super().follow(events)
+        finally:
+            self._end_line()
+
+    def _begin(self, event: Started) -> None:
+        self._notes(event.notes)
+        self._open_bar(self._name)
+        if self.bar is None:
+            sys.stderr.write(self._name)
+            sys.stderr.flush()
+            self._begun = True
+
+    def _evaluated(self, event: Evaluated) -> None:
+        pass
+
+    def _finished(self, event: Finished) -> None:
+        if event.reason == "interrupted":
+            self._end_line()
+            super()._finished(event)
+            return
+        losses = [("val", event.val_bpc), ("test", event.test_bpc)]
+        figures = [f"{split} {bpc:.3f}" for split, bpc in losses if bpc is not None]
+        line = ", ".join([*figures, f"{event.step:,} steps in {duration(event.seconds)}"])
+        self._line(line if self._begun else self._name + line)
+        self._begun = False
+        self._notes(event.notes)
+
+    def _end_line(self) -> None:
+        if self._begun:
+            sys.stderr.write("\n")
+            self._begun = False
 
 
 @contextlib.contextmanager
