@@ -45,6 +45,7 @@ def train(sources: tuple[Source, ...], arguments: TrainArguments, settings: Sett
         lines: Learn a list, each line of which is an item.
         separator: Learn a list, whose items a line that equals this divides.
         files: Learn a list, each file of which is an item.
+        progress: Draw a bar, in a notebook as a widget and elsewhere on stderr.
         on_event: Called with each event of the training, as ``chargen.training.events`` has them.
         stop: Asked before each step; once it says True, everything is saved and the training ends.
         hidden_size: And every other setting of ``ModelConfig`` and ``TrainConfig``; those that are not given suit the
@@ -67,7 +68,7 @@ def train(sources: tuple[Source, ...], arguments: TrainArguments, settings: Sett
         stop=request,
         **settings,
     )
-    return _finish(trainer, arguments.on_event, request)
+    return _finish(trainer, arguments.on_event, request, progress=arguments.progress)
 
 
 def resume(
@@ -78,6 +79,7 @@ def resume(
     errors: str | None = None,
     min_count: int | None = None,
     glob: str | None = None,
+    progress: bool = False,
     on_event: "Callable[[Event], object] | None" = None,
     stop: Callable[[], bool] = lambda: False,
     device: str | None = None,
@@ -103,6 +105,7 @@ def resume(
         errors: As the run has it without.
         min_count: As the run has it without.
         glob: As the run has it without.
+        progress: As in ``train``.
         on_event: As in ``train``.
         stop: As in ``train``.
         device: Where to train; this and those below as the run has them without.
@@ -130,7 +133,8 @@ def resume(
     if sources:
         moved["sources"] = _named(sources)
     request = _StopRequest(stop)
-    return _finish(start.resume(run, moved, root=Path(root), stop=request, **changed, **others), on_event, request)
+    trainer = start.resume(run, moved, root=Path(root), stop=request, **changed, **others)
+    return _finish(trainer, on_event, request, progress=progress)
 
 
 def _named(sources: Sequence[str | Path]) -> tuple[str, ...]:
@@ -152,16 +156,24 @@ class _StopRequest:
         return self.made or self._stop()
 
 
-def _finish(trainer: "Trainer", on_event: "Callable[[Event], object] | None", request: _StopRequest) -> "Finished":
+def _finish(
+    trainer: "Trainer", on_event: "Callable[[Event], object] | None", request: _StopRequest, *, progress: bool
+) -> "Finished":
     """Train to the end, tell of it, and leave a run that goes on whatever ends it."""
     from chargen.journal import recorded
+    from chargen.progress import training_bar
     from chargen.training.events import Finished
 
     result: Event | None = None
-    with contextlib.closing(recorded(trainer)) as events, _interrupts(request):
+    with (
+        contextlib.closing(recorded(trainer)) as events,
+        training_bar(shown=progress) as draw,
+        _interrupts(request),
+    ):
         for event in events:
             result = event
             try:
+                draw(event)
                 if on_event is not None:
                     on_event(event)
             except BaseException:

@@ -145,6 +145,7 @@ class TrainArguments(Arguments, Texts, ModelConfig, TrainConfig):
     init_from: str | Path | None = None
     overwrite: bool = False
     root: str | Path = ROOT
+    progress: bool = False
     on_event: "Callable[[Event], object] | None" = None
     stop: Callable[[], bool] = lambda: False
 

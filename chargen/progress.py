@@ -1,6 +1,8 @@
 """A training's progress as a bar of one line."""
 
-from types import TracebackType
+import contextlib
+import warnings
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from chargen.training.events import Evaluated, Event, Finished, Started, Stepped
@@ -21,12 +23,6 @@ class TrainingBar:
     def __init__(self, tqdm: type[Any], *, label: str = "", leave: bool = True) -> None:
         self._tqdm, self._label, self._leave = tqdm, label, leave
         self._bar: Any = None
-
-    def __enter__(self) -> "TrainingBar":
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.close()
 
     def __call__(self, event: Event) -> None:
         """Draw what ``event`` tells."""
@@ -59,3 +55,21 @@ class TrainingBar:
             dynamic_ncols=True,
             leave=self._leave,
         )
+
+
+@contextlib.contextmanager
+def training_bar(*, shown: bool) -> Iterator[Callable[[Event], None]]:
+    """What draws the events of a training that was begun in Python, if they are to be ``shown``.
+
+    A notebook gets a widget, or a bar in characters where it has none.
+    """
+    if not shown:
+        yield lambda _event: None
+        return
+    from tqdm import TqdmWarning
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", TqdmWarning)  # of widgets that are not installed
+        from tqdm.auto import tqdm
+    with contextlib.closing(TrainingBar(tqdm)) as bar:
+        yield bar

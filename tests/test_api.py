@@ -1,11 +1,14 @@
 """The library: what it offers, that it costs nothing to import, and that it does what the commands do."""
 
 import itertools
+import json
 import os
+import re
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import NoneType
 
 import numpy as np
 import pytest
@@ -285,7 +288,35 @@ def test_a_model_finds_what_its_training_held_out(trained: Path, text: str) -> N
     assert model.score(passage.text, before=passage.before).characters == end - first
 
 
-def test_what_is_shown_of_a_result_fits_a_line(model: Model, trained: Path) -> None:
+def test_a_result_has_its_history_as_plain_data(text_file: Path, tmp_path: Path) -> None:
+    """A mapping for each validation, as a table takes them; the model has those up to its checkpoint."""
+    result = chargen.train(text_file, root=tmp_path, run="a", eval_every=2, **tiny.SETTINGS)
+    assert [point["step"] for point in result.history] == [2, 4, 6]
+    assert all(type(value) in (int, float, NoneType) for point in result.history for value in point.values())
+    assert json.loads(json.dumps(result.history)) == result.history
+    assert chargen.load(tmp_path / "a" / "last.safetensors").history == result.history
+    best = chargen.load(result.best).history
+    assert best == result.history[: len(best)]
+    assert best[-1]["val_bpc"] == result.val_bpc
+    assert chargen.resume("a", root=tmp_path).history == result.history
+
+
+def test_progress_is_drawn_when_asked_for(text_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A bar that stays, on stderr, of a training and of one that goes on; without that nothing is printed."""
+    asked = iter([False, False, True])
+    settings = {**tiny.SETTINGS, "steps": 30, "eval_every": 10}
+    chargen.train(text_file, root=tmp_path, run="b", **settings)
+    assert capsys.readouterr() == ("", "")
+    chargen.train(text_file, root=tmp_path, run="a", progress=True, **settings)
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert re.search(r"val \d\.\d{3} bpc, 00:00 left 100%.*30/30, train \d\.\d{3}", err)
+    chargen.train(text_file, root=tmp_path, run="c", stop=lambda: next(asked), **settings)
+    chargen.resume("c", root=tmp_path, progress=True)
+    assert "30/30" in capsys.readouterr().err
+
+
+def test_what_is_shown_of_a_result_fits_a_line(model: Model, trained: Path, text_file: Path, tmp_path: Path) -> None:
     """In a notebook, say: what it is, and the figures, not every number in it."""
     assert repr(model).startswith("<Model of some: 2x16 lstm, 7 characters, from ")
     scored = model.score("abcd" * 500)
@@ -294,6 +325,12 @@ def test_what_is_shown_of_a_result_fits_a_line(model: Model, trained: Path) -> N
     assert repr(unknown) == f"<Scored: 3 characters, 1 of them unknown, {unknown.bpc:.4f} bits per character>"
     for shown in (chargen.load(trained).held_out("test"), load(trained / "last.safetensors", with_state=True)):
         assert len(repr(shown)) < 400
+    result = chargen.train(text_file, root=tmp_path, run="a", **tiny.SETTINGS)
+    assert repr(result).startswith("<Finished a: validation ")
+    assert " bits per character after 6 steps in " in repr(result)
+    *_, last = model.pieces("ab", length=3, seed=7)
+    assert repr(last.ending) == "<Ending by length after 3 random numbers of seed 7>"
+    assert all(len(repr(shown)) < 300 for shown in (result, last))
     (verdict,) = chargen.classify("abcd", [model, model])
     assert repr(verdict) == "<Verdict: model 0 with probability 0.5, by 0.0 bits>"
 

@@ -51,6 +51,10 @@ class Ending:
     drawn: int
     recent: NDArray[np.int64]
     sampler: SamplerConfig
+
+    def __repr__(self) -> str:
+        return f"<Ending by {self.reason} after {self.drawn:,} random numbers of seed {self.seed}>"
+
     left_out: str = ""
 
 

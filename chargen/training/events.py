@@ -1,7 +1,8 @@
 """What a training tells of itself while it runs."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from chargen.config import ModelConfig, TrainConfig
 from chargen.store.checkpoint import CorpusInfo, Evaluation
@@ -55,9 +56,10 @@ class Evaluated:
 
 @dataclass(frozen=True, kw_only=True)
 class Finished:
-    """The last event. ``best_step`` is the step of the best checkpoint; ``reason`` says why an early end came.
+    """The last event, and what the library's functions for training return.
 
-    ``notes`` are as those of ``Evaluated``.
+    ``best_step`` is the step of the best checkpoint; ``reason`` says why an early end came; ``evaluations`` are all
+    validations so far; ``notes`` are as those of ``Evaluated``.
     """
 
     run: str
@@ -70,8 +72,23 @@ class Finished:
     seconds: float
     parameters: int
     chars_per_second: float
+    evaluations: tuple[Evaluation, ...]
     reason: str | None = None
     notes: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        losses = [("validation", self.val_bpc), ("test", self.test_bpc)]
+        figures = ", ".join(f"{split} {bpc:.3f}" for split, bpc in losses if bpc is not None)
+        reason = f", {self.reason}" if self.reason else ""
+        return (
+            f"<Finished {self.run}: {figures + ' bits per character' if figures else 'not measured'} after "
+            f"{self.step:,} steps in {self.seconds:.0f} seconds{reason}, best in {self.best}>"
+        )
+
+    @property
+    def history(self) -> list[dict[str, Any]]:
+        """The validations as plain data, a mapping each, as ``pandas.DataFrame`` takes them."""
+        return [asdict(evaluation) for evaluation in self.evaluations]
 
 
 Event = Started | Stepped | Evaluated | Finished

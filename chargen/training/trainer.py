@@ -232,6 +232,7 @@ class Trainer:
             seconds=seconds,
             parameters=self.model.parameters,
             chars_per_second=self.learner.step * self.train.batch_size * self.train.bptt / seconds,
+            evaluations=self.history,
             reason=reason,
         )
 
