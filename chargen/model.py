@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,11 +71,6 @@ class Model(ItemModel):
         model = self.checkpoint.model
         layers = f"{model.num_layers}x{model.hidden_size} {model.cell}" + ", bidirectional" * model.bidirectional
         return f"<Model of {self.checkpoint.corpus.name}: {layers}, {len(self.vocab)} characters, from {self.path}>"
-
-    @property
-    def history(self) -> list[dict[str, Any]]:
-        """The validations of its training up to this checkpoint as plain data, as ``pandas.DataFrame`` takes them."""
-        return [dataclasses.asdict(evaluation) for evaluation in self.checkpoint.history]
 
     @takes(SampleArguments, advice=_ONE_TEXT)
     def sample(self, arguments: SampleArguments, settings: Settings) -> str:

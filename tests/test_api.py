@@ -289,15 +289,12 @@ def test_a_model_finds_what_its_training_held_out(trained: Path, text: str) -> N
 
 
 def test_a_result_has_its_history_as_plain_data(text_file: Path, tmp_path: Path) -> None:
-    """A mapping for each validation, as a table takes them; the model has those up to its checkpoint."""
+    """A mapping for each validation, as a table takes them, also of a run that went on."""
     result = chargen.train(text_file, root=tmp_path, run="a", eval_every=2, **tiny.SETTINGS)
     assert [point["step"] for point in result.history] == [2, 4, 6]
     assert all(type(value) in (int, float, NoneType) for point in result.history for value in point.values())
     assert json.loads(json.dumps(result.history)) == result.history
-    assert chargen.load(tmp_path / "a" / "last.safetensors").history == result.history
-    best = chargen.load(result.best).history
-    assert best == result.history[: len(best)]
-    assert best[-1]["val_bpc"] == result.val_bpc
+    assert min(point["val_bpc"] for point in result.history) == result.val_bpc
     assert chargen.resume("a", root=tmp_path).history == result.history
 
 

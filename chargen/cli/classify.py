@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from chargen.cli import options, text_arguments
+from chargen.cli import completion, options, text_arguments
 from chargen.cli.output import tables
 from chargen.cli.output.terminal import glyph, print_json, printable, visible
 from chargen.text.decode import Decoding
@@ -24,7 +24,13 @@ def classify(
     *,
     model: Annotated[
         list[str] | None,
-        typer.Option("--model", "-m", help="A checkpoint, run's folder or name; twice or more.", show_default=False),
+        typer.Option(
+            "--model",
+            "-m",
+            help="A checkpoint, run's folder or name; twice or more.",
+            autocompletion=completion.models,
+            show_default=False,
+        ),
     ] = None,
     literal: text_arguments.Literals = None,
     lines: text_arguments.Lines = False,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from chargen import presets
-from chargen.cli import options
+from chargen.cli import completion, options
 from chargen.cli.output import tables
 from chargen.cli.output.terminal import print_json
 from chargen.config import CELLS, CompareConfig, ModelConfig, TrainConfig
@@ -40,7 +40,9 @@ def compare(
     corpus: Annotated[
         list[str] | None,
         typer.Argument(
-            help="A built-in corpus, files, folders, or - for stdin; without any, Alice.", show_default=False
+            help="A built-in corpus, files, folders, or - for stdin; without any, Alice.",
+            autocompletion=completion.corpora,
+            show_default=False,
         ),
     ] = None,
     *,

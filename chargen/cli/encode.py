@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from chargen.cli import options, text_arguments
+from chargen.cli import completion, options, text_arguments
 from chargen.cli.output.terminal import print_json
 from chargen.text.decode import Decoding
 from chargen.threads import use_threads
@@ -13,7 +13,9 @@ from chargen.threads import use_threads
 
 @options.settings(Decoding)
 def encode(
-    checkpoint: Annotated[str, typer.Argument(help="A checkpoint file, a run's folder or name.")],
+    checkpoint: Annotated[
+        str, typer.Argument(help="A checkpoint file, a run's folder or name.", autocompletion=completion.models)
+    ],
     text: text_arguments.Files = None,
     *,
     literal: text_arguments.Literals = None,

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from chargen.cli import options
+from chargen.cli import completion, options
 from chargen.threads import use_threads
 
 Int8 = Annotated[
@@ -24,7 +24,12 @@ Example = Annotated[
 
 
 def export(
-    checkpoint: Annotated[str, typer.Argument(help="A checkpoint file, a run's folder or name.", show_default=False)],
+    checkpoint: Annotated[
+        str,
+        typer.Argument(
+            help="A checkpoint file, a run's folder or name.", autocompletion=completion.models, show_default=False
+        ),
+    ],
     output: Annotated[
         Path | None,
         typer.Argument(metavar="FILE.onnx", help="Write an ONNX graph here, for other programs.", show_default=False),

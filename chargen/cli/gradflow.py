@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from chargen import presets
-from chargen.cli import options
+from chargen.cli import completion, options
 from chargen.cli.output.terminal import print_json
 from chargen.config import CELLS, FRESH, GradflowConfig, ModelConfig, TrainConfig
 from chargen.text.decode import Decoding
@@ -33,7 +33,11 @@ if TYPE_CHECKING:
 def gradflow(
     checkpoint: Annotated[
         list[str] | None,
-        typer.Argument(help="Checkpoints, runs' folders or names; without any, the newest run.", show_default=False),
+        typer.Argument(
+            help="Checkpoints, runs' folders or names; without any, the newest run.",
+            autocompletion=completion.models,
+            show_default=False,
+        ),
     ] = None,
     *,
     cell: Annotated[
@@ -46,6 +50,7 @@ def gradflow(
         str | None,
         typer.Option(
             help="A built-in corpus, file or folder to measure on; without, what was held out of the training.",
+            autocompletion=completion.corpora,
             show_default=False,
         ),
     ] = None,

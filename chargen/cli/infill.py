@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from chargen.cli import options
+from chargen.cli import completion, options
 from chargen.cli.output.terminal import print_json
 from chargen.config import InfillConfig
 from chargen.threads import use_threads
@@ -16,7 +16,12 @@ if TYPE_CHECKING:
 
 @options.settings(InfillConfig)
 def infill(
-    checkpoint: Annotated[str, typer.Argument(help="A bidirectional checkpoint: a file, a run's folder or name.")],
+    checkpoint: Annotated[
+        str,
+        typer.Argument(
+            help="A bidirectional checkpoint: a file, a run's folder or name.", autocompletion=completion.models
+        ),
+    ],
     text: Annotated[str, typer.Argument(help="The text, each missing character marked with the blank.")],
     *,
     blank: Annotated[

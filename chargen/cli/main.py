@@ -42,7 +42,6 @@ app = typer.Typer(
     help="Train a character-level recurrent network on any text, and write more of it.",
     no_args_is_help=True,
     invoke_without_command=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -100,7 +99,7 @@ def main() -> None:
 def _run() -> NoReturn:
     _prepare_streams()
     try:
-        code = app(standalone_mode=False)
+        code = app(prog_name="chargen", standalone_mode=False)  # the name that completion is for
         if code == INTERRUPTED:
             _leave_interrupted()
         sys.exit(code)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from chargen.cli import completion
 from chargen.cli.output.terminal import visible
 from chargen.setting import Config, Setting
 
@@ -36,6 +37,7 @@ CheckpointPath = Annotated[
     typer.Argument(
         help="A checkpoint file, a run's folder or name; without one, the newest run or else alice, the pretrained "
         "model.",
+        autocompletion=completion.models,
         show_default=False,
     ),
 ]

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from chargen.cli import options
+from chargen.cli import completion, options
 from chargen.cli.output.browser import open_in_browser
 
 
@@ -15,6 +15,7 @@ def report(
         typer.Argument(
             metavar="RUN...",
             help="Runs' names or folders, or checkpoint files; without any, the newest run or else alice.",
+            autocompletion=completion.models,
             show_default=False,
         ),
     ] = None,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from chargen.cli import options, text_arguments
+from chargen.cli import completion, options, text_arguments
 from chargen.cli.output import surprisal, tables
 from chargen.cli.output.terminal import print_json
 from chargen.config import HELDOUT_CONTEXT, AdaptConfig
@@ -92,6 +92,7 @@ def score(
             metavar="CHECKPOINT",
             help="Predict together with this model, which has the same characters; repeatable. Several that differ in "
             "their seed alone predict better than the best of them.",
+            autocompletion=completion.models,
             show_default=False,
         ),
     ] = None,

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from chargen import presets
-from chargen.cli import options
+from chargen.cli import completion, options
 from chargen.cli.output.terminal import print_json
 from chargen.config import ModelConfig, TrainConfig
 from chargen.text.decode import Decoding
@@ -17,9 +17,9 @@ _RUN = "Run"
 _TEXT = "Text"
 
 
-def _option(panel: str, text: str, *names: str) -> Any:
+def _option(panel: str, text: str, *names: str, **more: Any) -> Any:
     """An option whose default is the preset's; ``names`` where its parameter does not give them."""
-    return typer.Option(*names, help=text, rich_help_panel=panel, show_default=False)
+    return typer.Option(*names, help=text, rich_help_panel=panel, show_default=False, **more)
 
 
 @options.settings(Decoding, ModelConfig, TrainConfig, defaults=dict.fromkeys(presets.settled(), "by the text's size"))
@@ -27,7 +27,9 @@ def train(
     corpus: Annotated[
         list[str] | None,
         typer.Argument(
-            help="Built-in corpora, files, folders, or - for stdin; without any, Alice.", show_default=False
+            help="Built-in corpora, files, folders, or - for stdin; without any, Alice.",
+            autocompletion=completion.corpora,
+            show_default=False,
         ),
     ] = None,
     *,
@@ -35,10 +37,15 @@ def train(
     resume: Annotated[
         str | None,
         _option(
-            _RUN, "Go on with this run exactly where it stopped; with more epochs, steps or minutes, beyond its end."
+            _RUN,
+            "Go on with this run exactly where it stopped; with more epochs, steps or minutes, beyond its end.",
+            autocompletion=completion.models,
         ),
     ] = None,
-    init_from: Annotated[str | None, _option(_RUN, "Start from this checkpoint's weights (fine-tuning).")] = None,
+    init_from: Annotated[
+        str | None,
+        _option(_RUN, "Start from this checkpoint's weights (fine-tuning).", autocompletion=completion.models),
+    ] = None,
     overwrite: Annotated[bool, _option(_RUN, "Replace the run if it exists.", "--overwrite")] = False,
     export: Annotated[
         Path | None, _option(_RUN, "When done, also write the best model to this file, its weights in half precision.")
