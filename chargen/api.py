@@ -244,4 +244,9 @@ def classify(
         TextError: a text is empty, or no model knows any of its characters.
     """
     loaded = [model if isinstance(model, Model) else load(model) for model in models]
-    return verdicts(texts, [(model.network, model.vocab) for model in loaded], prior=prior)
+    return verdicts(
+        texts,
+        [(model.network, model.vocab) for model in loaded],
+        prior=prior,
+        validation=[model.checkpoint.val_bpc for model in loaded],
+    )

@@ -9,7 +9,7 @@ import pytest
 import samples
 from conftest import Command
 
-from chargen.store.checkpoint import save
+from chargen.store.checkpoint import load, save
 
 
 @pytest.fixture
@@ -85,6 +85,25 @@ def test_json_has_every_number(chargen: Command, models: tuple[str, str]) -> Non
     (decided,) = text["decided"]
     assert (decided["at"], decided["character"], decided["context"]) == (0, "a", "aab")
     assert decided["lead_bits"] == pytest.approx(3 / math.log(2), abs=1e-3)
+
+
+def test_a_text_that_no_model_fits_is_told(chargen: Command, models: tuple[str, str], folder: Path) -> None:
+    """In a line on stderr and in JSON, where all need far more bits than for their own validation text."""
+    for name in models:
+        known = load(folder / name)
+        history = (dataclasses.replace(samples.evaluation(), val_bpc=1.0),)
+        save(folder / name, dataclasses.replace(known, history=history))
+    strange, fitting = "c" * 30, "a" * 30
+    result = chargen("classify", "-t", strange, *options(models), "--json")
+    assert json.loads(result.out)["texts"][0]["fits"] is False
+    assert result.err == (
+        f"note: no model fits {strange}: each takes more than 2 times the bits per character of its own validation "
+        "text\n"
+    )
+    result = chargen("classify", "-t", strange, "-t", fitting, "-t", "x" * 40, "-t", "c", *options(models), "--json")
+    assert [text["fits"] for text in json.loads(result.out)["texts"]] == [False, True, False, True]
+    assert f"no model fits {strange} and 1 more: " in result.err
+    assert chargen("classify", "-t", strange, *options(models), "--quiet").err == ""
 
 
 def test_the_prior_counts(chargen: Command, models: tuple[str, str]) -> None:

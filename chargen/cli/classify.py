@@ -72,6 +72,8 @@ def classify(
     verdicts = api.classify([passage.text for passage in named], models, prior=prior)
     if all(model.vocab.end for model in models):
         named = [passage._replace(text=f"{passage.text}{models[0].vocab.end}") for passage in named]
+    if not quiet:
+        _tell_strangers([passage.name for passage, verdict in zip(named, verdicts, strict=True) if not verdict.fits])
     count = top if top is not None else 5 if len(named) == 1 else 0
     if as_json:
         results = [_as_json(passage, verdict, names, count) for passage, verdict in zip(named, verdicts, strict=True)]
@@ -103,6 +105,18 @@ def _items(named: list[text_arguments.Named], models: "list[Model]") -> list[tex
     if not items:
         raise TextError("there is no item to classify")
     return [text_arguments.Named(text_arguments.beginning(item), item) for item in items]
+
+
+def _tell_strangers(names: list[str]) -> None:
+    """Tell of texts that no model fits, which the likeliest is likeliest for all the same."""
+    from chargen.inference.classify import FAR
+
+    if names:
+        others = f" and {len(names) - 1:,} more" if len(names) > 1 else ""
+        options.note(
+            f"no model fits {names[0]}{others}: each takes more than {FAR:g} times the bits per character of its own "
+            "validation text"
+        )
 
 
 def _summary(named: text_arguments.Named, verdict: "Verdict", names: list[str]) -> dict[str, str]:
@@ -167,6 +181,7 @@ def _as_json(named: text_arguments.Named, verdict: "Verdict", names: list[str], 
         "second": names[verdict.ranking[1]],
         "margin_bits": verdict.margin,
         "margin_from_vocabulary": verdict.from_vocabulary,
+        "fits": verdict.fits,
         "posterior": of_each(verdict.posterior.tolist()),
         "bits": of_each(totals.tolist()),
         "bpc": of_each((totals / len(named.text)).tolist()),
