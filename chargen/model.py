@@ -175,7 +175,7 @@ class Model(ItemModel):
             return self.network.reader()
         from chargen.training.dynamic_evaluation import Adapter
 
-        return Adapter(self.checkpoint.model, self.checkpoint.weights, config)
+        return Adapter(self.checkpoint.model, self.checkpoint.weights, config, end=self.vocab.end_id)
 
     @takes(ScoreArguments)
     def score(self, arguments: ScoreArguments, settings: Settings) -> Scored:
@@ -208,10 +208,9 @@ class Model(ItemModel):
         config = AdaptConfig(**{"adapt_decay": 0.0, **settings})
         ids = self.vocab.ids_of(prompts.fit(self.as_read(arguments.text), self.vocab).text)
         read = np.concatenate([[start_id(self.vocab)], ids])
-        weights = learnt(self.checkpoint.model, self.checkpoint.weights, config, read, arguments.progress)
-        return Model(
-            dataclasses.replace(self.checkpoint, weights=weights, history=(), test_bpc=None, resume=None), self.path
-        )
+        trained, end = self.checkpoint, self.vocab.end_id
+        weights = learnt(trained.model, trained.weights, config, read, arguments.progress, end=end)
+        return Model(dataclasses.replace(trained, weights=weights, history=(), test_bpc=None, resume=None), self.path)
 
     @takes(InfillArguments)
     def infill(self, arguments: InfillArguments, settings: Settings) -> list[Candidate]:

@@ -152,13 +152,14 @@ def test_a_file_is_scored_item_by_item(chargen: Command, folder: Path) -> None:
 
 
 def test_what_was_read_helps_with_lists_too(chargen: Command, folder: Path) -> None:
-    """--remember and --with work for them as for texts."""
+    """--remember, --with and --adapt work for them as for texts; weights that stay score as those of the model."""
     (folder / "one.txt").write_text("ab\ncab\n" * 40)
     figures = [
         json.loads(chargen("score", "lines.safetensors", "one.txt", "--json", *options).out)
-        for options in ([], ["--remember"], ["--with", "lines.safetensors"])
+        for options in ([], ["--remember"], ["--with", "lines.safetensors"], ["--adapt", "--adapt-rate", 0])
     ]
-    plain, remembering, together = (found["bits_per_item"] for found in figures)
+    plain, remembering, together, staying = (found["bits_per_item"] for found in figures)
+    assert staying == pytest.approx(plain, rel=1e-5)
     assert remembering < plain
     assert together <= plain
 

@@ -182,3 +182,27 @@ def test_the_library_scores_and_adapts(text: str) -> None:
     with pytest.raises(TextError, match="19 characters are too few"):
         model.adapted(text[:19])
     assert model.adapted(text[:20]).score(text[:50]).bpc != model.score(text[:50]).bpc
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_each_item_of_a_list_begins_from_zeros(cell: str) -> None:
+    """Weights that stay predict what the network in NumPy predicts, whatever stretches items are cut into."""
+    config = dataclasses.replace(CONFIG, cell=cell)
+    ids = np.array([0, 1, 2, 3, 0, 0, 4, 5, 6, 1, 2, 3, 4, 0, 5])
+    expected = Network(config, random_weights(config), end=0).reader().run(ids)
+    for every in (1, 4, 20):
+        found = Adapter(config, random_weights(config), AdaptConfig(adapt_rate=0, adapt_every=every), end=0).run(ids)
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+@given(cuts=st.lists(st.integers(0, 60), max_size=5))
+@runs(max_examples=10)
+def test_pieces_of_a_list_teach_what_the_whole_does(cuts: list[int]) -> None:
+    """Wherever the pieces cut its items."""
+    ids = np.random.default_rng(0).integers(0, 7, 60)
+
+    def learnt_from(*pieces: NDArray[np.int64]) -> NDArray[np.float32]:
+        network = Adapter(CONFIG, random_weights(CONFIG), QUICK, end=0)
+        return np.concatenate([network.run(piece) for piece in pieces])
+
+    np.testing.assert_allclose(learnt_from(*np.split(ids, sorted(cuts))), learnt_from(ids), atol=1e-4)

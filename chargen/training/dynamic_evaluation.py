@@ -34,6 +34,8 @@ def learnt(
     settings: AdaptConfig,
     ids: NDArray[np.integer[Any]],
     progress: Callable[[int], object],
+    *,
+    end: int | None = None,
 ) -> dict[str, NDArray[np.float32]]:
     """What weights become by reading a text.
 
@@ -43,13 +45,14 @@ def learnt(
         settings: How they learn.
         ids: The text, (T,), behind the id that stands before its first character.
         progress: Told now and then how many more characters were read.
+        end: As in ``Adapter``.
 
     Raises:
         TextError: the text is too short for a single step.
     """
     if len(ids) <= settings.adapt_every:
         raise TextError(f"{len(ids) - 1} characters are too few to learn from with adapt-every {settings.adapt_every}")
-    adapter = Adapter(config, weights, settings)
+    adapter = Adapter(config, weights, settings, end=end)
     for first in range(0, len(ids), PIECE):
         progress(len(adapter.run(ids[first : first + PIECE])))
     return adapter.export()
@@ -74,9 +77,18 @@ class Adapter:
         config: Architecture.
         weights: The trained weights, which stay as they are.
         settings: How they learn.
+        end: The end mark's id where the text is a list: each item begins from the zero state, with the mark before it.
     """
 
-    def __init__(self, config: ModelConfig, weights: Mapping[str, NDArray[np.float32]], settings: AdaptConfig) -> None:
+    def __init__(
+        self,
+        config: ModelConfig,
+        weights: Mapping[str, NDArray[np.float32]],
+        settings: AdaptConfig,
+        *,
+        end: int | None = None,
+    ) -> None:
+        self._end = end
         self._network = StackedRNN(config)
         self._network.load(weights)
         self._settings = settings
@@ -101,17 +113,27 @@ class Adapter:
                 if not room:
                     self._learn(left[:1])
                     continue
-                logits, self._state = self._network(left[:room, None], self._state)
-                self._read.append(left[:room])
+                part = self._of_one_item(left[:room])
+                if self._end is not None and part[0] == self._end:
+                    self._state = self._network.initial_state(1)
+                logits, self._state = self._network(part[:, None], self._state)
+                self._read.append(part)
                 self._logits.append(logits[:, 0])
                 rows.append(logits[:, 0].detach())
-                left = left[room:]
+                left = left[len(part) :]
         read: NDArray[np.float32] = torch.cat(rows).numpy()
         return read
 
     def export(self) -> dict[str, NDArray[np.float32]]:
         """The weights as they are now, named as in ``ModelConfig.weight_shapes``; copies."""
         return self._network.export()
+
+    def _of_one_item(self, ids: Tensor) -> Tensor:
+        """As many of ``ids`` (t,) as stand before the next end mark that is not their first; of a text all."""
+        if self._end is None:
+            return ids
+        ends = (ids[1:] == self._end).nonzero()
+        return ids[: 1 + int(ends[0])] if len(ends) else ids
 
     def _learn(self, last: Tensor) -> None:
         """Take a step on the stretch that was read, of which ``last`` (1,) is the last target, and begin the next."""
