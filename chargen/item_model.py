@@ -61,7 +61,7 @@ class ItemModel:
             self.network,
             self.vocab,
             arguments.count,
-            seen=lambda items: info.division.seen(items, seen),
+            seen=lambda items: info.division.seen([item.strip() for item in items], seen),  # as those of the list were
             new=arguments.new,
             prompt=begun.text,
             seed=random_seed() if seed is None else seed,

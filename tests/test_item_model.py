@@ -1,5 +1,6 @@
 """Models of lists from Python: items drawn, lists scored, and what a text's model says to that."""
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from chargen import Model
 from chargen.config import SamplerConfig
 from chargen.errors import ConfigError, MismatchError, TextError
 from chargen.store.checkpoint import load, save
+from chargen.text.vocab import Vocab
 
 
 @pytest.fixture
@@ -36,6 +38,16 @@ def test_new_items_and_those_that_begin_alike(model: Model) -> None:
         assert item.text not in {"a", "ab"}
     with pytest.raises(TextError, match="not in the model's vocabulary"):
         model.items(prompt="A", strict=True)
+
+
+def test_white_space_makes_no_item_new() -> None:
+    """What a list has lost at its items' ends does not count; an item of nothing else is drawn again."""
+    spaces = item_model(["a", "b"], scale=0.1)
+    model = Model(dataclasses.replace(spaces, vocab=Vocab("\n abcd", end="\n")), Path("spaces"))
+    items = list(model.items(150, seed=1, max_length=3, temperature=2))
+    assert {" a", "a ", " b"} & {item.text for item in items}
+    assert all(item.new == (item.text.strip() not in {"a", "b"}) for item in items)
+    assert all(item.text.strip() for item in items)
 
 
 def test_a_hundred_thousand_items_are_known() -> None:

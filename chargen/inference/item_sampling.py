@@ -125,7 +125,7 @@ def _problem(item: Item, sample: Sample, texts: set[str], *, new: bool) -> str:
     """Why an item cannot be kept; empty if it can."""
     if sample.ending.reason != "stop":
         return "too long"
-    if not item.text:
+    if not item.text.strip():
         return "empty"
     if item.text in texts:
         return "written before"
