@@ -81,6 +81,7 @@ def test_a_list_is_told_in_items(chargen: Command, tmp_path: Path) -> None:
     names.write_text("\n".join(f"name{number}" for number in range(300)), encoding="utf-8")
     result = chargen("train", names, "--lines", "--run", "a", *TINY, "--preview", "0")
     assert result.err.startswith("corpus   names: 300 lines of 2,290 characters, 15 distinct; 270 train, 15 validation")
+    assert re.search(r"test +[\d.]+ bits per character, [\d.]+ per item\n", result.err)
     items = load(LAST).corpus.items
     assert items is not None
     assert (items.division.kind, items.train) == ("lines", 270)

@@ -95,7 +95,7 @@ def test_a_single_sequence_goes_as_torchs_module_takes_it(monkeypatch: pytest.Mo
     results: list[list[Tensor]] = []
     for fused in (False, True):
         if fused:
-            hidden, h, c = torch.lstm(x, (state[:1], state[1:]), *layer.fused(layer.weight_hh))
+            hidden, h, c = torch.lstm(x, (state[:1], state[1:]), *layer.fused(layer.weight_ih, layer.weight_hh))
             after = torch.cat([h, c])
         else:
             hidden, after = run(layer, x, state)

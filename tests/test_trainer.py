@@ -90,8 +90,8 @@ def test_best_is_the_evaluation_with_the_lowest_loss(
     """Whatever came after, best holds the weights of the lowest validation loss, and that loss."""
     measured, evaluations = calibrate, itertools.count(1)
 
-    def worse_after_the_third(*of: Any) -> tuple[float, float]:
-        scale, bpc = measured(*of)
+    def worse_after_the_third(*of: Any, **named: Any) -> tuple[float, float]:
+        scale, bpc = measured(*of, **named)
         return scale, bpc + (next(evaluations) > 3)
 
     monkeypatch.setattr(trainer, "calibrate", worse_after_the_third)

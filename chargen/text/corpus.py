@@ -87,22 +87,21 @@ class Corpus:
             ConfigError: a fraction is negative, or they leave nothing for training.
             CorpusError: the text is too short to leave two characters for training, or all items of a list are equal.
         """
+        shares = (val_fraction, test_fraction)
         if self.division is None:
-            split = split_texts(self.ids, lengths or self.lengths, val_fraction, test_fraction)
+            split = split_texts(self.ids, lengths or self.lengths, shares)
         else:
             split = split_items(
-                self.name,
-                self.ids,
-                self.vocab,
-                self.division,
-                val_fraction,
-                test_fraction,
-                seed=seed,
-                known=known or self.vocab,
+                self.name, self.ids, self.vocab, self.division, shares, seed=seed, known=known or self.vocab
             )
         if len(split.train) < 2:
             raise CorpusError(f"{self.name} has only {len(self)} characters, too few to train on")
         return split
+
+    @property
+    def end_id(self) -> int | None:
+        """The id of a list's end mark; None of what is no list."""
+        return None if self.division is None else self.vocab.id_of(self.division.end)
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Final
 
 import numpy as np
 
@@ -10,9 +9,6 @@ from chargen.errors import ConfigError, CorpusError
 from chargen.text.id_file import Ids
 from chargen.text.items import Division, blocks, places
 from chargen.text.vocab import Vocab
-
-FREQUENT: Final = 200
-"""Of an item that is more than one in so many of its list, all copies are for training: a small split has no room."""
 
 
 @dataclass(frozen=True)
@@ -33,15 +29,15 @@ class Split:
     lengths: tuple[int, ...]
 
 
-def split_texts(ids: Ids, lengths: tuple[int, ...], val_fraction: float, test_fraction: float) -> Split:
-    """The parts of texts, of which each gives these shares of its own end.
+def split_texts(ids: Ids, lengths: tuple[int, ...], shares: tuple[float, float]) -> Split:
+    """The parts of texts, of which each gives these shares of its own end for validation and for the test.
 
     Of several texts the ids are a copy in memory, in another order.
 
     Raises:
         ConfigError: a fraction is negative, or they leave nothing for training.
     """
-    train_ends, val_ends = np.transpose([_cuts(length, val_fraction, test_fraction) for length in lengths])
+    train_ends, val_ends = np.transpose([_cuts(length, shares) for length in lengths])
     train, val = int(train_ends.sum()), int(val_ends.sum())
     if len(lengths) > 1:
         starts = np.cumsum(lengths) - lengths
@@ -56,13 +52,12 @@ def split_items(
     ids: Ids,
     vocab: Vocab,
     division: Division,
-    val_fraction: float,
-    test_fraction: float,
+    shares: tuple[float, float],
     *,
     seed: int,
     known: Vocab,
 ) -> Split:
-    """The parts of a list: its items in random order, and these shares of them.
+    """The parts of a list, whose items are put in random order.
 
     Equal items are all in the same part, so that nothing is tested that was learnt word by word; no copy is dropped,
     since how often an item occurs is worth learning. The ids are a copy in memory.
@@ -72,8 +67,7 @@ def split_items(
         ids: Shape (N,), the stream of items.
         vocab: What they mean.
         division: How the list is divided.
-        val_fraction: Share of the items for validation.
-        test_fraction: Share of the items for the test.
+        shares: Of the items, for validation and for the test.
         seed: Of the order, which depends on that and the items alone.
         known: The vocabulary of the model; items that differ only in characters that it lacks are equal.
 
@@ -86,11 +80,14 @@ def split_items(
     if len(copies) < 2:
         raise CorpusError(_problem(name, division, len(ends)))
     ranks = np.random.default_rng(seed).permutation(len(copies)) + 1
-    ranks[copies > max(1, len(ends) // FREQUENT)] = 0
+    # an item so frequent that it would upset the smallest part is for training
+    wanted = _cuts(len(ends), shares)
+    smallest = min((size for size in np.diff([*wanted, len(ends)]) if size), default=0)
+    ranks[copies > max(1, smallest // 2)] = 0
     order = np.argsort(ranks[groups], kind="stable")
     # where one group of equal items ends and the next begins, counted in items
     borders = np.append(np.flatnonzero(np.diff(ranks[groups][order])) + 1, len(ends))
-    cuts = [int(borders[np.abs(borders - cut).argmin()]) for cut in _cuts(len(ends), val_fraction, test_fraction)]
+    cuts = [int(borders[np.abs(borders - cut).argmin()]) for cut in wanted]
     lengths = np.diff(ends, prepend=-1)[order]
     stops = np.cumsum(lengths)
     train, val = (int(stops[cut - 1]) for cut in cuts)
@@ -109,13 +106,13 @@ def _problem(name: str, division: Division, items: int) -> str:
     return f"{name} has one item only, too few for a list; leave out --{division.kind} to train on it as a text"
 
 
-def _cuts(length: int, val_fraction: float, test_fraction: float) -> tuple[int, int]:
+def _cuts(length: int, shares: tuple[float, float]) -> tuple[int, int]:
     """Where the training part of so many characters or items ends, and where that for validation does."""
+    val_fraction, test_fraction = shares
     if not (val_fraction >= 0 and test_fraction >= 0 and val_fraction + test_fraction < 1):
         raise ConfigError(
             f"val-fraction {val_fraction} and test-fraction {test_fraction} must be at least 0 and together below 1"
         )
     # Rounding first keeps 1 - 0.05 - 0.05 from losing a character to floating point.
-    shares = (1 - val_fraction - test_fraction, 1 - test_fraction)
-    train, val = (int(round(share * length, 6)) for share in shares)
+    train, val = (int(round(share * length, 6)) for share in (1 - val_fraction - test_fraction, 1 - test_fraction))
     return train, val

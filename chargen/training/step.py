@@ -26,6 +26,7 @@ class Learner:
         model: Architecture.
         train: Settings, with every automatic one resolved.
         world: The processes that share the batch's columns.
+        resets: As in ``StackedRNN``.
 
     Attributes:
         network: The weights being trained.
@@ -35,11 +36,13 @@ class Learner:
         step: Optimizer steps done.
     """
 
-    def __init__(self, model: ModelConfig, train: TrainConfig, world: World | None = None) -> None:
+    def __init__(
+        self, model: ModelConfig, train: TrainConfig, world: World | None = None, *, resets: bool = False
+    ) -> None:
         self.train, self.world = train, world or World()
         self._columns = self.world.columns(train.batch_size)
         self.device = torch.device(train.device)
-        self.network = StackedRNN(model, seed=train.seed).to(self.device)
+        self.network = StackedRNN(model, seed=train.seed, resets=resets).to(self.device)
         self.average = copy.deepcopy(self.network) if train.ema_decay else self.network
         self.hidden = self.network.initial_state(train.batch_size)[:, :, self._columns]
         self.step = 0

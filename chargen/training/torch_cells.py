@@ -4,6 +4,9 @@ LSTM, GRU and RNN are PyTorch's own fused layers. The peephole LSTM, which PyTor
 sequence, which it is slow at, are written here with their gradients by hand: as plain autograd operations they would
 record some fifteen nodes a step.
 
+A step that is a reset leaves the zero state whatever was before, exactly, and costs what any other step does: its input
+closes the gates that let a state through, and the one that lets an input in.
+
 Legend: B batch, T time, I input width, H hidden size, S state parts (2 for ``(h, c)``, 1 for ``h``).
 """
 
@@ -36,47 +39,57 @@ class Layer(nn.Module):
         if CELLS[cell].peepholes:
             self.weight_peephole = nn.Parameter(torch.zeros(len(CELLS[cell].peepholes), hidden_size))
 
-    def forward(self, x: Tensor, state: Tensor, weight_hh: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, x: Tensor, state: Tensor, weight_hh: Tensor, resets: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """The hidden states of a window, and the state after it.
 
         Args:
             x: Input, (T, B, I).
             state: State before the window, (S, B, H).
             weight_hh: The recurrent weights to use: the layer's own, or those that DropConnect left of them.
+            resets: Which steps are resets, bool, (T, B); None where none is. The input is zero there.
 
         Returns:
             Hidden states (T, B, H) and state (S, B, H).
         """
-        return RUNS[self.cell](self, x, state, weight_hh)
+        run = RUNS[self.cell]
+        if resets is None:
+            return run(self, x, state, self.weight_ih, weight_hh)
+        closing = CLOSING[self.cell](self)
+        if closing is None:
+            return _step_by_step(run, self, x, state, weight_hh, ~resets[..., None])
+        weight_ih = torch.cat([self.weight_ih, closing[:, None]], dim=1)
+        return run(self, torch.cat([x, resets[..., None].to(x.dtype)], dim=-1), state, weight_ih, weight_hh)
 
-    def fused(self, weight_hh: Tensor) -> tuple[Any, ...]:
+    def fused(self, weight_ih: Tensor, weight_hh: Tensor) -> tuple[Any, ...]:
         """What PyTorch's fused layers take after the state."""
-        weights = [self.weight_ih, weight_hh, self.bias_ih, self.bias_hh]
+        weights = [weight_ih, weight_hh, self.bias_ih, self.bias_hh]
         # has biases, one layer, no dropout, training, one direction, time first
         return weights, True, 1, 0.0, self.training, False, False
 
 
-def _lstm(layer: Layer, x: Tensor, state: Tensor, weight_hh: Tensor) -> tuple[Tensor, Tensor]:
+def _lstm(layer: Layer, x: Tensor, state: Tensor, weight_ih: Tensor, weight_hh: Tensor) -> tuple[Tensor, Tensor]:
     alone = x.shape[1] == 1 and x.device.type == "cpu" and not torch.is_autocast_enabled("cpu")
     if alone and weight_hh.shape[1] >= SINGLE:
         hidden, last = SingleLSTM.apply(  # type: ignore[no-untyped-call]  # torch leaves apply untyped
-            x[:, 0], state[:, 0], layer.weight_ih, weight_hh, layer.bias_ih + layer.bias_hh
+            x[:, 0], state[:, 0], weight_ih, weight_hh, layer.bias_ih + layer.bias_hh
         )
         return hidden[:, None], last[:, None]
-    hidden, h, c = torch.lstm(x, (state[0:1], state[1:2]), *layer.fused(weight_hh))
+    hidden, h, c = torch.lstm(x, (state[0:1], state[1:2]), *layer.fused(weight_ih, weight_hh))
     return hidden, torch.cat([h, c])
 
 
-def _gru(layer: Layer, x: Tensor, state: Tensor, weight_hh: Tensor) -> tuple[Tensor, Tensor]:
-    return torch.gru(x, state, *layer.fused(weight_hh))
+def _gru(layer: Layer, x: Tensor, state: Tensor, weight_ih: Tensor, weight_hh: Tensor) -> tuple[Tensor, Tensor]:
+    return torch.gru(x, state, *layer.fused(weight_ih, weight_hh))
 
 
-def _rnn(layer: Layer, x: Tensor, state: Tensor, weight_hh: Tensor) -> tuple[Tensor, Tensor]:
-    return torch.rnn_tanh(x, state, *layer.fused(weight_hh))
+def _rnn(layer: Layer, x: Tensor, state: Tensor, weight_ih: Tensor, weight_hh: Tensor) -> tuple[Tensor, Tensor]:
+    return torch.rnn_tanh(x, state, *layer.fused(weight_ih, weight_hh))
 
 
-def _peephole(layer: Layer, x: Tensor, state: Tensor, weight_hh: Tensor) -> tuple[Tensor, Tensor]:
-    gates = F.linear(x, layer.weight_ih, layer.bias_ih + layer.bias_hh)  # (T, B, 4H)
+def _peephole(layer: Layer, x: Tensor, state: Tensor, weight_ih: Tensor, weight_hh: Tensor) -> tuple[Tensor, Tensor]:
+    gates = F.linear(x, weight_ih, layer.bias_ih + layer.bias_hh)  # (T, B, 4H)
     weight = weight_hh.to(gates.dtype)
     hidden, c = Peephole.apply(  # type: ignore[no-untyped-call]  # torch leaves apply untyped
         gates, state[0], state[1], weight, layer.weight_peephole.to(gates.dtype)
@@ -84,13 +97,56 @@ def _peephole(layer: Layer, x: Tensor, state: Tensor, weight_hh: Tensor) -> tupl
     return hidden, torch.stack([hidden[-1].to(state.dtype), c])
 
 
-RUNS: Final[Mapping[str, Callable[[Layer, Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]]] = {
+Run = Callable[[Layer, Tensor, Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
+"""Takes a layer, its input, state, input weights and recurrent weights; gives what ``Layer.forward`` does."""
+
+RUNS: Final[Mapping[str, Run]] = {
     "lstm": _lstm,
     "gru": _gru,
     "rnn": _rnn,
     "peephole": _peephole,
 }
-"""How a layer of each cell runs over a window: what ``Layer.forward`` takes and returns."""
+"""How a layer of each cell runs over a window."""
+
+
+def _closing_lstm(layer: Layer) -> Tensor:
+    closing = torch.zeros_like(layer.bias_ih)
+    closing[: len(closing) // 2] = CLOSED  # i and f: c' = f c + i g = 0, and so h' = o tanh(c') = 0
+    return closing
+
+
+def _closing_gru(layer: Layer) -> Tensor:
+    reset, update, new = layer.bias_ih.chunk(3)
+    # r and z, and nothing for n: n = tanh(0 + r ...) = 0, and so h' = (1 - z) n + z h = 0
+    return torch.cat([torch.full_like(reset, CLOSED), torch.full_like(update, CLOSED), -new])
+
+
+def _closing_rnn(layer: Layer) -> None:
+    """None: no input keeps its state from being read."""
+
+
+CLOSED: Final = -1e4
+"""What is added to a gate, in float32 and bfloat16 alike, that is to be 0 whatever else comes in."""
+
+CLOSING: Final[Mapping[str, Callable[[Layer], Tensor | None]]] = {
+    "lstm": _closing_lstm,
+    "gru": _closing_gru,
+    "rnn": _closing_rnn,
+    "peephole": _closing_lstm,
+}
+"""What a reset adds to the input of each gate, (rows,); None for a cell whose state has to be cleared from outside."""
+
+
+def _step_by_step(
+    run: Run, layer: Layer, x: Tensor, state: Tensor, weight_hh: Tensor, kept: Tensor
+) -> tuple[Tensor, Tensor]:
+    """A window whose state is cleared after each step that is not ``kept``, (T, B, 1)."""
+    hidden = []
+    for step, keep in zip(torch.split(x, 1), kept, strict=True):
+        output, state = run(layer, step, state, layer.weight_ih, weight_hh)
+        hidden.append(output * keep)
+        state = state * keep
+    return torch.cat(hidden), state
 
 
 class SingleLSTM(torch.autograd.Function):

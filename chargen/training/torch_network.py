@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from chargen.config import CELLS, ModelConfig
 from chargen.training.dropout import Masks
+from chargen.training.item_rows import RESET
 from chargen.training.torch_cells import Layer
 
 
@@ -26,11 +27,12 @@ class StackedRNN(nn.Module):
         seed: Of the initial weights: recurrent ones orthogonal gate by gate (Saxe et al. 2014), input ones uniform
             within 1 / sqrt(fan-in), the embedding normal, the read-out normal and small, so that every character
             starts as likely as any other, biases zero but for a forget gate at 1 (Jozefowicz et al. 2015).
+        resets: Whether there may be resets among the characters, as in a list (``chargen.training.item_rows``).
     """
 
-    def __init__(self, config: ModelConfig, *, seed: int = 1) -> None:
+    def __init__(self, config: ModelConfig, *, seed: int = 1, resets: bool = False) -> None:
         super().__init__()
-        self.config = config
+        self.config, self.resets = config, resets
         if not config.one_hot:
             self.embedding = nn.Embedding(config.vocab_size, config.embedding_size)
         self.layers = _layers(config)
@@ -114,7 +116,12 @@ class StackedRNN(nn.Module):
 
     def _run(self, layers: nn.Module, ids: Tensor, state: Tensor, masks: Masks | None) -> tuple[Tensor, Tensor]:
         """The features of one stack, and its state after ``ids``."""
+        resets = ids == RESET if self.resets else None  # (T, B)
+        if resets is not None:
+            ids = ids.clamp(min=0)
         x = F.one_hot(ids, self.config.vocab_size).float() if self.config.one_hot else self.embedding(ids)  # (T, B, E)
+        if resets is not None:
+            x = x * ~resets[..., None]
         if masks is not None and masks.inputs is not None:
             x = x * masks.inputs
         below, outputs, states = x, [], []
@@ -122,7 +129,7 @@ class StackedRNN(nn.Module):
             weight_hh: Any = layer.weight_hh
             if masks is not None and (drop := masks.recurrent[at]) is not None:
                 weight_hh = weight_hh * drop
-            hidden, after = layer(below, state[:, at], weight_hh)
+            hidden, after = layer(below, state[:, at], weight_hh, resets)
             outputs.append(hidden)
             states.append(after.float())
             below = hidden

@@ -22,10 +22,10 @@ from chargen.store.records import out_of_patience, seen_items
 from chargen.store.runs import Run, address
 from chargen.text.corpus import Corpus, Split, Texts
 from chargen.training import hardware
-from chargen.training.bptt import Windows
 from chargen.training.distributed import World
 from chargen.training.evaluate import calibrate, evaluate
 from chargen.training.events import Evaluated, Event, Finished, Started, Stepped
+from chargen.training.item_rows import windows
 from chargen.training.pace import Pace
 from chargen.training.running_means import RunningMeans
 from chargen.training.schedule import Schedule
@@ -79,8 +79,9 @@ class Trainer:
         self.info, self.seen = CorpusInfo.of(corpus, split), seen_items(corpus, split)
         self.world = world or World()
         self.origin, self.notes, self.finished = origin, notes, finished
-        self.windows = Windows(split.ids, split.train, train.batch_size, train.bptt, train.seed)
-        self.learner = Learner(model, train, self.world)
+        self.end = corpus.end_id
+        self.windows = windows(split.ids, split.train, train, end=self.end)
+        self.learner = Learner(model, train, self.world, resets=self.end is not None)
         if weights is not None:
             self.learner.network.load(weights)
             self.learner.average.load(weights)
@@ -209,8 +210,8 @@ class Trainer:
         network, ids, val = self.learner.average, self.split.ids, self.split.val
         if not val:
             return 1.0, None, None
-        scale, bpc = calibrate(network, ids, val)
-        joint = evaluate(network, ids, val, both_sides=True)[0] if self.model.bidirectional else None
+        scale, bpc = calibrate(network, ids, val, end=self.end)
+        joint = evaluate(network, ids, val, both_sides=True, end=self.end)[0] if self.model.bidirectional else None
         return scale, bpc, joint
 
     def _out_of_patience(self) -> bool:
@@ -240,9 +241,9 @@ class Trainer:
         """The best checkpoint's losses on validation and test; the test split is scored once, when training is over."""
         best = load(self.run.best)
         if not interrupted and self.split.test and best.test_bpc is None:
-            judge = StackedRNN(self.model).to(self.learner.device)
+            judge = StackedRNN(self.model, resets=self.end is not None).to(self.learner.device)
             judge.load(best.weights)
-            (bpc,) = evaluate(judge, self.split.ids, self.split.test, column=WHOLE_COLUMN)
+            (bpc,) = evaluate(judge, self.split.ids, self.split.test, column=WHOLE_COLUMN, end=self.end)
             best = dataclasses.replace(best, test_bpc=bpc)
             self.run.write_best(best)
         return best.val_bpc, best.test_bpc

@@ -130,9 +130,12 @@ class TrainingDisplay:
         self._notes(event.notes)
 
     def _bpc(self, value: float | None, split: str) -> str:
+        corpus = self.started.corpus if self.started else None
+        span = getattr(corpus, split) if corpus else (0, 0)
         if value is not None:
-            return f"{value:.3f} bits per character"
-        span = getattr(self.started.corpus, split) if self.started else (0, 0)
+            told = f"{value:.3f} bits per character"
+            items = getattr(corpus.items, split) if corpus and corpus.items else 0
+            return f"{told}, {value * (span[1] - span[0]) / items:.2f} per item" if items else told
         return "not measured yet" if span[1] > span[0] else "none: the split is empty"
 
     def _notes(self, texts: tuple[str, ...]) -> None:
