@@ -14,12 +14,12 @@ from chargen.store.run_list import entries
 from chargen.store.runs import Run
 
 
-def made(name: str, modified: float, *, step: int = 10) -> Run:
-    """A run that was planned to take 20 steps, and whose best was written at ``modified``."""
+def made(name: str, modified: float, *, step: int = 10, total_steps: int = 20, test_bpc: float | None = 2.5) -> Run:
+    """A run that has done so many steps of all, and whose best was written at ``modified``."""
     run, last = Run(name), checkpoint()
     assert last.resume is not None
-    resume = dataclasses.replace(last.resume, step=step)
-    run.write(dataclasses.replace(last, resume=resume), best=True)
+    resume = dataclasses.replace(last.resume, step=step, total_steps=total_steps)
+    run.write(dataclasses.replace(last, resume=resume, test_bpc=test_bpc), best=True)
     os.utime(run.best, (modified, modified))
     return run
 
@@ -46,6 +46,16 @@ def test_the_newest_run_comes_last(chargen: Command) -> None:
     last = json.loads(chargen("runs", "--json").out)["runs"][-1]
     assert (last["name"], last["state"], last["step"], last["total_steps"]) == ("a", "stopped", 10, 20)
     assert (last["cell"], last["val_bpc"], last["modified"]) == ("lstm", 2.25, "2023-11-14T22:13:20+00:00")
+
+
+def test_a_run_that_is_not_tested_yet_is_not_finished(chargen: Command) -> None:
+    """Though it has done all its steps, of which there may be none at all."""
+    made("a", 1e9, step=20, test_bpc=None)
+    made("b", 1.1e9, step=0, total_steps=0, test_bpc=None)
+    assert [line.split("\t")[-1] for line in chargen("runs").out.splitlines()[1:]] == [
+        "stopped at 100%",
+        "stopped at 0%",
+    ]
 
 
 def test_a_run_in_training_is_told_from_one_that_was_stopped(folder: Path) -> None:

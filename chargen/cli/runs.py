@@ -39,7 +39,7 @@ def _row(entry: "Entry") -> dict[str, str]:
     checkpoint, state = entry.checkpoint, entry.state
     model = checkpoint and checkpoint.model
     if entry.steps and state in ("stopped", "running"):
-        state += f" at {entry.steps[0] / entry.steps[1]:.0%}"
+        state += f" at {entry.steps[0] / max(1, entry.steps[1]):.0%}"
     return {
         "name": entry.name,
         "text": checkpoint.corpus.name if checkpoint else "",

@@ -1,7 +1,7 @@
 """A folder as a text: which of its files are read, and which are passed over."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection
 from pathlib import Path
 from typing import Final
 
@@ -40,11 +40,10 @@ def texts_in(folder: Path, glob: str | None) -> tuple[list[Path], str]:
             f"no text files ({glob or '*.txt, *.text, *.md'}) in the folder {folder}{kinds}; chargen train has --glob "
             "to choose others"
         )
-    read = (
-        f"{len(chosen):,} of {len(chosen) + len(passed_over):,} files" if passed_over else _count(len(chosen), "file")
-    )
-    skipped = f"; {_kinds(passed_over)} skipped; --glob chooses" if passed_over else ""
-    return sorted(chosen), f"{folder}: read {read}{skipped}"
+    read = "1 file" if len(chosen) == 1 else f"all {len(chosen):,} files"
+    if passed_over:
+        read = f"{len(chosen):,} of {len(files):,} files; {_kinds(passed_over)} skipped; --glob chooses"
+    return sorted(chosen), f"{folder}: read {read}"
 
 
 def _files(folder: Path, pattern: str) -> list[Path]:
@@ -63,14 +62,10 @@ def _is_text(path: Path) -> bool:
     return path.name.lower().removesuffix(".gz").endswith(SUFFIXES)
 
 
-def _kinds(paths: Sequence[Path] | set[Path]) -> str:
+def _kinds(paths: Collection[Path]) -> str:
     """How many files of which endings: ``3 .pdf, 1 .docx``."""
     endings = Counter(path.suffix.lower() or "without an ending" for path in paths)
     counts = sorted(endings.items(), key=lambda entry: (-entry[1], entry[0]))
     kinds = [f"{count:,} {kind}" for kind, count in counts[:KINDS]]
     others = sum(count for _, count in counts[KINDS:])
     return ", ".join([*kinds, *([f"{others:,} others"] if others else [])])
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" if number == 1 else f"all {number:,} {noun}s"
