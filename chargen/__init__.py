@@ -14,8 +14,8 @@ Names are imported when they are first used, so that ``import chargen`` costs no
 """
 
 import importlib
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False  # typing's, whose import would leave the command line's first Ctrl-C to Python for longer
 if TYPE_CHECKING:
     from chargen.api import classify, load, resume, train
     from chargen.errors import (
@@ -47,7 +47,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     home = "chargen.errors" if name.endswith("Error") else "chargen.model" if name == "Model" else "chargen.api"

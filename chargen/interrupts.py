@@ -8,17 +8,20 @@ import contextlib
 import os
 import signal
 from types import FrameType
-from typing import NoReturn
+
+TYPE_CHECKING = False  # as in chargen/__init__.py
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 
-def leave(number: int, _frame: FrameType | None = None) -> NoReturn:
+def leave(number: int, _frame: FrameType | None = None) -> "NoReturn":
     """Handle a signal: end now, with its exit code and nothing else."""
     if number == signal.SIGINT:
         end_line()
     os._exit(128 + number)
 
 
-def interrupt(number: int, frame: FrameType | None) -> NoReturn:
+def interrupt(number: int, frame: FrameType | None) -> "NoReturn":
     """Handle Ctrl-C: KeyboardInterrupt, but while a module is being imported the end."""
     if importing(frame):
         leave(number)
