@@ -156,4 +156,4 @@ def test_cells_are_compared_on_a_list(chargen: Command, folder: Path) -> None:
     for training in found["trainings"]:
         score = json.loads(chargen("score", training["checkpoint"], "--split", "test", "--json", "--quiet").out)
         assert score["items"] == 5
-        assert score["bpc"] == pytest.approx(training["test_bpc"], abs=0.5)
+        assert score["bpc"] == pytest.approx(training["test_bpc"], abs=0.01)

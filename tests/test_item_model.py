@@ -5,14 +5,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tiny
 from item_models import LINES, STARS, item_model
 from samples import checkpoint
 
+import chargen
 from chargen import Model
 from chargen.config import SamplerConfig
 from chargen.errors import ConfigError, MismatchError, TextError
 from chargen.store.checkpoint import load, save
+from chargen.text.corpus import Texts
 from chargen.text.vocab import Vocab
+from chargen.training import start
 
 
 @pytest.fixture
@@ -109,3 +113,24 @@ def test_a_checkpoint_keeps_what_it_was_trained_on(tmp_path: Path) -> None:
         assert found.vocab.end == division.end
         one, other = (list(Model(each, tmp_path).items(20, seed=1)) for each in (whole, found))
         assert one == other
+
+
+def test_a_trained_model_scores_what_it_held_out(tmp_path: Path) -> None:
+    """With the loss that its training measured, though here the items are read one by one."""
+    names = tmp_path / "names.txt"
+    names.write_text("\n".join(first + last for first in "abcdefgh" for last in ["nna", "ob", "aria", "ee", "y"]))
+    trainer = start.begin(
+        Texts(sources=(str(names),), lines=True),
+        run="list",
+        root=tmp_path,
+        **{**tiny.SETTINGS, "val_fraction": 0.2, "test_fraction": 0.2, "steps": 30},
+    )
+    result = tiny.finish(trainer)
+    model = chargen.load(result.best)
+    held = model.held_out("test", context=0)
+    scored = model.score(held.text)
+    assert scored.items == 8
+    assert scored.bpc == pytest.approx(result.test_bpc, abs=0.01)
+    val = model.held_out("val", context=0)
+    trained = {*names.read_text().split("\n")} - {*held.text.split("\n"), *val.text.split("\n")}
+    assert all(item.new == (item.text not in trained) for item in model.items(40, seed=1))
