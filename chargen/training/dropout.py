@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from chargen.config import CELLS, ModelConfig, TrainConfig
+from chargen.training.hardware import on_device
 
 
 @dataclass(frozen=True)
@@ -56,8 +57,10 @@ class Masks:
                 return None
             entries = shape[0] * shape[1]
             drawn = random.random_raw((entries + 7) // 8).view(np.uint8)[:entries].reshape(shape)
-            factors = np.multiply(drawn >= dropped, np.float32(256 / (256 - dropped)), dtype=np.float32)
-            return torch.from_numpy(factors).to(device)
+            kept, factor = drawn >= dropped, 256 / (256 - dropped)
+            if device.type == "cpu":
+                return torch.from_numpy(np.multiply(kept, np.float32(factor), dtype=np.float32))
+            return on_device(torch.from_numpy(kept), device).to(torch.float32).mul_(factor)  # a byte an entry travels
 
         rows = len(CELLS[config.cell].gates) * config.hidden_size
         layers = range(config.num_layers)

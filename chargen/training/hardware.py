@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 import torch
+from torch import Tensor
 
 from chargen.config import CELLS, ModelConfig
 from chargen.errors import ConfigError, MismatchError
@@ -105,6 +106,17 @@ def processor() -> str:
             if name.strip() == "model name":
                 return value.strip()
     return platform.processor() or platform.machine()
+
+
+def on_device(tensor: Tensor, device: torch.device) -> Tensor:
+    """``tensor``, of any shape on the CPU or already there, on ``device``.
+
+    CUDA alone copies beside the work that is under way, and out of pinned memory alone: elsewhere such a copy may
+    arrive after its source was used for something else, without an error.
+    """
+    if device.type == "cuda" and tensor.device.type == "cpu":
+        return tensor.pin_memory().to(device, non_blocking=True)
+    return tensor.to(device)
 
 
 def check_memory(device: str, model: ModelConfig) -> None:

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from chargen.config import ModelConfig, TrainConfig
 from chargen.training.distributed import World
 from chargen.training.dropout import Masks
+from chargen.training.hardware import on_device
 from chargen.training.torch_network import StackedRNN
 
 BETAS: Final = (0.9, 0.99)
@@ -187,17 +188,6 @@ class Objective(nn.Module):
             return forward, forward, after
         both = F.cross_entropy(network.joint_logits(features, targets, masks).flatten(0, 1), following)
         return forward + both, forward, after
-
-
-def on_device(ids: Tensor, device: torch.device) -> Tensor:
-    """``ids``, of any shape on the CPU or already there, on ``device``.
-
-    CUDA alone copies beside the work that is under way, and out of pinned memory alone: elsewhere such a copy may
-    arrive after its source was used for something else, without an error.
-    """
-    if device.type == "cuda" and ids.device.type == "cpu":
-        return ids.pin_memory().to(device, non_blocking=True)
-    return ids.to(device)
 
 
 def _array(tensor: Tensor) -> NDArray[Any]:
