@@ -11,6 +11,7 @@ from chargen.store import samples
 from chargen.store.checkpoint import Checkpoint, load
 from chargen.store.runs import for_use
 from chargen.store.samples import Sample
+from chargen.text.items import MARK
 from chargen.training.events import Evaluated, Event, Finished, Started, Stepped
 from chargen.web.report import Training, report
 
@@ -111,5 +112,6 @@ class Journal:
             return written[-1].text
         model = Model(for_use(last), self._run.last)
         text = model.sample(length=max(LENGTH, self._preview), temperature=TEMPERATURE, seed=step)
+        text = text.replace(MARK, "\n")  # behind an item, and not to be shown
         samples.add(self._run.samples, Sample(step, text))
         return text

@@ -13,14 +13,16 @@ from numpy.typing import NDArray
 from samples import arrays
 from torch.nn import functional as F
 
-from chargen.config import CELLS, ModelConfig
+from chargen.config import CELLS, ModelConfig, TrainConfig
 from chargen.errors import CorpusError
 from chargen.store.checkpoint import load
 from chargen.text.corpus import Texts
 from chargen.text.vocab import Vocab
 from chargen.training import start
+from chargen.training.distributed import World
 from chargen.training.evaluate import evaluate
 from chargen.training.item_rows import RESET, ItemRows, ItemWindows
+from chargen.training.step import Learner
 from chargen.training.torch_network import StackedRNN
 
 VOCAB = Vocab("\nabcdefgh")
@@ -81,7 +83,7 @@ def test_an_epoch_reads_every_item_once_in_an_order_of_its_own() -> None:
 def test_a_list_too_short_for_a_window_is_refused() -> None:
     """So is a window of one step, which might hold nothing but resets."""
     for batch_size, bptt in ((2, 4), (1, 1)):
-        with pytest.raises(CorpusError, match="of 2 items with 5 characters is too short"):
+        with pytest.raises(CorpusError, match="a list's training split of 5 characters is too short"):
             ItemWindows(ids_of("ab", "c"), range(5), batch_size, bptt, 1, end=END)
 
 
@@ -155,6 +157,33 @@ def test_another_item_leaves_the_others_losses_as_they_are(bidirectional: bool) 
     torch.testing.assert_close(one[:5], other[:5])
     torch.testing.assert_close(one[10:], other[10:])
     assert not torch.allclose(one[7:9], other[7:9])
+
+
+def test_each_character_counts_alike_in_several_processes() -> None:
+    """The mean of the processes' gradients is that of all columns, though some have more resets than others."""
+
+    class Share(World):
+        """A process among two, whose means and gradients are left as they are."""
+
+        def parallel(self, module: torch.nn.Module) -> torch.nn.Module:
+            return module
+
+        def mean(self, value: torch.Tensor) -> torch.Tensor:
+            return value
+
+    windows = ItemWindows(ids := ids_of(*ITEMS, *"abcdefgh"), range(len(ids)), 4, 6, 1, end=END)
+    model = ModelConfig(vocab_size=len(VOCAB), hidden_size=6, embedding_size=5)
+    train = TrainConfig(batch_size=4, bptt=6, device="cpu", precision="fp32", grad_clip=0.0)
+    losses, gradients = [], []
+    for process in (World(), Share(0, 2), Share(1, 2)):
+        learner = Learner(model, train, process, resets=True)
+        loss, _ = learner.learn(*windows.at(0), 0.0)
+        losses.append(loss)
+        gradients.append(
+            torch.cat([weight.grad.flatten() for weight in learner.network.parameters() if weight.grad is not None])
+        )
+    torch.testing.assert_close((losses[1] + losses[2]) / 2, losses[0])
+    torch.testing.assert_close((gradients[1] + gradients[2]) / 2, gradients[0])
 
 
 @pytest.fixture

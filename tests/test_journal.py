@@ -14,6 +14,8 @@ from chargen.journal import recorded
 from chargen.store import samples
 from chargen.store.checkpoint import load
 from chargen.store.samples import Sample
+from chargen.text.corpus import Texts
+from chargen.text.items import MARK
 from chargen.training import start
 from chargen.training.distributed import World
 from chargen.training.events import Evaluated, Event, Finished
@@ -42,6 +44,17 @@ def test_each_evaluation_leaves_a_sample_and_a_point(text_file: Path, tmp_path: 
     assert [len(sample.text) for sample in found] == [journal.LENGTH] * 5
     assert [len(points.split()) for points in learning_curves(tmp_path / "run")] == [5, 5]
     assert 'http-equiv="refresh"' not in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+
+
+def test_an_end_mark_is_never_shown(tmp_path: Path) -> None:
+    """Items that may hold line ends stand on lines of their own in a sample."""
+    file = tmp_path / "poems.txt"
+    file.write_text("".join(f"a\nb{number}\n***\n" for number in range(300)), encoding="utf-8")
+    texts = Texts(sources=(str(file),), separator="***")
+    events = recorded(start.begin(texts, run="run", root=tmp_path, **{**tiny.SETTINGS, "preview": 60, "steps": 20}))
+    shown = [event.sample for event in events if isinstance(event, Evaluated)]
+    assert shown
+    assert all(sample and MARK not in sample for sample in shown)
 
 
 def test_while_it_trains_the_report_reloads_itself(text_file: Path, tmp_path: Path) -> None:

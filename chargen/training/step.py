@@ -14,6 +14,7 @@ from chargen.config import ModelConfig, TrainConfig
 from chargen.training.distributed import World
 from chargen.training.dropout import Masks
 from chargen.training.hardware import on_device
+from chargen.training.item_rows import RESET
 from chargen.training.torch_network import StackedRNN
 
 BETAS: Final = (0.9, 0.99)
@@ -67,9 +68,12 @@ class Learner:
         """
         train = self.train
         masks = Masks.draw(self.network.config, train, inputs.shape[1], self.step, self.device).of(self._columns)
+        weight = self._weight(targets)
         inputs, targets = (on_device(ids[:, self._columns], self.device) for ids in (inputs, targets))
         with self._autocast():
             total, loss, hidden = self._objective(inputs, targets, self.hidden, masks)
+        if weight is not None:
+            total, loss = total * weight, loss * weight
         self._optimizer.zero_grad(set_to_none=True)
         total.backward()
         norm = self._update(learning_rate)
@@ -78,6 +82,20 @@ class Learner:
         if self.average is not self.network:
             self._update_average()
         return self.world.mean(loss.detach()), norm
+
+    def _weight(self, targets: Tensor) -> Tensor | None:
+        """What this process's mean counts for beside the others', whose columns have other numbers of resets.
+
+        Args:
+            targets: Of all columns, (T, B).
+
+        Returns:
+            A factor, 0-dimensional and on the device; None where all means count alike.
+        """
+        if self.world.size == 1 or not self.network.resets:
+            return None
+        counted = targets != RESET
+        return (counted[:, self._columns].sum() * self.world.size / counted.sum()).to(self.device)
 
     def forget(self) -> None:
         """Start from the zero state again, as at the start of an epoch."""
