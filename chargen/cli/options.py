@@ -188,7 +188,7 @@ def bar(name: str, total: int, *, quiet: bool, unit: str = "char", slow: bool = 
         total=total,
         desc=visible(name),
         unit=unit,
-        unit_scale=True,
+        unit_scale=unit == "char",
         delay=0.0 if slow else 1.0,
         leave=False,
         dynamic_ncols=True,
