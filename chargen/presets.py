@@ -49,6 +49,7 @@ def choose(
     *,
     preset: str = "default",
     fine_tuning: bool = False,
+    familiar: bool = True,
     speed: Speed | None = None,
     **given: Any,
 ) -> tuple[ModelConfig, TrainConfig]:
@@ -59,6 +60,7 @@ def choose(
         vocab_size: Distinct ids.
         preset: One of ``PRESETS``.
         fine_tuning: Whether the network begins from another's weights; ``given`` then has its architecture.
+        familiar: Whether the other one knows the text's language.
         speed: How to measure the speed here; called only where ``minutes`` are given, which then rule over the preset.
         given: The user's own settings, by their names in ``ModelConfig`` and ``TrainConfig``.
 
@@ -73,7 +75,12 @@ def choose(
         raise ConfigError(f"{' and '.join(lengths)} each set how long to train; give one")
 
     def configs(effort: float) -> tuple[ModelConfig, TrainConfig]:
-        chosen = (_fine_tuning if fine_tuning else _from_nothing)(characters, effort, given) | given
+        law = (
+            _fine_tuning(characters, effort, given, familiar)
+            if fine_tuning
+            else _from_nothing(characters, effort, given)
+        )
+        chosen = law | given
         model = {name: value for name, value in chosen.items() if name in _MODEL}
         train = {name: value for name, value in chosen.items() if name in _TRAIN}
         return ModelConfig(vocab_size=vocab_size, **model), TrainConfig(**train)
@@ -127,7 +134,7 @@ def learning_rate(model: ModelConfig, width: int) -> float:
     return round(rate * min(LARGEST_STEPS, width / model.hidden_size), 8)
 
 
-def _fine_tuning(characters: int, effort: float, given: Mapping[str, Any]) -> dict[str, Any]:
+def _fine_tuning(characters: int, effort: float, given: Mapping[str, Any], familiar: bool) -> dict[str, Any]:
     """What serves a network that knows the language: few passes, small steps, and little that disturbs it.
 
     The numbers were chosen on validation splits of Alice, whole and its first 5,000 and 20,000 characters, and of Tiny
@@ -136,7 +143,10 @@ def _fine_tuning(characters: int, effort: float, given: Mapping[str, Any]) -> di
     """
     splits = _splits(characters, given)
     trained = max(1.0, characters * (1 - sum(splits.values())))
-    short = min(1.0, trained / ALICE)
+    length = trained / ALICE  # in Alices
+    short = min(1.0, length)
+    # the longer the text, and the stranger, the further from where it began the network has to go
+    rate = (0.0008 if familiar else 0.003) * length ** (0.6 if length > 1 else 0.2)
     window = {
         "batch_size": max(8, 2 ** round(math.log2(32 * math.sqrt(short)))),
         "bptt": 96 if given.get("bidirectional") else TrainConfig.bptt,
@@ -148,7 +158,7 @@ def _fine_tuning(characters: int, effort: float, given: Mapping[str, Any]) -> di
         **splits,
         **window,
         "epochs": few * effort,
-        "learning_rate": round(0.003 * short**0.2 * 2 ** (-more / 2), 8),
+        "learning_rate": min(0.006, round(rate * 2 ** (-more / 2), 8)),
         "weight_decay": TrainConfig.weight_decay,
         "dropout": 0.0,
         "weight_drop": _within(0.4, 0.15 + 0.1 * more),

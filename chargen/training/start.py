@@ -68,6 +68,7 @@ def begin(
             len(corpus.vocab),
             preset=preset,
             fine_tuning=parent is not None,
+            familiar=parent is not None and finetune.knows(parent, corpus.vocab.text_of(corpus.ids[: finetune.SAMPLE])),
             speed=lambda model, train: world.size * measured_speed(model, train, world),
             **settings,
         )
