@@ -46,7 +46,7 @@ def test_any_text_can_be_read(chargen: Command, command: str) -> None:
 def test_nothing_is_decoded_without_a_file(chargen: Command) -> None:
     """The options are refused where there is no text that they are of."""
     for command, words in (
-        ("sample model.safetensors", "it needs --prompt-file or --adapt-to"),
+        ("sample model.safetensors", "it needs --prompt-file, --prompts or --adapt-to"),
         ("gradflow model.safetensors", "it needs --text"),
     ):
         for more in (["--encoding", "latin-1"], ["--errors", "replace"]):
