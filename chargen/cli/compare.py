@@ -105,7 +105,9 @@ def compare(
                     options.note(name)
                 display = TrainingDisplay(quiet=quiet) if verbose else LineDisplay(name, quiet=quiet)
                 try:
-                    finished = display.follow(recorded(contest.trainer(stop)))
+                    trainer = contest.trainer(stop)
+                    stop.watch()
+                    finished = display.follow(recorded(trainer))
                 except TrainingError as error:
                     options.note(f"{contest.run.name} is left out: {error}")
                     failed.append(contest.run.name)

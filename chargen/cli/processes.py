@@ -46,7 +46,7 @@ class Stop:
     """Called, says whether a signal to stop has come since the ``with`` began.
 
     The first signal only asks: the training saves and ends by itself. A second one breaks off at once, and so does the
-    first where nobody has asked for it yet: before its first step a training has nothing to save.
+    first where nobody watches for it yet: before a training begins there is nothing to save.
     """
 
     def __init__(self) -> None:
@@ -55,8 +55,12 @@ class Stop:
 
     def __call__(self) -> bool:
         """Whether to stop."""
-        self._watched = True
+        self.watch()
         return bool(self.signal)
+
+    def watch(self) -> None:
+        """Have the first signal only ask from now on, since there is something to save or about to be."""
+        self._watched = True
 
     def __enter__(self) -> Self:
         self._before = {number: signal.signal(number, self._ask) for number in stopping()}

@@ -124,7 +124,7 @@ def train(
                     world=world,
                     **settings,
                 )
-        stop()  # from the first save on, a signal ends the training in good order
+        stop.watch()
         result = display.follow(recorded(trainer, to_tensorboard=log_to is not None))
         if export is not None and world.leads:
             if stop.signal:
