@@ -62,13 +62,14 @@ def begin(
     chooses_architecture = bool(settings.keys() & ModelConfig.settings().keys())
     if parent is not None:
         settings = inherited_architecture(parent, settings)
+    opening = min(finetune.SAMPLE, corpus.lengths[0] // 2)  # what a short text holds out at its end has no say
     model, train = world.led(
         lambda: presets.choose(
             len(corpus),
             len(corpus.vocab),
             preset=preset,
             fine_tuning=parent is not None,
-            familiar=parent is not None and finetune.knows(parent, corpus.vocab.text_of(corpus.ids[: finetune.SAMPLE])),
+            familiar=parent is not None and finetune.knows(parent, corpus.vocab.text_of(corpus.ids[:opening])),
             speed=lambda model, train: world.size * measured_speed(model, train, world),
             **settings,
         )
