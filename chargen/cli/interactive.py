@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from chargen.atomic import replacing
 from chargen.cli import options
-from chargen.cli.line_editor import line_reader
+from chargen.cli.line_editor import line_reader, tell
 from chargen.cli.output.terminal import Writer, visible
 from chargen.cli.output.word_wrap import WordWrap
 from chargen.config import SamplerConfig
@@ -46,23 +46,21 @@ A line that begins with a space is always text.
 """
 
 
-def converse(
-    model: "Model",
-    text: str,
-    settings: SamplerConfig,
-    *,
-    seed: int | None,
-    length: int,
-    raw: bool,
-    strict: bool,
-    quiet: bool,
-    **end: Any,
-) -> None:
-    """Continue ``text``, if there is any, then read lines from stdin until it ends.
+def _guard(turn: Callable[[], None]) -> None:
+    """Take one turn; an error is told, and Ctrl-C ends the turn alone."""
+    try:
+        turn()
+    except ChargenError as error:
+        tell(f"error: {' '.join(visible(str(error)).split())}\n")
+    except KeyboardInterrupt:
+        tell("\n")
+
+
+class Session:
+    """A text that grows turn by turn, and the settings it grows with.
 
     Args:
         model: What writes.
-        text: The first turn's beginning, in characters that the model knows.
         settings: How it draws, at first.
         seed: Of the first turn, each other one having the seed after the last; None for random ones.
         length: Characters of a turn, about.
@@ -70,40 +68,6 @@ def converse(
         strict: Refuse a line with unknown characters.
         quiet: Say nothing but errors, and what is asked for.
         end: ``stop``, ``keep_stop`` and ``until_sentence`` of ``SharedText.write``.
-
-    Raises:
-        ConfigError: standard input is closed.
-    """
-    session = _Session(model, settings, seed, length, raw=raw, strict=strict, quiet=quiet, end=end)
-    read = line_reader([f"/{name}" for name in (*session.commands, *NUMBERS)], quiet=quiet)
-    if not quiet:
-        session.commands["help"]("")
-    if text:
-        _guard(partial(session.go_on, text))
-    while not session.is_over:
-        line = read()
-        if line is None:
-            return
-        _guard(partial(session.take, line))
-
-
-def _guard(turn: Callable[[], None]) -> None:
-    """Take one turn; an error is told, and Ctrl-C ends the turn alone."""
-    try:
-        turn()
-    except ChargenError as error:
-        _tell(f"error: {' '.join(visible(str(error)).split())}")
-    except KeyboardInterrupt:
-        _tell("")
-
-
-def _tell(text: str) -> None:
-    sys.stderr.write(text + "\n")
-    sys.stderr.flush()
-
-
-class _Session:
-    """A text that grows turn by turn, and the settings it grows with.
 
     Attributes:
         commands: What does each command, given what stands behind its name.
@@ -114,13 +78,13 @@ class _Session:
         self,
         model: "Model",
         settings: SamplerConfig,
+        *,
         seed: int | None,
         length: int,
-        *,
         raw: bool,
         strict: bool,
         quiet: bool,
-        end: dict[str, Any],
+        **end: Any,
     ) -> None:
         self._model = model
         self._settings = settings
@@ -140,10 +104,27 @@ class _Session:
             "text": self._show,
             "save": self._save,
             "new": self._new,
-            "help": lambda _: _tell(HELP.format(length=self._length).rstrip()),
+            "help": lambda _: tell(HELP.format(length=self._length)),
             "quit": self._leave,
             "exit": self._leave,
         }
+
+    def run(self, text: str) -> None:
+        """Continue ``text``, in characters that the model knows, if there is any; then read lines until stdin ends.
+
+        Raises:
+            ConfigError: standard input is closed.
+        """
+        read = line_reader([f"/{name}" for name in (*self.commands, *NUMBERS)], quiet=self._quiet)
+        if not self._quiet:
+            self.commands["help"]("")
+        if text:
+            _guard(partial(self.go_on, text))
+        while not self.is_over:
+            line = read()
+            if line is None:
+                return
+            _guard(partial(self.take, line))
 
     def take(self, line: str) -> None:
         """Follow a command, or continue what was typed."""
@@ -217,7 +198,7 @@ class _Session:
         if key not in NUMBERS:
             raise ConfigError(f"there is no command or setting /{visible(name)}; /help lists them")
         if not value:
-            _tell(f"{key} is {self._value(key)}")
+            tell(f"{key} is {self._value(key)}\n")
             return
         setting = SamplerConfig.settings().get(key)
         is_whole = setting is None or setting.kind is int
@@ -248,4 +229,4 @@ class _Session:
     def _note(self, text: str) -> None:
         """Tell the person something, on stderr, who may not want to be told."""
         if not self._quiet:
-            _tell(visible(text))
+            tell(f"{visible(text)}\n")

@@ -34,10 +34,11 @@ def _plain(*, quiet: bool) -> Callable[[], str | None]:
         sys.stdin.reconfigure(encoding=None if sys.stdin.isatty() else "utf-8", errors="surrogateescape")
 
     def read() -> str | None:
-        _tell(PROMPT, quiet=quiet)
+        if not quiet:
+            tell(PROMPT)
         line = sys.stdin.readline()
-        if not line:
-            _tell("\n", quiet=quiet)
+        if not (line or quiet):
+            tell("\n")
         return line.rstrip("\n") if line else None
 
     return read
@@ -65,14 +66,14 @@ def _editor(commands: Sequence[str]) -> Callable[[], str | None]:
             try:
                 return session.prompt()
             except KeyboardInterrupt:
-                _tell("Ctrl-D or quit leaves.\n", quiet=False)
+                tell("Ctrl-D or quit leaves.\n")
             except EOFError:
                 return None
 
     return read
 
 
-def _tell(text: str, *, quiet: bool) -> None:
-    if not quiet:
-        sys.stderr.write(text)
-        sys.stderr.flush()
+def tell(text: str) -> None:
+    """Write to stderr at once."""
+    sys.stderr.write(text)
+    sys.stderr.flush()

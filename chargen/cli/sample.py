@@ -150,11 +150,11 @@ def sample(
         return
     arguments: dict[str, Any] = {"stop": tuple(stop or ()), "keep_stop": keep_stop, "until_sentence": until_sentence}
     if interactive:
-        from chargen.cli.interactive import converse
+        from chargen.cli.interactive import Session
 
-        sampler = SamplerConfig(**settings)
         arguments |= {"length": TURN_LENGTH if length is None else length, "seed": seed}
-        converse(model, fitted[0].text, sampler, raw=raw, strict=strict, quiet=quiet, **arguments)
+        session = Session(model, SamplerConfig(**settings), raw=raw, strict=strict, quiet=quiet, **arguments)
+        session.run(fitted[0].text)
         return
     start = None if state is None else model.load_state(state)
     if seed is None and beams is None and not isinstance(start, Ending):
