@@ -21,6 +21,8 @@ TURN_LENGTH: Final = 200
 """Characters of a turn, about, where a person and the model write together."""
 ITEMS: Final = 10
 """Items that a model of a list writes where no number is given."""
+MARK: Final = "\x03"
+"""The end mark of items that may hold line ends: END OF TEXT, which no text needs and no program shows."""
 HELDOUT_CONTEXT: Final = 8000
 """Characters before a split that are read first. A state forgets within some hundred; weights that adapt gain from
 thousands, and little from more: with 16,000 a 2x256 LSTM needs 0.001 bits per character less on Alice's validation."""

@@ -6,12 +6,12 @@ from collections.abc import Generator
 from typing import TYPE_CHECKING, Final
 
 from chargen.atomic import replacing
+from chargen.config import MARK
 from chargen.model import Model
 from chargen.store import samples
 from chargen.store.checkpoint import Checkpoint, load
 from chargen.store.runs import for_use
 from chargen.store.samples import Sample
-from chargen.text.items import MARK
 from chargen.training.events import Evaluated, Event, Finished, Started, Stepped
 from chargen.web.report import Training, report
 

@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chargen.config import MARK
 from chargen.errors import ConfigError, CorpusError
 from chargen.store.records import ItemsInfo, seen_items
 from chargen.text import corpus
 from chargen.text.corpus import Corpus, Split
-from chargen.text.items import MARK, Division
+from chargen.text.items import Division
 
 LINES = Division("lines")
 STARS = Division("separator", "***")

@@ -9,13 +9,13 @@ import pytest
 import tiny
 
 from chargen import api, journal
+from chargen.config import MARK
 from chargen.errors import RunError
 from chargen.journal import recorded
 from chargen.store import samples
 from chargen.store.checkpoint import load
 from chargen.store.samples import Sample
 from chargen.text.corpus import Texts
-from chargen.text.items import MARK
 from chargen.training import start
 from chargen.training.distributed import World
 from chargen.training.events import Evaluated, Event, Finished

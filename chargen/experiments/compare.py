@@ -174,17 +174,18 @@ def plan(
         (model, *resolve(dataclasses.replace(train, learning_rate=rate), model, len(split.train), World()))
         for model, rate in zip(models, rates, strict=True)
     ]
-    contests = [(seed, *settled) for seed in range(train.seed, train.seed + seeds) for settled in resolved]
+    splits = {train.seed: split}
+    for seed in range(train.seed + 1, train.seed + seeds):  # a list's order, and so what it holds out, is the seed's
+        of_list = corpus.division is not None
+        splits[seed] = corpus.split(train.val_fraction, train.test_fraction, seed=seed) if of_list else split
+    contests = [(seed, *settled) for seed in splits for settled in resolved]
     names = [model.cell if seeds == 1 else f"{model.cell}-{seed}" for seed, model, _, _ in contests]
     folders = _runs(name, corpus.name, names, root, overwrite=overwrite)
     return [
         Contest(
             texts=texts,
             corpus=corpus,
-            # a list's order, and so what it holds out, is the seed's
-            split=split
-            if corpus.division is None
-            else corpus.split(train.val_fraction, train.test_fraction, seed=seed),
+            split=splits[seed],
             model=model,
             train=dataclasses.replace(train, seed=seed),
             notes=notes,

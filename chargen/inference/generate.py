@@ -51,11 +51,10 @@ class Ending:
     drawn: int
     recent: NDArray[np.int64]
     sampler: SamplerConfig
+    left_out: str = ""
 
     def __repr__(self) -> str:
         return f"<Ending by {self.reason} after {self.drawn:,} random numbers of seed {self.seed}>"
-
-    left_out: str = ""
 
 
 State = Ending | NDArray[Any]
@@ -155,7 +154,8 @@ def generate(
     started = [behind(state, prompt, vocab) for prompt in prompts or ((),)]
     sampler = sampler or SamplerConfig()
     seeds = [first + at for _ in started for at in range(num_samples)]
-    recent = [[*past, *ids[-sampler.penalty_window :].tolist()] for ids in started for _ in range(num_samples)]
+    read = [[*past, *ids[-sampler.penalty_window :].tolist()] for ids in started]
+    recent = [ids for ids in read for _ in range(num_samples)]
     draws = Sampler(sampler, seeds, recent=recent, forbidden=vocab.unknown_id, drawn=drawn)
     ends = [TextEnd(stop, keep_stop=keep_stop, until_sentence=until_sentence, turn_length=turn_length) for _ in seeds]
     reader = network.reader(state=state.state if isinstance(state, Ending) else state)

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chargen.config import SamplerConfig
-from chargen.errors import ConfigError, TextError
-from chargen.inference.generate import Sample, collect, generate
+from chargen.errors import TextError
+from chargen.inference.generate import Sample, check, collect, generate
 from chargen.inference.numpy_network import Network
 from chargen.text.vocab import Vocab
 
@@ -74,8 +74,7 @@ def draw_items(
         CheckpointError: the model's logits are not finite.
     """
     for name, value, least in (("items", count, 1), ("max-length", max_length, 1), ("seed", seed, 0)):
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise ConfigError(f"{name} must be a whole number of at least {least}, not {value!r}")
+        check(name, value, least)
     end = str(vocab.end)
     if end in prompt:
         raise TextError(f"the prompt holds {end!r}, which ends an item; give the beginning of one item")

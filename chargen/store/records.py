@@ -140,9 +140,12 @@ def seen_items(corpus: Corpus, split: Split) -> NDArray[np.uint64] | None:
     return np.unique(corpus.division.fingerprints(items, corpus.vocab))
 
 
-def out_of_patience(history: Sequence[Evaluation], patience: int) -> bool:
-    """Whether none of the last ``patience`` evaluations was better than all before; never with a patience of 0."""
-    losses = [evaluation.judged_bpc for evaluation in history]
+def out_of_patience(history: Sequence[Evaluation], patience: int, *, restart_step: int) -> bool:
+    """Whether none of the last ``patience`` evaluations was the best since the rate warmed up at ``restart_step``.
+
+    Never with a patience of 0.
+    """
+    losses = [evaluation.judged_bpc for evaluation in history if evaluation.step > restart_step]
     if not patience or len(losses) <= patience or losses[-1] is None:
         return False
     measured = [math.inf if loss is None else loss for loss in losses]

@@ -241,8 +241,8 @@ def is_finished(last: Checkpoint, best: Checkpoint) -> bool:
     resume = last.resume
     if resume is None:
         return False
-    history = [evaluation for evaluation in last.history if evaluation.step > resume.restart_step]
-    over = resume.step >= resume.total_steps or out_of_patience(history, last.train.patience)
+    impatient = out_of_patience(last.history, last.train.patience, restart_step=resume.restart_step)
+    over = resume.step >= resume.total_steps or impatient
     return over and (best.test_bpc is not None or last.corpus.test[0] == last.corpus.test[1])
 
 

@@ -12,13 +12,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from chargen.config import MARK
 from chargen.errors import ConfigError, CorpusError
 from chargen.text.id_file import Ids
 from chargen.text.vocab import CODE_POINTS, Vocab
 
 KINDS: Final = ("lines", "separator", "files")
-MARK: Final = "\x03"
-"""The end mark of items that may hold line ends: END OF TEXT, which no text needs and no program shows."""
 _BLOCK: Final = 1 << 20  # characters handled at a time, which take some 50 bytes each meanwhile
 
 

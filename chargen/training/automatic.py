@@ -60,13 +60,16 @@ def with_threads(train: TrainConfig, model: ModelConfig, world: World | None = N
         MismatchError: it asks for more than any machine like this could use.
     """
     counts = thread_counts(train, model, world)
-    threads = hardware.choose_threads(train.threads, model)
-    train = dataclasses.replace(train, threads=threads)
+    train = dataclasses.replace(train, threads=counts[-1])
     return dataclasses.replace(train, threads=_fastest_threads(model, train, counts)) if len(counts) > 1 else train
 
 
 def thread_counts(train: TrainConfig, model: ModelConfig, world: World | None = None) -> tuple[int, ...]:
-    """The numbers of threads that are tried: one, half of the cores and all; just one number where no trial is made."""
+    """The numbers of threads that are tried: one, half of the cores and all; just one number where no trial is made.
+
+    Raises:
+        MismatchError: ``train`` asks for more than any machine like this could use.
+    """
     most = hardware.choose_threads(train.threads, model)
     if train.threads or train.device != "cpu" or (world is not None and world.size > 1):
         return (most,)

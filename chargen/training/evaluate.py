@@ -114,12 +114,11 @@ def evaluate(
     training = network.training
     network.eval()
     for at in range(0, len(scored), WINDOW):
-        inputs, targets = (part.to(device) for part in columns.window(at, WINDOW))
+        inputs, targets = (part.to(device) for part in columns.window(at, WINDOW + AHEAD * both_sides))
         if both_sides:
-            ahead = [part.to(device) for part in columns.window(at, WINDOW + AHEAD)]
-            features, _ = network.features(ahead[0], state)
-            logits = network.joint_logits(features, ahead[1])[:WINDOW]
-            _, state = network.features(inputs, state)
+            features, _ = network.features(inputs, state)
+            logits, targets = network.joint_logits(features, targets)[:WINDOW], targets[:WINDOW]
+            _, state = network.features(inputs[:WINDOW], state)
         else:
             logits, state = network(inputs, state)
         counted = scored[at : at + WINDOW].to(device)

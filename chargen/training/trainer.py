@@ -215,9 +215,7 @@ class Trainer:
         return scale, bpc, joint
 
     def _out_of_patience(self) -> bool:
-        """Whether none of the last ``patience`` evaluations was the best since the rate warmed up."""
-        history = [evaluation for evaluation in self.history if evaluation.step > self.schedule.restart_step]
-        return out_of_patience(history, self.train.patience)
+        return out_of_patience(self.history, self.train.patience, restart_step=self.schedule.restart_step)
 
     def _finish(self, reason: str | None) -> Finished:
         val_bpc, test_bpc = self.world.led(lambda: self._judge_best(interrupted=reason == "interrupted"))

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from chargen.config import MARK
 from chargen.web.document import document, escaped
 
 if TYPE_CHECKING:  # the command line takes the steps from here before NumPy may be loaded
@@ -61,7 +62,7 @@ def _passage(passage: Passage) -> Iterator[str]:
 def _coloured(at: int, pairs: Iterator[tuple[str, float]]) -> Iterator[str]:
     """Characters of one step of the colours with their bits."""
     for character, bits in pairs:
-        shown = {"\n": "↵\n", "\x03": "␃\n"}.get(character) or escaped(character)  # the second ends an item
+        shown = {"\n": "↵\n", MARK: "␃\n"}.get(character) or escaped(character)
         if at == 0:
             yield "\n" if character == "\n" else shown
         else:

@@ -7,12 +7,13 @@ from typing import Final
 import typer
 
 from chargen.cli import options
-from chargen.cli.output.terminal import END, glyph
+from chargen.cli.output.terminal import glyph
+from chargen.config import MARK
 from chargen.web.heatmap import STEPS, step
 
 _STYLES: Final = ("", "black on #ffeda0", "black on #feb24c", "white on #e31a1c", "bold white on #800026")
 """The styles of the steps."""
-_ENDS: Final = ("\n", END)
+_ENDS: Final = ("\n", MARK)
 """Characters behind which a new line begins."""
 
 

@@ -8,12 +8,11 @@ from typing import Any, Final, TextIO
 
 import typer
 
+from chargen.config import MARK
 from chargen.errors import ChargenError
 
 DIVIDER: Final = "-" * 20 + "\n"
 """The line between two texts."""
-END = "\x03"
-"""What stands behind an item that may have several lines (``chargen.text.items``)."""
 _HARMFUL = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 """The bidirectional overrides, which can make a line read otherwise than it is written."""
 
@@ -32,7 +31,7 @@ def printable(text: str) -> str:
 
 def glyph(character: str) -> str:
     """One character so that it can be seen: a space in quotes, a mark on a circle, others escaped if need be."""
-    if character == END:
+    if character == MARK:
         return "\u2403"
     if character == " ":
         return "' '"
