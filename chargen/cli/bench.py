@@ -38,7 +38,7 @@ def bench(
     *,
     size: Annotated[
         list[str] | None,
-        typer.Option(help=f"Layers x hidden size; repeatable. Without any {', '.join(SIZES)}.", show_default=False),
+        typer.Option(help=f"Layers x hidden size; repeatable. Without any {', '.join(SIZES)}."),
     ] = None,
     training: Annotated[bool, typer.Option("--training", help="Measure training alone.")] = False,
     sampling: Annotated[bool, typer.Option("--sampling", help="Measure sampling alone.")] = False,

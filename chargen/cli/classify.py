@@ -25,11 +25,7 @@ def classify(
     model: Annotated[
         list[str] | None,
         typer.Option(
-            "--model",
-            "-m",
-            help="A checkpoint, run's folder or name; twice or more.",
-            autocompletion=completion.models,
-            show_default=False,
+            "--model", "-m", help="A checkpoint, run's folder or name; twice or more.", autocompletion=completion.models
         ),
     ] = None,
     literal: text_arguments.Literals = None,
@@ -38,17 +34,12 @@ def classify(
         list[float] | None,
         typer.Option(
             help="How probable a model is before a text is seen: one for each --model, in their order; all equal "
-            "without.",
-            show_default=False,
+            "without."
         ),
     ] = None,
     top: Annotated[
         int | None,
-        typer.Option(
-            min=0,
-            help="Characters to show that decided; without it 5 for one text and none for several.",
-            show_default=False,
-        ),
+        typer.Option(min=0, help="Characters to show that decided; without it 5 for one text and none for several."),
     ] = None,
     threads: options.Threads = 0,
     as_json: options.Json = False,

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from chargen import presets
-from chargen.cli import completion, options
+from chargen.cli import options
+from chargen.cli.options import option
 from chargen.cli.output import tables
 from chargen.cli.output.terminal import print_json
 from chargen.config import CELLS, CompareConfig, ModelConfig, TrainConfig
@@ -18,13 +19,7 @@ if TYPE_CHECKING:
     from chargen.curves import Plot
     from chargen.experiments.compare import Result, Row
 
-_RUN = "Run"
 MINUTES: Final = 2.0
-
-
-def _option(panel: str, text: str, **more: Any) -> Any:
-    """An option whose default is training's."""
-    return typer.Option(help=text, rich_help_panel=panel, show_default=False, **more)
 
 
 @options.settings(Decoding, CompareConfig)
@@ -37,14 +32,7 @@ def _option(panel: str, text: str, **more: Any) -> Any:
     defaults={**dict.fromkeys(presets.settled(), "by the text's size"), "learning_rate": "what suits each cell"},
 )
 def compare(
-    corpus: Annotated[
-        list[str] | None,
-        typer.Argument(
-            help="A built-in corpus, files, folders, or - for stdin; without any, Alice.",
-            autocompletion=completion.corpora,
-            show_default=False,
-        ),
-    ] = None,
+    corpus: options.Sources = None,
     *,
     cells: Annotated[str, typer.Option(help="Which cells, with commas between.")] = ",".join(CELLS),
     lines: options.Lines = False,
@@ -52,13 +40,11 @@ def compare(
     files: options.Files = False,
     minutes: Annotated[
         float | None,
-        _option(CompareConfig.panel, f"Minutes of a training; {MINUTES:g} where --steps is not given."),
+        option("Budget", f"Minutes of a training; {MINUTES:g} where --steps is not given."),
     ] = None,
-    steps: Annotated[
-        int | None, _option(CompareConfig.panel, "Optimizer steps of each training, instead of a time.")
-    ] = None,
-    run: Annotated[str | None, _option(_RUN, "What the runs' names begin with; they are NAME-CELL.")] = None,
-    overwrite: Annotated[bool, _option(_RUN, "Replace runs of the same names.")] = False,
+    steps: Annotated[int | None, option("Budget", "Optimizer steps of each training, instead of a time.")] = None,
+    run: Annotated[str | None, option("Run", "What the runs' names begin with; they are NAME-CELL.")] = None,
+    overwrite: Annotated[bool, option("Run", "Replace runs of the same names.", "--overwrite")] = False,
     html: options.Html = None,
     as_json: options.Json = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show each training as train does.")] = False,

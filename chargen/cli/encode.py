@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from chargen.cli import completion, options, text_arguments
+from chargen.cli import options, text_arguments
 from chargen.cli.output.terminal import print_json
 from chargen.text.decode import Decoding
 from chargen.threads import use_threads
@@ -13,9 +13,7 @@ from chargen.threads import use_threads
 
 @options.settings(Decoding)
 def encode(
-    checkpoint: Annotated[
-        str, typer.Argument(help="A checkpoint file, a run's folder or name.", autocompletion=completion.models)
-    ],
+    checkpoint: options.Checkpoint,
     text: text_arguments.Files = None,
     *,
     literal: text_arguments.Literals = None,
@@ -25,9 +23,7 @@ def encode(
     ] = False,
     layer: Annotated[
         str | None,
-        typer.Option(
-            help="A layer, 0 the first, or all of them; without it the top one.", metavar="N|all", show_default=False
-        ),
+        typer.Option(help="A layer, 0 the first, or all of them; without it the top one.", metavar="N|all"),
     ] = None,
     output: options.Output = None,
     strict: Annotated[bool, typer.Option("--strict", help="Refuse a text with unknown characters.")] = False,

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from chargen.cli import completion, options
+from chargen.cli import options
 from chargen.threads import use_threads
 
 Int8 = Annotated[
@@ -24,20 +24,13 @@ Example = Annotated[
 
 
 def export(
-    checkpoint: Annotated[
-        str,
-        typer.Argument(
-            help="A checkpoint file, a run's folder or name.", autocompletion=completion.models, show_default=False
-        ),
-    ],
+    checkpoint: options.Checkpoint,
     output: Annotated[
         Path | None,
-        typer.Argument(metavar="FILE.onnx", help="Write an ONNX graph here, for other programs.", show_default=False),
+        typer.Argument(metavar="FILE.onnx", help="Write an ONNX graph here, for other programs."),
     ] = None,
     *,
-    html: Annotated[
-        Path | None, typer.Option("--html", help="Write a page for any browser here.", show_default=False)
-    ] = None,
+    html: Annotated[Path | None, typer.Option("--html", help="Write a page for any browser here.")] = None,
     int8: Int8 = False,
     example: Example = True,
     quiet: options.Quiet = False,

@@ -34,24 +34,19 @@ def gradflow(
     checkpoint: Annotated[
         list[str] | None,
         typer.Argument(
-            help="Checkpoints, runs' folders or names; without any, the newest run.",
-            autocompletion=completion.models,
-            show_default=False,
+            help="Checkpoints, runs' folders or names; without any, the newest run.", autocompletion=completion.models
         ),
     ] = None,
     *,
     cell: Annotated[
         list[str] | None,
-        typer.Option(
-            help=f"Measure one of this cell: {', '.join(CELLS)}; repeatable.", rich_help_panel=FRESH, show_default=False
-        ),
+        typer.Option(help=f"Measure one of this cell: {', '.join(CELLS)}; repeatable.", rich_help_panel=FRESH),
     ] = None,
     text: Annotated[
         str | None,
         typer.Option(
             help="A built-in corpus, file or folder to measure on; without, what was held out of the training.",
             autocompletion=completion.corpora,
-            show_default=False,
         ),
     ] = None,
     html: options.Html = None,

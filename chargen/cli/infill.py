@@ -24,14 +24,10 @@ def infill(
     ],
     text: Annotated[str, typer.Argument(help="The text, each missing character marked with the blank.")],
     *,
-    blank: Annotated[
-        str | None, typer.Option(help="Marks a missing character; '_' without it.", show_default=False)
-    ] = None,
+    blank: Annotated[str | None, typer.Option(help="Marks a missing character; '_' without it.")] = None,
     length: Annotated[
         str | None,
-        typer.Option(
-            help="Size of the gap that a single blank stands for: 4, or a range as in 2-6.", show_default=False
-        ),
+        typer.Option(help="Size of the gap that a single blank stands for: 4, or a range as in 2-6."),
     ] = None,
     threads: options.Threads = 0,
     as_json: options.Json = False,

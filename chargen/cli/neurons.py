@@ -19,8 +19,7 @@ def neurons(
         str | None,
         typer.Argument(
             help="A file to read, - is stdin; without one, what the model's training held out, or else a built-in "
-            "corpus.",
-            show_default=False,
+            "corpus."
         ),
     ] = None,
     *,

@@ -20,6 +20,12 @@ if TYPE_CHECKING:
 
 NOTES: Final = 10
 
+
+def option(panel: str, text: str, *names: str, **more: Any) -> Any:
+    """An option under a heading; with ``names`` where its parameter does not give them."""
+    return typer.Option(*names, help=text, rich_help_panel=panel, **more)
+
+
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
 Threads = Annotated[
@@ -27,10 +33,10 @@ Threads = Annotated[
     typer.Option(min=0, max=4096, help="CPU threads; 0 for as many as there are idle cores.", show_default=False),
 ]
 Html = Annotated[
-    Path | None,
-    typer.Option(
-        "--html", metavar="FILE", help="Write it also as a page for the browser to this file.", show_default=False
-    ),
+    Path | None, typer.Option("--html", metavar="FILE", help="Write it also as a page for the browser to this file.")
+]
+Checkpoint = Annotated[
+    str, typer.Argument(help="A checkpoint file, a run's folder or name.", autocompletion=completion.models)
 ]
 CheckpointPath = Annotated[
     str | None,
@@ -38,30 +44,20 @@ CheckpointPath = Annotated[
         help="A checkpoint file, a run's folder or name; without one, the newest run or else alice, the pretrained "
         "model.",
         autocompletion=completion.models,
-        show_default=False,
     ),
 ]
-Lines = Annotated[
-    bool,
-    typer.Option(
-        "--lines", help="Learn a list, such as names: each line is an item.", rich_help_panel="Text", show_default=False
+Sources = Annotated[
+    list[str] | None,
+    typer.Argument(
+        help="Built-in corpora, files, folders, or - for stdin; without any, Alice.", autocompletion=completion.corpora
     ),
 ]
+Lines = Annotated[bool, option("Text", "Learn a list, such as names: each line is an item.", "--lines")]
 Separator = Annotated[
-    str | None,
-    typer.Option(
-        help="Learn a list, such as poems: a line that equals this divides its items.",
-        rich_help_panel="Text",
-        show_default=False,
-    ),
+    str | None, option("Text", "Learn a list, such as poems: a line that equals this divides its items.")
 ]
-Files = Annotated[
-    bool,
-    typer.Option("--files", help="Learn a list: each file is an item.", rich_help_panel="Text", show_default=False),
-]
-Output = Annotated[
-    Path | None, typer.Option("--output", "-o", help="Write the vectors to this .npy file.", show_default=False)
-]
+Files = Annotated[bool, option("Text", "Learn a list: each file is an item.", "--files")]
+Output = Annotated[Path | None, typer.Option("--output", "-o", help="Write the vectors to this .npy file.")]
 
 
 def settings(

@@ -42,15 +42,11 @@ def sample(
     invocation: typer.Context,
     prompt: Annotated[
         list[str] | None,
-        typer.Option(
-            "--prompt", "-p", help="What to continue; repeatable, for several texts in one batch.", show_default=False
-        ),
+        typer.Option("--prompt", "-p", help="What to continue; repeatable, for several texts in one batch."),
     ] = None,
-    prompt_file: Annotated[
-        str | None, typer.Option(help="Continue the text in this file; - is stdin.", show_default=False)
-    ] = None,
+    prompt_file: Annotated[str | None, typer.Option(help="Continue the text in this file; - is stdin.")] = None,
     prompts: Annotated[
-        str | None, typer.Option(help="Continue each line of this file, in one batch; - is stdin.", show_default=False)
+        str | None, typer.Option(help="Continue each line of this file, in one batch; - is stdin.")
     ] = None,
     length: Annotated[
         int | None,
@@ -61,9 +57,7 @@ def sample(
             show_default=f"{LENGTH}, about {TURN_LENGTH} a turn with -i",
         ),
     ] = None,
-    stop: Annotated[
-        list[str] | None, typer.Option(help="End before this string; repeatable.", show_default=False)
-    ] = None,
+    stop: Annotated[list[str] | None, typer.Option(help="End before this string; repeatable.")] = None,
     keep_stop: Annotated[bool, typer.Option("--keep-stop", help="End behind the --stop string instead.")] = False,
     until_sentence: Annotated[
         bool, typer.Option("--until-sentence", help="End with the first whole sentence.")
@@ -74,32 +68,27 @@ def sample(
     max_length: list_items.MaxLength = None,
     seed: Annotated[
         int | None,
-        typer.Option(help="The same seed gives the same text; without one, a random one.", show_default=False),
+        typer.Option(help="The same seed gives the same text; without one, a random one."),
     ] = None,
     beams: Annotated[
         int | None,
-        typer.Option(
-            help="Write the likeliest text that a search with so many beams finds, instead of drawing one.",
-            show_default=False,
-        ),
+        typer.Option(help="Write the likeliest text that a search with so many beams finds, instead of drawing one."),
     ] = None,
     state: Annotated[
         Path | None,
         typer.Option(
             help="Go on where the text of --save-state stopped, with its settings and random numbers where no others "
-            "are given; or from a vector of chargen encode.",
-            show_default=False,
+            "are given; or from a vector of chargen encode."
         ),
     ] = None,
     save_state: Annotated[
-        Path | None, typer.Option(help="Keep where the text stops in this file, for --state.", show_default=False)
+        Path | None, typer.Option(help="Keep where the text stops in this file, for --state.")
     ] = None,
     adapt_to: Annotated[
         str | None,
         typer.Option(
             help="Write in the manner of this file: a copy of the weights learns from it first; - is stdin.",
             rich_help_panel="Adaptation",
-            show_default=False,
         ),
     ] = None,
     no_echo: Annotated[bool, typer.Option("--no-echo", help="Leave the prompt out of the output.")] = False,

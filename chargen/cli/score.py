@@ -43,13 +43,12 @@ def score(
             metavar="TEXT...",
             help="Files; - is stdin, which is also read where none is named. With --split: the text that the "
             "checkpoint was trained on, if it has moved.",
-            show_default=False,
         ),
     ] = None,
     *,
     split: Annotated[
         str | None,
-        typer.Option(metavar="val|test", help="Score this split of the text it was trained on.", show_default=False),
+        typer.Option(metavar="val|test", help="Score this split of the text it was trained on."),
     ] = None,
     context: Annotated[
         int | None,
@@ -63,9 +62,7 @@ def score(
     ] = False,
     html: Annotated[
         Path | None,
-        typer.Option(
-            "--html", metavar="FILE", help="With --per-char: show them on a page for the browser.", show_default=False
-        ),
+        typer.Option("--html", metavar="FILE", help="With --per-char: show them on a page for the browser."),
     ] = None,
     adapt: Annotated[
         bool,
@@ -93,7 +90,6 @@ def score(
             help="Predict together with this model, which has the same characters; repeatable. Several that differ in "
             "their seed alone predict better than the best of them.",
             autocompletion=completion.models,
-            show_default=False,
         ),
     ] = None,
     threads: options.Threads = 0,

@@ -7,11 +7,11 @@ import typer
 
 Files = Annotated[
     list[str] | None,
-    typer.Argument(metavar="TEXT...", help="Files or built-in corpora; - is stdin.", show_default=False),
+    typer.Argument(metavar="TEXT...", help="Files or built-in corpora; - is stdin."),
 ]
 Literals = Annotated[
     list[str] | None,
-    typer.Option("--text", "-t", help="A text itself instead of a file; repeatable.", show_default=False),
+    typer.Option("--text", "-t", help="A text itself instead of a file; repeatable."),
 ]
 Lines = Annotated[bool, typer.Option("--lines", help="Take each line that is not blank as a text of its own.")]
 

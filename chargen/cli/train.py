@@ -9,73 +9,54 @@ import typer
 
 from chargen import presets
 from chargen.cli import completion, options
+from chargen.cli.options import option
 from chargen.cli.output.terminal import print_json
 from chargen.config import ModelConfig, TrainConfig
 from chargen.text.decode import Decoding
 
-_RUN = "Run"
-_TEXT = "Text"
-
-
-def _option(panel: str, text: str, *names: str, **more: Any) -> Any:
-    """An option whose default is the preset's; ``names`` where its parameter does not give them."""
-    return typer.Option(*names, help=text, rich_help_panel=panel, show_default=False, **more)
-
 
 @options.settings(Decoding, ModelConfig, TrainConfig, defaults=dict.fromkeys(presets.settled(), "by the text's size"))
 def train(
-    corpus: Annotated[
-        list[str] | None,
-        typer.Argument(
-            help="Built-in corpora, files, folders, or - for stdin; without any, Alice.",
-            autocompletion=completion.corpora,
-            show_default=False,
-        ),
-    ] = None,
+    corpus: options.Sources = None,
     *,
-    run: Annotated[str | None, _option(_RUN, "Name of the run; its folder is checkpoints/NAME.")] = None,
+    run: Annotated[str | None, option("Run", "Name of the run; its folder is checkpoints/NAME.")] = None,
     resume: Annotated[
         str | None,
-        _option(
-            _RUN,
+        option(
+            "Run",
             "Go on with this run exactly where it stopped; with more epochs, steps or minutes, beyond its end.",
             autocompletion=completion.models,
         ),
     ] = None,
     init_from: Annotated[
         str | None,
-        _option(_RUN, "Start from this checkpoint's weights (fine-tuning).", autocompletion=completion.models),
+        option("Run", "Start from this checkpoint's weights (fine-tuning).", autocompletion=completion.models),
     ] = None,
-    overwrite: Annotated[bool, _option(_RUN, "Replace the run if it exists.", "--overwrite")] = False,
+    overwrite: Annotated[bool, option("Run", "Replace the run if it exists.", "--overwrite")] = False,
     export: Annotated[
-        Path | None, _option(_RUN, "When done, also write the best model to this file, its weights in half precision.")
+        Path | None, option("Run", "When done, also write the best model to this file, its weights in half precision.")
     ] = None,
     preset: Annotated[
         str | None,
-        typer.Option(
-            help=f"How much to spend: {presets.described()}. Without it, default.",
-            metavar="|".join(presets.PRESETS),
-            rich_help_panel=_RUN,
-            show_default=False,
+        option(
+            "Run", f"How much to spend: {presets.described()}. Without it, default.", metavar="|".join(presets.PRESETS)
         ),
     ] = None,
-    glob: Annotated[str | None, _option(_TEXT, "Which files of a folder to read, as in '**/*.py'.")] = None,
+    glob: Annotated[str | None, option("Text", "Which files of a folder to read, as in '**/*.py'.")] = None,
     lines: options.Lines = False,
     separator: options.Separator = None,
     files: options.Files = False,
-    min_count: Annotated[int | None, _option(_TEXT, "Characters rarer than this share one unknown id.")] = None,
+    min_count: Annotated[int | None, option("Text", "Characters rarer than this share one unknown id.")] = None,
     printable: Annotated[
-        bool, _option(_TEXT, "Give every printable ASCII character an id, also those the text lacks.", "--printable")
+        bool, option("Text", "Give every printable ASCII character an id, also those the text lacks.", "--printable")
     ] = False,
-    nproc: Annotated[int, _option(_RUN, "Train in this many processes on this machine.")] = 1,
+    nproc: Annotated[int, option("Run", "Train in this many processes on this machine.")] = 1,
     log_to: Annotated[
         str | None,
-        typer.Option(
-            "--log-to",
+        option(
+            "Run",
+            "Write the training's figures and samples for this program too, into the run's folder.",
             metavar="tensorboard",
-            help="Write the training's figures and samples for this program too, into the run's folder.",
-            rich_help_panel=_RUN,
-            show_default=False,
         ),
     ] = None,
     as_json: options.Json = False,
