@@ -51,6 +51,18 @@ class Plot:
         return list(dict.fromkeys(curve.label for curve in self.curves))
 
 
+class Axis:
+    """One axis: its ``ticks``, two at least, the first of which stands at ``start`` and the last at ``end``."""
+
+    def __init__(self, ticks: Sequence[float], start: float, end: float) -> None:
+        self.ticks = ticks
+        self._start, self._scale = start, (end - start) / (ticks[-1] - ticks[0])
+
+    def place(self, value: float) -> float:
+        """Where ``value`` stands."""
+        return self._start + (value - self.ticks[0]) * self._scale
+
+
 def ticks(values: Sequence[float], *, integers: bool = False) -> list[float]:
     """Round numbers at equal distances from the lowest of ``values``, or below, to the highest or above.
 

@@ -20,16 +20,25 @@ def document(title: str, body: str, *, reload_seconds: int | None = None) -> byt
         body: HTML that is well-formed XML.
         reload_seconds: After how long the browser reads the file again; never with None.
     """
-    style = (files("chargen.web") / "assets" / "document.css").read_text(encoding="utf-8")
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    style = asset("document.css")
     refresh = "" if reload_seconds is None else f'<meta http-equiv="refresh" content="{reload_seconds}"/>'
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"/>'
         '<meta name="viewport" content="width=device-width, initial-scale=1"/>'
-        f"<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'sha256-{digest}'\"/>"
+        f'<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; style-src {source(style)}"/>'
         f"{refresh}<title>{escaped(title)}</title><style>{style}</style></head>\n"
         f"<body><main>{body}</main></body></html>\n"
     ).encode()
+
+
+def asset(name: str) -> str:
+    """The text of a file in ``web/assets``."""
+    return (files("chargen.web") / "assets" / name).read_text(encoding="utf-8")
+
+
+def source(text: str) -> str:
+    """A style or a script as a content security policy names it, by its hash."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
 def escaped(text: str) -> str:

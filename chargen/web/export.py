@@ -58,14 +58,12 @@ def _units(checkpoint: Checkpoint, text: str) -> list[NamedUnit]:
 
 
 def _beginning(text: str, vocab: Vocab) -> str:
-    """The first ``EXAMPLE`` characters of a text; of a list whole lines, or the first item that may have several."""
+    """The first ``EXAMPLE`` characters of a text, from a paragraph on if one begins soon.
+
+    Of a list whole lines, or the first item that may have several.
+    """
     if vocab.end is None:
-        return _from_paragraph(text)[:EXAMPLE]
+        blank = text.find("\n\n", 0, _BEGINNING)
+        return text[blank + 2 if blank >= 0 else 0 :][:EXAMPLE]
     last = text.rfind("\n", 0, EXAMPLE) if vocab.end == "\n" else text.find(vocab.end)
     return text[: last if last > 0 else EXAMPLE]
-
-
-def _from_paragraph(text: str) -> str:
-    """The text from where a paragraph begins, if one does soon."""
-    blank = text.find("\n\n", 0, _BEGINNING)
-    return text[blank + 2 :] if blank >= 0 else text

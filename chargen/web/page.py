@@ -6,13 +6,11 @@ and the weights in base64. Its policy lets nothing run but these scripts, known 
 
 import base64
 import dataclasses
-import hashlib
 import html
 import json
 import math
 import re
 from collections.abc import Sequence
-from importlib.resources import files
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -25,6 +23,7 @@ from chargen.inference.score import ESCAPE
 from chargen.store.checkpoint import Checkpoint
 from chargen.text.prompt import ALIKE
 from chargen.text.vocab import CODE_POINTS
+from chargen.web.document import asset, source
 from chargen.web.wasm import assemble
 
 MAX_BYTES: Final = 200_000_000
@@ -68,8 +67,8 @@ def page(
     check_model(checkpoint, int8=int8)
     packed = pack(_forward(checkpoint), int8=int8)
     header = _header(checkpoint, packed.tensors, name, units, example)
-    scripts = [_file(script) for script in _SCRIPTS]
-    style = _file("page.css")
+    scripts = [asset(script) for script in _SCRIPTS]
+    style = asset("page.css")
     parts = {
         "policy": _policy(scripts, style),
         "title": html.escape(f"chargen: {name}"),
@@ -78,14 +77,14 @@ def page(
         "weights": base64.b64encode(packed.data).decode(),
         "scripts": "\n".join(f"<script>{script}</script>" for script in scripts),
     }
-    text = re.sub(r"\{\{(\w+)\}\}", lambda place: parts[place[1]], _file("page.html"))
+    text = re.sub(r"\{\{(\w+)\}\}", lambda place: parts[place[1]], asset("page.html"))
     return text.encode("utf-8", "replace")
 
 
 def check_model(checkpoint: Checkpoint, *, int8: bool) -> None:
     """Raise a MismatchError, with what to do, if the page's engine lacks the cell or a browser opens no such page."""
     cell = checkpoint.model.cell
-    if f"\n  {cell}({{" not in _file("network.js"):
+    if f"\n  {cell}({{" not in asset("network.js"):
         raise MismatchError(f"the page's engine has no {cell} cell; write with this model on the command line instead")
     shapes = dataclasses.replace(checkpoint.model, bidirectional=False).weight_shapes()
     small = sum(math.prod(shape) for shape in shapes.values()) * 4 // 3  # base64 of a byte for each weight
@@ -165,7 +164,7 @@ def _header(
         "code_points": CODE_POINTS,
         "escape": ESCAPE,
         "sampler": dataclasses.asdict(SamplerConfig()),
-        "kernel": base64.b64encode(assemble(_file("kernel.wat"))).decode(),
+        "kernel": base64.b64encode(assemble(asset("kernel.wat"))).decode(),
         "tensors": tensors,
         "units": [_unit(unit) for unit in units],
         "example": example,
@@ -179,16 +178,8 @@ def _unit(unit: NamedUnit) -> dict[str, Any]:
 
 def _policy(scripts: Sequence[str], style: str) -> str:
     """A content security policy under which these scripts and this style work, WebAssembly too, and nothing else."""
-    hashes = " ".join(map(_hash, scripts))
+    hashes = " ".join(map(source, scripts))
     return (
-        f"default-src 'none'; script-src {hashes} 'wasm-unsafe-eval'; style-src {_hash(style)}; "
+        f"default-src 'none'; script-src {hashes} 'wasm-unsafe-eval'; style-src {source(style)}; "
         "base-uri 'none'; form-action 'none'"
     )
-
-
-def _hash(text: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
-
-
-def _file(name: str) -> str:
-    return (files("chargen.web") / "assets" / name).read_text(encoding="utf-8")

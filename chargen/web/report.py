@@ -1,7 +1,7 @@
 """The report of trainings as one HTML document: figures, curves, samples and settings."""
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -153,15 +153,10 @@ def _figures_of(trainings: Sequence[Training]) -> list[list[str]]:
 def _charts(trainings: Sequence[Training]) -> Iterator[str]:
     """The curves: one colour for each training or, of a single one, for each curve."""
     single = len(trainings) == 1
-    losses: dict[str, Callable[[Evaluation], float | None]] = {
-        "train": lambda evaluation: evaluation.train_bpc,
-        "validation": lambda evaluation: evaluation.val_bpc,
-        "both sides": lambda evaluation: evaluation.joint_bpc,
-    }
     curves = []
     for training in trainings:
-        for name, value in losses.items():
-            curve = _curve(name if single else training.name, training, value)
+        for name, field in (("train", "train_bpc"), ("validation", "val_bpc"), ("both sides", "joint_bpc")):
+            curve = _curve(name if single else training.name, training, field)
             if curve.x:
                 curves.append(dataclasses.replace(curve, dashed=name == "train" and not single))
     best = trainings[0].best if single else None
@@ -173,20 +168,20 @@ def _charts(trainings: Sequence[Training]) -> Iterator[str]:
     )
     yield chart(learning, places={"best": best.step} if best else {})
     limits = {training.checkpoint.train.grad_clip for training in trainings}
-    others: list[tuple[str, str, Callable[[Evaluation], float]]] = [
-        ("Gradient norm", "mean, before clipping", lambda evaluation: evaluation.grad_norm),
-        ("Learning rate", "at each evaluation", lambda evaluation: evaluation.learning_rate),
-        ("Speed", "characters a second", lambda evaluation: evaluation.chars_per_second),
-    ]
-    for title, unit, value in others:
+    for title, unit, field in (
+        ("Gradient norm", "mean, before clipping", "grad_norm"),
+        ("Learning rate", "at each evaluation", "learning_rate"),
+        ("Speed", "characters a second", "chars_per_second"),
+    ):
         is_norm = title == "Gradient norm"
-        named = [_curve(title.lower() if single else training.name, training, value) for training in trainings]
+        named = [_curve(title.lower() if single else training.name, training, field) for training in trainings]
         plot = Plot(title=title, x_label="step", y_label=unit, curves=named, log_y=is_norm)
         yield chart(plot, heights={f"clipped at {limit:g}": limit for limit in sorted(limits) if limit and is_norm})
 
 
-def _curve(label: str, training: Training, value: Callable[[Evaluation], float | None]) -> Curve:
-    points = [(evaluation.step, value(evaluation)) for evaluation in training.history]
+def _curve(label: str, training: Training, field: str) -> Curve:
+    """A field of the evaluations, where it was measured, by their steps."""
+    points = [(evaluation.step, getattr(evaluation, field)) for evaluation in training.history]
     measured = [(step, y) for step, y in points if y is not None]
     return Curve(label, [step for step, _ in measured], [y for _, y in measured])
 

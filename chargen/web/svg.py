@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from chargen.curves import Curve, Plot, ticks
+from chargen.curves import Axis, Curve, Plot, ticks
 from chargen.web.document import escaped
 
 WIDTH: Final = 480
@@ -31,14 +31,16 @@ def chart(plot: Plot, *, heights: Mapping[str, float] | None = None, places: Map
         return f"<figure>{caption}<p>nothing to draw yet</p></figure>"
     marked = {name: math.log10(y) if log_y else y for name, y in (heights or {}).items()}
     y_values = [*(y for _, y in points), *marked.values()]
-    x_axis = _Axis(ticks([x for x, _ in points]), LEFT, WIDTH - RIGHT)
-    y_axis = _Axis(_log_ticks(y_values) if log_y else ticks(y_values), HEIGHT - BOTTOM, TOP)
+    x_axis = Axis(ticks([x for x, _ in points]), LEFT, WIDTH - RIGHT)
+    y_axis = Axis(_log_ticks(y_values) if log_y else ticks(y_values), HEIGHT - BOTTOM, TOP)
     labels = plot.labels
     parts = [
-        *(_across(y_axis.place(at), number(10**at if log_y else at)) for at in y_axis.ticks),
-        *(_upright(x_axis.place(at), number(at)) for at in x_axis.ticks),
-        f'<text class="axis" x="{WIDTH - RIGHT}" y="{HEIGHT - 4}" text-anchor="end">{escaped(plot.x_label)}</text>',
-        *(_mark_across(y_axis.place(at), name) for name, at in marked.items()),
+        *(_across("grid", y_axis.place(at)) for at in y_axis.ticks),
+        *(_text(LEFT - 6, y_axis.place(at) + 4, "end", number(10**at if log_y else at)) for at in y_axis.ticks),
+        *(_text(x_axis.place(at), HEIGHT - BOTTOM + 18, "middle", number(at)) for at in x_axis.ticks),
+        _text(WIDTH - RIGHT, HEIGHT - 4, "end", plot.x_label),
+        *(_across("mark", y_axis.place(at)) for at in marked.values()),
+        *(_text(WIDTH - RIGHT, y_axis.place(at) - 4, "end", name) for name, at in marked.items()),
         *(_mark_upright(x_axis.place(at), name) for name, at in (places or {}).items()),
         *(_line(curve, points, x_axis, y_axis, labels.index(curve.label), log_y) for curve, points in drawn),
     ]
@@ -56,18 +58,6 @@ def number(value: float) -> str:
     return f"{value:,.0f}" if 1000 <= abs(value) < 1e9 else f"{value:.3g}"
 
 
-class _Axis:
-    """One axis: where its ``ticks``, and what is between them, stand in the picture."""
-
-    def __init__(self, at: Sequence[float], start: float, end: float) -> None:
-        self.ticks = at
-        self._start, self._scale = start, (end - start) / (at[-1] - at[0])
-
-    def place(self, value: float) -> float:
-        """The place of ``value``."""
-        return round(self._start + (value - self.ticks[0]) * self._scale, 1)
-
-
 def _log_ticks(values: Sequence[float]) -> list[float]:
     """Logarithms of 1, 2 and 5 times powers of ten around ``values``, or of these powers alone where they are many."""
     low, high = min(values), max(values)
@@ -78,45 +68,30 @@ def _log_ticks(values: Sequence[float]) -> list[float]:
     return at[first : last + 1]
 
 
-def _across(y: float, label: str) -> str:
-    return (
-        f'<path class="grid" d="M{LEFT} {y}H{WIDTH - RIGHT}"/>'
-        f'<text class="axis" x="{LEFT - 6}" y="{y + 4}" text-anchor="end">{label}</text>'
-    )
+def _across(kind: str, y: float) -> str:
+    return f'<path class="{kind}" d="M{LEFT} {y:.1f}H{WIDTH - RIGHT}"/>'
 
 
-def _upright(x: float, label: str) -> str:
-    return f'<text class="axis" x="{x}" y="{HEIGHT - BOTTOM + 18}" text-anchor="middle">{label}</text>'
-
-
-def _mark_across(y: float, name: str) -> str:
-    return (
-        f'<path class="mark" d="M{LEFT} {y}H{WIDTH - RIGHT}"/>'
-        f'<text class="axis" x="{WIDTH - RIGHT}" y="{y - 4}" text-anchor="end">{escaped(name)}</text>'
-    )
+def _text(x: float, y: float, anchor: str, text: str) -> str:
+    return f'<text class="axis" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escaped(text)}</text>'
 
 
 def _mark_upright(x: float, name: str) -> str:
-    anchor = "start" if x < WIDTH / 2 else "end"
-    return (
-        f'<path class="mark" d="M{x} {TOP}V{HEIGHT - BOTTOM}"/>'
-        f'<text class="axis" x="{x + (4 if anchor == "start" else -4)}" y="{TOP + 8}" text-anchor="{anchor}">'
-        f"{escaped(name)}</text>"
-    )
+    beside = _text(x + 4, TOP + 8, "start", name) if x < WIDTH / 2 else _text(x - 4, TOP + 8, "end", name)
+    return f'<path class="mark" d="M{x:.1f} {TOP}V{HEIGHT - BOTTOM}"/>{beside}'
 
 
 def _line(
-    curve: Curve, points: Sequence[tuple[float, float]], x_axis: _Axis, y_axis: _Axis, colour: int, log_y: bool
+    curve: Curve, points: Sequence[tuple[float, float]], x_axis: Axis, y_axis: Axis, colour: int, log_y: bool
 ) -> str:
     """A curve, and at each of its points what the pointer tells there."""
-    places = [(x_axis.place(x), y_axis.place(y)) for x, y in points]
-    values = [(number(x), number(10**y if log_y else y)) for x, y in points]
     label = escaped(curve.label)
-    spots = "".join(
-        f'<circle cx="{x}" cy="{y}" r="4"><title>{label} at {at}: {value}</title></circle>'
-        for (x, y), (at, value) in zip(places, values, strict=True)
-    )
-    path = " ".join(f"{x},{y}" for x, y in places)
+    path, spots = "", ""
+    for x, y in points:
+        at, height = f"{x_axis.place(x):.1f}", f"{y_axis.place(y):.1f}"
+        told = f"{label} at {number(x)}: {number(10**y if log_y else y)}"
+        path += f"{at},{height} "
+        spots += f'<circle cx="{at}" cy="{height}" r="4"><title>{told}</title></circle>'
     dashes = ' stroke-dasharray="5 4"' if curve.dashed else ""
     return f'<g class="s{colour % COLOURS}"><polyline points="{path}"{dashes}/>{spots}</g>'
 

@@ -96,10 +96,10 @@ def _instructions(tokens: Sequence[str], places: dict[str, int]) -> Iterator[byt
             yield _unsigned(_ALIGNMENT[token]) + _unsigned(int(next(rest).removeprefix("offset=")))
 
 
-def _unsigned(value: int) -> bytes:
-    """LEB128: seven bits a byte, the lowest first, the eighth set on all but the last."""
+def _unsigned(value: int, last: int = 0x7F) -> bytes:
+    """LEB128: seven bits a byte, the lowest first, the eighth set on all but the last, which is at most ``last``."""
     data = bytearray()
-    while value > 0x7F:
+    while value > last:
         data.append(value & 0x7F | 0x80)
         value >>= 7
     return bytes([*data, value])
@@ -107,11 +107,7 @@ def _unsigned(value: int) -> bytes:
 
 def _signed(value: int) -> bytes:
     """Signed LEB128 of a number that is not negative: the last byte's sixth bit is its sign and must be clear."""
-    data = bytearray()
-    while value > 0x3F:
-        data.append(value & 0x7F | 0x80)
-        value >>= 7
-    return bytes([*data, value])
+    return _unsigned(value, 0x3F)
 
 
 def _sized(data: bytes) -> bytes:

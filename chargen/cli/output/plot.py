@@ -6,7 +6,7 @@ from typing import Final
 
 from rich.text import Text
 
-from chargen.curves import Plot, ticks
+from chargen.curves import Axis, Plot, ticks
 
 MARKERS: Final = "ox+*#@%&"
 COLOURS: Final = ("cyan", "red", "green", "yellow", "magenta", "blue", "white", "bright_black")
@@ -25,17 +25,17 @@ def draw(plot: Plot, *, width: int = 64, height: int = 16) -> Text:
     every = [point for _, points in drawn for point in points]
     if not every:
         return Text(f"{plot.title}: nothing to draw\n")
-    x_axis = _Axis([x for x, _ in every], width)
-    y_axis = _Axis([y for _, y in every], height, decades=log_y)
+    x_axis = Axis(ticks([x for x, _ in every]), 0, width - 1)
+    y_axis = Axis(ticks([y for _, y in every], integers=log_y), 0, height - 1)
     cells: dict[tuple[int, int], set[int]] = {}
     for line, points in drawn:
-        for cell in _joined([(x_axis.place(x), y_axis.place(y)) for x, y in points]):
+        for cell in _joined([(round(x_axis.place(x)), round(y_axis.place(y))) for x, y in points]):
             cells.setdefault(cell, set()).add(line)
     text = Text(f"{plot.title}:")
     for line, label in enumerate(labels):
         text.append(f"   {_marker(line)} {label}", _colour(line))
     text.append(f"\n{plot.y_label}\n")
-    beside = {y_axis.place(at): f"{10**at if log_y else at:.6g}" for at in y_axis.ticks}
+    beside = {round(y_axis.place(at)): f"{10**at if log_y else at:.6g}" for at in y_axis.ticks}
     margin = max(map(len, beside.values()))
     for row in reversed(range(height)):
         text.append(f"{beside.get(row, ''):>{margin}} |")
@@ -51,24 +51,9 @@ def draw(plot: Plot, *, width: int = 64, height: int = 16) -> Text:
     under = [" "] * (margin + width + 8)
     for at in x_axis.ticks:
         label = f"{at:.6g}"
-        start = margin + 2 + x_axis.place(at) - (len(label) - 1) // 2
+        start = margin + 2 + round(x_axis.place(at)) - (len(label) - 1) // 2
         under[start : start + len(label)] = label
     return text.append(f"{''.join(under).rstrip()}\n{plot.x_label:>{margin + 2 + width}}\n")
-
-
-class _Axis:
-    """One axis: ``ticks`` at round numbers around ``values``, and the one of ``size`` cells for a value.
-
-    With ``decades`` the values are logarithms, and the ticks whole ones.
-    """
-
-    def __init__(self, values: Sequence[float], size: int, *, decades: bool = False) -> None:
-        self.ticks = ticks(values, integers=decades)
-        self._low, self._scale = self.ticks[0], (size - 1) / (self.ticks[-1] - self.ticks[0])
-
-    def place(self, value: float) -> int:
-        """The cell of ``value``."""
-        return round((value - self._low) * self._scale)
 
 
 def _joined(places: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
