@@ -31,7 +31,7 @@ from chargen.errors import ChargenError
 from chargen.model import Model
 from chargen.store.checkpoint import load
 from chargen.store.runs import LAST
-from chargen.text import corpus
+from chargen.text.corpus import DEFAULT, Texts
 
 WHOLE = "nothing"
 UNAVERAGED = "averaging"
@@ -55,7 +55,7 @@ Bits = tuple[float, float]
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("text", nargs="?", default=corpus.DEFAULT, help="a built-in corpus or a file")
+    parser.add_argument("text", nargs="?", default=DEFAULT, help="a built-in corpus or a file")
     parser.add_argument("--preset", choices=presets.PRESETS, default="default", help="the whole recipe")
     parser.add_argument("--only", nargs="+", choices=[*LEFT_OUT][1:], help="what to leave out; without it, each")
     parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3], metavar="N", help="one training each")
@@ -92,7 +92,7 @@ def main() -> None:
 
 def recipe(text: str, preset: str) -> dict[str, Any]:
     """The preset's settings for the text."""
-    found = corpus.load([text])
+    found = Texts((text,)).load()
     model, train = presets.choose(len(found), len(found.vocab), preset=preset)
     return dataclasses.asdict(model) | dataclasses.asdict(train)
 

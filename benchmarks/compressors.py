@@ -21,7 +21,7 @@ from functools import partial
 import pyppmd
 
 from chargen.errors import ChargenError
-from chargen.text import corpus
+from chargen.text.corpus import DEFAULT, Texts
 
 VARIANTS = "HI"
 ORDERS = range(2, 17)
@@ -33,14 +33,14 @@ Compressor = Callable[[bytes], bytes]
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("text", nargs="?", default=corpus.DEFAULT, help="a built-in corpus or a file")
+    parser.add_argument("text", nargs="?", default=DEFAULT, help="a built-in corpus or a file")
     parser.add_argument("--val-fraction", type=float, default=0.05, help="share of the text for validation")
     parser.add_argument("--test-fraction", type=float, default=0.05, help="share of the text for the test, at its end")
     parser.add_argument("--variant", choices=[*VARIANTS], help="of PPMd")
     parser.add_argument("--order", type=int, choices=range(2, 65), metavar="BYTES", help="of PPMd")
     parser.add_argument("--memory", type=int, choices=range(1, 1025), metavar="MB", help="of PPMd")
     arguments = parser.parse_args()
-    found = corpus.load([arguments.text])
+    found = Texts((arguments.text,)).load()
     split = found.split(arguments.val_fraction, arguments.test_fraction)
     text = found.vocab.text_of(found.ids[:])
     settings = itertools.product(

@@ -14,7 +14,7 @@ import sys
 
 import chargen
 from chargen.errors import ChargenError
-from chargen.text import corpus
+from chargen.text.corpus import DEFAULT, Texts
 
 TEMPERATURES = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 STRETCH = 20
@@ -26,12 +26,12 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", nargs="?", default="alice", help="a checkpoint, or a run's name")
-    parser.add_argument("--text", default=corpus.DEFAULT, help="what it was trained on: a built-in corpus or a file")
+    parser.add_argument("--text", default=DEFAULT, help="what it was trained on: a built-in corpus or a file")
     options = parser.parse_args()
     try:
         model = chargen.load(options.model)
-        text = corpus.load(options.text)
-        english = corpus.load("english")
+        text = Texts((options.text,)).load()
+        english = Texts(("english",)).load()
     except ChargenError as error:
         sys.exit(f"error: {error}")
     trained = text.vocab.text_of(text.ids[slice(*model.checkpoint.corpus.train)])

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from chargen.errors import ChargenError
-from chargen.text import corpus
+from chargen.text.corpus import DEFAULT, Texts
 
 BUDGETS = (0.5, 0.75, 1.0, 2.0)  # minutes
 
@@ -36,7 +36,7 @@ class Result(NamedTuple):
 def main() -> None:
     """Print a row for each budget, and the least time for each loss."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("text", nargs="?", default=corpus.DEFAULT, help="a built-in corpus or a file")
+    parser.add_argument("text", nargs="?", default=DEFAULT, help="a built-in corpus or a file")
     parser.add_argument("--losses", type=float, nargs="+", default=[], help="to reach, in nats per character")
     parser.add_argument("--budgets", type=float, nargs="+", default=BUDGETS, help="minutes to try, in rising order")
     parser.add_argument("--bisections", type=int, default=0, help="budgets tried between a miss and a hit")
@@ -88,7 +88,7 @@ def ppmd(text: str, val_fraction: float) -> tuple[str, float]:
     """The PPMd that does best on the validation split, and its loss there in nats per character."""
     from compressors import MEMORIES, ORDERS, VARIANTS, best_ppmd, bits_per_character
 
-    read = corpus.load([text])
+    read = Texts((text,)).load()
     whole, val = read.vocab.text_of(read.ids[:]), read.split(val_fraction, 0.0).val
     name, compress = best_ppmd(whole, val, itertools.product(VARIANTS, MEMORIES, ORDERS))
     return name, bits_per_character(compress, whole, val) * math.log(2)

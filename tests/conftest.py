@@ -55,8 +55,7 @@ def text() -> str:
     """A few thousand characters of real text."""
     from chargen.text.sources import builtin
 
-    [alice] = [corpus.path for corpus in builtin() if corpus.name == "alice"]
-    return alice.read_text(encoding="utf-8")[:5000]
+    return builtin()["alice"].read_text(encoding="utf-8")[:5000]
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,9 @@ from safetensors.numpy import save as serialise
 from chargen.config import ModelConfig, TrainConfig
 from chargen.schema import record
 from chargen.store.checkpoint import Checkpoint, CorpusInfo, Evaluation, ItemsInfo, Resume, Tally, load
-from chargen.text.corpus import Texts
+from chargen.text.corpus import Corpus, Texts
 from chargen.text.items import Division
+from chargen.text.text_stream import Progress
 from chargen.text.vocab import Vocab
 
 Tensors = dict[str, NDArray[Any]]
@@ -27,6 +29,14 @@ PORTED = ("lstm", "gru", "rnn", "peephole")
 def vocab_of(text: str) -> Vocab:
     """The vocabulary of every distinct character of a text."""
     return Vocab("".join(sorted(set(text))))
+
+
+def load_corpus(
+    sources: str | Path | Sequence[str | Path] = (), *, progress: Progress | None = None, **reading: Any
+) -> Corpus:
+    """The texts of one source or several, read as ``Texts`` has it."""
+    named = [sources] if isinstance(sources, str | Path) else sources
+    return Texts(tuple(map(str, named)), **reading).load(progress)
 
 
 def evaluation(step: int = 10, **changes: Any) -> Evaluation:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from samples import load_corpus
 from torch import Tensor
 from torch.nn import functional
 
@@ -15,7 +16,6 @@ from chargen.bench import measure, plain_torch
 from chargen.bench.interleaved import Contestant, Race
 from chargen.bench.sizes import SIZES, BenchConfig
 from chargen.errors import ConfigError
-from chargen.text import corpus
 from chargen.training.dropout import Masks
 from chargen.training.torch_network import StackedRNN
 
@@ -137,7 +137,7 @@ def test_the_loops_learn(monkeypatch: pytest.MonkeyPatch, loop: Callable[..., It
 def test_operations_count_every_product() -> None:
     """A weight of a matrix costs six operations a character; the embedding is looked up, not multiplied."""
     model = measure.architecture("2x8")
-    width, vocab = model.embedding_size, len(corpus.load().vocab)
+    width, vocab = model.embedding_size, len(load_corpus().vocab)
     assert measure.training_operations(model) == 6 * (32 * (width + 8) + 32 * (8 + 8) + 8 * vocab)
     assert entrants.step_products(model, 2) == [(8, 32), (8, 32), (8, 32), (8, vocab)]
     assert entrants.step_products(model, 1) == [(8, 32), (16, 32), (8, vocab)]

@@ -12,6 +12,7 @@ import pytest
 import samples
 import tiny
 from conftest import Command
+from samples import load_corpus
 
 from chargen.api import load
 from chargen.model import Model
@@ -234,9 +235,7 @@ def test_shared_unknown_characters_are_charged_and_noted(
     chargen: Command, folder: Path, text: str, text_file: Path
 ) -> None:
     """A split with characters that share the unknown id costs more than training told, and that is said."""
-    from chargen.text import corpus
-
-    found = corpus.load([str(text_file)])
+    found = load_corpus([str(text_file)])
     info = CorpusInfo(
         name="tiny", sha256=found.sha256, characters=len(text), train=(0, 100), val=(100, 100), test=(100, 200)
     )

@@ -103,7 +103,7 @@ def test_corrupt_gzip_is_an_error() -> None:
 def test_unknown_encoding_is_an_error(encoding: str) -> None:
     """A name that is no text encoding is refused before anything is read."""
     with pytest.raises(CorpusError, match="unknown encoding"):
-        decode.check_encoding(encoding)
+        Decoding(encoding=encoding)
 
 
 def test_read_text_reads_a_file_as_a_corpus_is_read(tmp_path: Path) -> None:

@@ -6,9 +6,9 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from samples import load_corpus
 
 from chargen.errors import CorpusError
-from chargen.text import corpus
 from chargen.text.decode import read_text
 from chargen.text.document_kind import is_html
 
@@ -45,7 +45,7 @@ def test_a_document_is_named_as_what_it_is(content: bytes, words: str, tmp_path:
         with pytest.raises(CorpusError, match=rf"{name} {words}"):
             read_text(tmp_path / name)
         with pytest.raises(CorpusError, match=rf"{name} {words}"):
-            corpus.load([tmp_path / name])
+            load_corpus([tmp_path / name])
 
 
 @pytest.mark.parametrize(
@@ -71,11 +71,11 @@ def test_a_web_page_is_read_with_a_note(tmp_path: Path) -> None:
         (tmp_path / name).write_text(page)
     (tmp_path / "packed").write_bytes(gzip.compress(page.encode()))
     path = tmp_path / "a.html"
-    loaded = corpus.load([path])
+    loaded = load_corpus([path])
     assert len(loaded) == len(page)
     [note] = loaded.notes
     assert note.startswith(f"{path} is a web page (HTML): the tags will be learnt as well; to leave them out")
-    assert "is a web page" in corpus.load([tmp_path / "packed"]).notes[0]
-    read, pages = corpus.load([tmp_path], glob="*.html").notes
+    assert "is a web page" in load_corpus([tmp_path / "packed"]).notes[0]
+    read, pages = load_corpus([tmp_path], glob="*.html").notes
     assert read == f"{tmp_path}: read 2 of 3 files; 1 without an ending skipped; --glob chooses"
     assert pages.startswith(f"{path} and 1 more are web pages (HTML)")

@@ -17,6 +17,7 @@ import pytest
 import samples
 from damage import DAMAGE, EDGES, VALUES, Random, spoil
 from numpy.typing import NDArray
+from samples import load_corpus
 
 from chargen.errors import CorpusError, TextError
 from chargen.inference.generate import Ending, collect
@@ -153,14 +154,14 @@ def text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_no_damage_to_the_cache_goes_unnoticed(text: Path) -> None:
     """Whatever happens to an entry or a link, the ids are those of the text, as often as they are read."""
     source = random.Random(5)  # noqa: S311  # damage, not secrets
-    corpus.load([text])
+    load_corpus([text])
     files = list(cache.folder().iterdir())
     whole = {path: path.read_bytes() for path in files}
     for _ in range(ROUNDS):
         for path in source.sample(files, source.randint(1, 2)):
             path.write_bytes(damaged(source, whole[path]))
         for _ in range(2):
-            loaded = corpus.load([text])
+            loaded = load_corpus([text])
             assert loaded.vocab.text_of(loaded.ids[:]) == TEXT
         cache.entries()
 
@@ -178,14 +179,14 @@ def forged_entry(source: Random, whole: bytes) -> bytes:
 def test_no_forged_entry_breaks_a_training(text: Path) -> None:
     """One whose digest is right is refused, or its ids are those of its vocabulary."""
     source = random.Random(6)  # noqa: S311  # damage, not secrets
-    corpus.load([text])
+    load_corpus([text])
     [entry] = cache.entries()
     whole = entry.path.read_bytes()
     for _ in range(ROUNDS):
         entry.path.write_bytes(forged_entry(source, whole))
         cache.entries()
         try:
-            loaded = corpus.load([text])
+            loaded = load_corpus([text])
             assert loaded.ids[:].max() < len(loaded.vocab)
         except CorpusError:
             continue

@@ -12,6 +12,7 @@ import samples
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from samples import load_corpus
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -19,7 +20,6 @@ from chargen.config import CELLS, ModelConfig, TrainConfig
 from chargen.errors import CorpusError, TrainingError
 from chargen.experiments import gradflow
 from chargen.experiments.gradflow import clipping, descend, effective_memory, measure, scale_recurrent
-from chargen.text import corpus as corpora
 from chargen.training.step import Learner
 from chargen.training.torch_network import StackedRNN
 
@@ -196,7 +196,7 @@ def settings(**changes: Any) -> TrainConfig:
 
 def test_a_descent_differs_by_clipping_alone(text_file: Path) -> None:
     """Both trainings have the same first gradient, told as it was before clipping, and part ways after it."""
-    corpus = corpora.load([text_file])
+    corpus = load_corpus([text_file])
     model = ModelConfig(vocab_size=len(corpus.vocab), cell="rnn", num_layers=1, hidden_size=64, embedding_size=16)
     loose, tamed, again = (
         descend(corpus, model, settings(grad_clip=limit), recurrent_scale=2.25) for limit in (0, 1, 1)
@@ -212,7 +212,7 @@ def test_a_descent_differs_by_clipping_alone(text_file: Path) -> None:
 
 def test_a_descent_learns(text_file: Path) -> None:
     """The loss goes down, and the final one is the mean over the last tenth of the steps, at least one."""
-    corpus = corpora.load([text_file])
+    corpus = load_corpus([text_file])
     model = ModelConfig(vocab_size=len(corpus.vocab), cell="rnn", num_layers=1, hidden_size=16, embedding_size=8)
     descent = descend(corpus, model, settings(steps=60))
     assert descent.final_bpc == pytest.approx(np.mean(descent.losses[-6:]))
@@ -225,7 +225,7 @@ def test_a_descent_learns(text_file: Path) -> None:
 
 def test_a_descent_ends_where_it_breaks_down(text_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A loss that is not finite ends the training, and is told instead of counted."""
-    corpus = corpora.load([text_file])
+    corpus = load_corpus([text_file])
     model = ModelConfig(vocab_size=len(corpus.vocab), cell="rnn", num_layers=1, hidden_size=4, embedding_size=4)
     given = iter([(1.0, 0.5), (2.0, 3.0), (math.nan, 1.0)])
     monkeypatch.setattr(Learner, "learn", lambda *_: tuple(map(torch.tensor, next(given))))

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 import samples
 import tiny
+from samples import load_corpus
 
 from chargen.errors import ConfigError, CorpusError
 from chargen.store import heldout
 from chargen.store.checkpoint import CorpusInfo, load, save
 from chargen.store.heldout import held_out, unseen
-from chargen.text import corpus
 from chargen.text.corpus import Texts
 from chargen.text.sources import read_text
 from chargen.training import start
@@ -80,7 +80,7 @@ def test_a_text_that_moved_can_be_named(trained: Path, text: str, tmp_path: Path
 
 def test_a_built_in_text_is_found_by_its_name(tmp_path: Path, text: str) -> None:
     """Where no ``last`` checkpoint is at hand; the vocabulary of the model, which may be smaller, has no say in it."""
-    alice = corpus.load()
+    alice = load_corpus()
     info = CorpusInfo(
         name="alice", sha256=alice.sha256, characters=len(alice), train=(0, 9), val=(9, 99), test=(99, 99)
     )

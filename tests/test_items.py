@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from samples import load_corpus
 
 from chargen.config import MARK
 from chargen.errors import ConfigError, CorpusError
 from chargen.store.records import ItemsInfo, seen_items
-from chargen.text import corpus
-from chargen.text.corpus import Corpus, Split
+from chargen.text.corpus import Corpus
 from chargen.text.items import Division
+from chargen.text.split import Split
 
 LINES = Division("lines")
 STARS = Division("separator", "***")
@@ -69,17 +70,17 @@ def test_pieces_of_a_text_make_no_difference(pieces: list[str]) -> None:
 def test_several_files_are_one_list(write: Callable[..., str]) -> None:
     """An item ends where its file does, whatever the kind of list."""
     one, two = write("emma\nava", "one.txt"), write("mia\n", "two.txt")
-    assert corpus.load([one, two], lines=True).vocab.text_of(corpus.load([one, two], lines=True).ids[:]) == (
+    assert load_corpus([one, two], lines=True).vocab.text_of(load_corpus([one, two], lines=True).ids[:]) == (
         "emma\nava\nmia\n"
     )
-    files = corpus.load([one, two], files=True)
+    files = load_corpus([one, two], files=True)
     assert files.vocab.text_of(files.ids[:]) == f"emma\nava{MARK}mia{MARK}"
 
 
 def test_a_list_is_split_by_item(write: Callable[..., str]) -> None:
     """Shares are counted in items, each is whole, all are there, and another seed gives another order."""
     names = [f"name{number}" for number in range(1000)]
-    loaded = corpus.load(write("\n".join(names)), lines=True)
+    loaded = load_corpus(write("\n".join(names)), lines=True)
     split = loaded.split(0.05, 0.1, seed=1)
     parts = [items_of(loaded, split, part) for part in (split.train, split.val, split.test)]
     assert [len(part) for part in parts] == [850, 50, 100]
@@ -93,7 +94,7 @@ def test_a_list_is_split_by_item(write: Callable[..., str]) -> None:
 def test_equal_items_are_in_the_same_part(write: Callable[..., str]) -> None:
     """None is trained on and tested, none is dropped, and one that makes up much of a list is trained on."""
     names = [f"name{number // 3}" for number in range(1200)] + ["lol"] * 300
-    loaded = corpus.load(write("\n".join(names)), lines=True)
+    loaded = load_corpus(write("\n".join(names)), lines=True)
     for seed in range(5):
         split = loaded.split(0.1, 0.1, seed=seed)
         train, val, test = (Counter(items_of(loaded, split, part)) for part in (split.train, split.val, split.test))
@@ -105,7 +106,7 @@ def test_equal_items_are_in_the_same_part(write: Callable[..., str]) -> None:
 
 def test_the_items_trained_on_are_known(write: Callable[..., str]) -> None:
     """Every training item is seen, alone and among others; no other is, nor a part or a join of some."""
-    loaded = corpus.load(write("\n".join(f"name{number // 2:03}" for number in range(400))), lines=True)
+    loaded = load_corpus(write("\n".join(f"name{number // 2:03}" for number in range(400))), lines=True)
     split = loaded.split(0.1, 0.1, seed=1)
     hashes = seen_items(loaded, split)
     assert hashes is not None
@@ -123,7 +124,7 @@ def test_the_items_trained_on_are_known(write: Callable[..., str]) -> None:
 def test_a_hundred_thousand_items_are_split_in_blocks(write: Callable[..., str]) -> None:
     """A list longer than what is handled at a time keeps every item, and its hashes tell all of them apart."""
     names = [f"the item of number {number}" for number in range(100_000)]
-    loaded = corpus.load(write("\n".join(names)), lines=True)
+    loaded = load_corpus(write("\n".join(names)), lines=True)
     split = loaded.split(0.05, 0.05, seed=3)
     train = items_of(loaded, split, split.train)
     assert len(train) == 90_000
@@ -141,18 +142,18 @@ def test_a_list_in_the_cache_is_split_like_one_in_memory(
     """A large list is read from its file of ids, and the same file as a text is another entry."""
     monkeypatch.setenv("CHARGEN_CACHE_DIR", str(tmp_path / "cache"))
     path = write("\n\n".join(f"name{number}" for number in range(200)))
-    in_memory = corpus.load(path, lines=True).split(0.1, 0.1, seed=1)
-    monkeypatch.setattr(corpus, "IN_MEMORY", 0)
+    in_memory = load_corpus(path, lines=True).split(0.1, 0.1, seed=1)
+    monkeypatch.setattr("chargen.text.corpus.IN_MEMORY", 0)
     for _ in range(2):  # the second time it is there
-        cached = corpus.load(path, lines=True)
+        cached = load_corpus(path, lines=True)
         np.testing.assert_array_equal(cached.split(0.1, 0.1, seed=1).ids, in_memory.ids)
-        assert len(corpus.load(path)) == len(cached) + 198
+        assert len(load_corpus(path)) == len(cached) + 198
 
 
 def test_rare_characters_do_not_change_the_split(write: Callable[..., str]) -> None:
     """A list read again with every character as it is, as a checkpoint's test is, is split as its training was."""
     path = write("\n".join([*(f"name{number}" for number in range(100)), "amé", "amè", "amê"]))
-    trained, again = corpus.load(path, lines=True, min_count=2), corpus.load(path, lines=True)
+    trained, again = load_corpus(path, lines=True, min_count=2), load_corpus(path, lines=True)
     before, after = trained.split(0.2, 0.2, seed=1), again.split(0.2, 0.2, seed=1, known=trained.vocab)
     assert (before.train, before.val, before.test) == (after.train, after.val, after.test)
     shown = again.vocab.text_of(after.ids[:])
@@ -163,7 +164,7 @@ def test_rare_characters_do_not_change_the_split(write: Callable[..., str]) -> N
 
 def test_the_end_mark_has_an_id_of_its_own_however_rare(write: Callable[..., str]) -> None:
     """Also where characters as rare as it share the unknown id."""
-    loaded = corpus.load(write("aaaa\nbbbb\n***\nabab"), separator="***", min_count=4)
+    loaded = load_corpus(write("aaaa\nbbbb\n***\nabab"), separator="***", min_count=4)
     assert MARK in loaded.vocab
     assert loaded.unseen == ""
 
@@ -185,12 +186,12 @@ def test_what_is_no_list_is_refused(
 ) -> None:
     """One item, equal items, a separator that never occurs, or an end mark in the text: one line says what is wrong."""
     with pytest.raises(CorpusError, match=message):
-        corpus.load(write(text), **reading).split(0.1, 0.1)  # type: ignore[arg-type]  # any of the keywords
+        load_corpus(write(text), **reading).split(0.1, 0.1)  # type: ignore[arg-type]  # any of the keywords
 
 
 def test_a_list_is_divided_in_one_way() -> None:
     """Two ways at once are refused, and a separator that is no single line."""
     with pytest.raises(ConfigError, match="lines and separator each say how"):
-        corpus.load("alice", lines=True, separator="***")
+        load_corpus("alice", lines=True, separator="***")
     with pytest.raises(ConfigError, match="separator must be one line"):
-        corpus.load("alice", separator="*\n*")
+        load_corpus("alice", separator="*\n*")

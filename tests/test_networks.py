@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 import samples
+from samples import load_corpus
 
 from chargen.config import ModelConfig
 from chargen.errors import CorpusError
 from chargen.experiments.networks import names, of_cell, of_checkpoint
 from chargen.store.checkpoint import Checkpoint, load
 from chargen.text.corpus import Texts
-from chargen.text.corpus import load as read
 from chargen.training.torch_network import StackedRNN
 
 
@@ -40,7 +40,7 @@ def test_a_checkpoint_is_measured_before_and_after(trained: Path, text_file: Pat
     for name, weight in checkpoint.weights.items():
         np.testing.assert_array_equal(initial.network.export()[name], seeded[name])
         np.testing.assert_array_equal(final.network.export()[name], weight)
-    expected = read([text_file]).ids[checkpoint.corpus.val[0] :]
+    expected = load_corpus([text_file]).ids[checkpoint.corpus.val[0] :]
     np.testing.assert_array_equal(initial.ids, expected)
     np.testing.assert_array_equal(final.ids, expected)
 

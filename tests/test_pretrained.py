@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 from conftest import Command
+from samples import load_corpus
 
 from chargen.model import Model
 from chargen.store import lookup
 from chargen.store.checkpoint import Checkpoint, load
 from chargen.store.heldout import held_out
-from chargen.text.corpus import load as load_corpus
 from chargen.text.sources import read_text
 from chargen.training.finetune import knows
 

@@ -3,13 +3,13 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from samples import load_corpus
 
 from chargen.errors import TextError
-from chargen.text.corpus import load
 from chargen.text.prompt import Note, fit, shown
 from chargen.text.vocab import Vocab
 
-ALICE = load().vocab
+ALICE = load_corpus().vocab
 ANYTHING = st.text(st.characters(exclude_categories=()) | st.sampled_from("’“—é\r\n\u200d\u0301\ud800אﬁ"))
 PROMPTS = [
     ("“Alice’s”", '"Alice\'s"'),

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from browser import Browser
 from numpy.typing import NDArray
-from samples import PORTED, checkpoint
+from samples import PORTED, checkpoint, load_corpus
 from test_prompt import PROMPTS, READINGS
 from test_report import training
 
@@ -28,7 +28,6 @@ from chargen.inference.numpy_network import Network
 from chargen.inference.score import Scorer
 from chargen.store import lookup
 from chargen.store.checkpoint import Checkpoint
-from chargen.text.corpus import load
 from chargen.text.vocab import Vocab
 from chargen.web.page import architecture, pack, page
 from chargen.web.report import report
@@ -165,7 +164,7 @@ def test_reading_costs_what_score_says(unknown: bool, opened: Opened) -> None:
 def test_prompts_become_the_same_characters_as_in_python(opened: Opened) -> None:
     """Look-alikes, compatibility, marks, the other case, line ends; for several vocabularies."""
     tab = opened()
-    cases = [(prompt, load().vocab.characters, text) for prompt, text in PROMPTS] + READINGS
+    cases = [(prompt, load_corpus().vocab.characters, text) for prompt, text in PROMPTS] + READINGS
     cases += [("a\r\nb\rc\n", "abc\n", "a\nb\nc\n"), ("a\r\n", "a\r\n", "a\r\n")]
     for prompt, characters, text in cases:
         vocab = json.dumps({"characters": characters, "unknown": False})

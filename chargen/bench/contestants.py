@@ -12,7 +12,7 @@ import numpy as np
 from chargen.config import ModelConfig, TrainConfig
 from chargen.inference.generate import generate
 from chargen.inference.numpy_network import Network
-from chargen.text import corpus
+from chargen.text.corpus import Texts
 
 
 def chargen_training(model: ModelConfig, train: TrainConfig) -> Iterator[int]:
@@ -22,7 +22,7 @@ def chargen_training(model: ModelConfig, train: TrainConfig) -> Iterator[int]:
     from chargen.training.running_means import RunningMeans
     from chargen.training.step import Learner
 
-    ids = corpus.load().ids
+    ids = Texts().load().ids
     windows = Windows(ids, range(len(ids)), train.batch_size, train.bptt, train.seed)
     with hardware.tuned(train.threads):
         learner = Learner(model, train)
@@ -39,14 +39,14 @@ def textbook_training(model: ModelConfig, train: TrainConfig) -> Iterator[int]:
     """The steps of the textbook's loop on Alice, one a turn."""
     from chargen.bench import plain_torch
 
-    return plain_torch.textbook_training(model, train, corpus.load().ids)
+    return plain_torch.textbook_training(model, train, Texts().load().ids)
 
 
 def competent_training(model: ModelConfig, train: TrainConfig) -> Iterator[int]:
     """The steps of the competent loop on Alice, one a turn."""
     from chargen.bench import plain_torch
 
-    return plain_torch.competent_training(model, train, corpus.load().ids)
+    return plain_torch.competent_training(model, train, Texts().load().ids)
 
 
 def chargen_sampling(model: ModelConfig, batch: int) -> Iterator[int]:
@@ -56,7 +56,7 @@ def chargen_sampling(model: ModelConfig, batch: int) -> Iterator[int]:
         name: generator.standard_normal(shape, np.float32) / np.float32(math.sqrt(shape[-1]))
         for name, shape in model.weight_shapes().items()
     }
-    vocab = corpus.load().vocab
+    vocab = Texts().load().vocab
     pieces = generate(Network(model, weights), vocab, length=sys.maxsize, seed=1, num_samples=batch)
     while True:
         for _ in range(batch):

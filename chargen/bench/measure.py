@@ -21,7 +21,7 @@ from chargen.bench.interleaved import Contestant, race
 from chargen.bench.sizes import SMALL, WINDOWS, BenchConfig
 from chargen.config import ModelConfig, TrainConfig
 from chargen.errors import ConfigError
-from chargen.text import corpus
+from chargen.text.corpus import Texts
 from chargen.threads import cores, idle_cores
 
 BATCHES: Final = (1, 64)
@@ -89,7 +89,7 @@ def architecture(size: str) -> ModelConfig:
     layers, _, hidden = size.partition("x")
     if not (layers.isdecimal() and hidden.isdecimal()):
         raise ConfigError(f"size must be layers x hidden size, as in 2x512, not {size!r}")
-    vocab_size = len(corpus.load().vocab)
+    vocab_size = len(Texts().load().vocab)
     return ModelConfig(vocab_size=vocab_size, num_layers=int(layers), hidden_size=int(hidden), skip=False)
 
 
@@ -151,7 +151,7 @@ def sampling(sizes: Sequence[str], settings: BenchConfig) -> Iterator[SamplingRo
     """
     from chargen.bench import plain_torch
 
-    characters = corpus.load().vocab.characters
+    characters = Texts().load().vocab.characters
     plans = [(size, architecture(size), batch) for size in sizes for batch in BATCHES]
 
     def row(size: str, model: ModelConfig, batch: int) -> SamplingRow:

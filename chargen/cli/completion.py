@@ -19,5 +19,5 @@ def corpora(incomplete: str) -> list[str]:
     """The names of the built-in corpora, and of lists of them, that begin so."""
     from chargen.text import sources
 
-    names = [*(corpus.name for corpus in sources.builtin()), *sources.LISTS]
+    names = [*sources.builtin(), *sources.LISTS]
     return [name for name in names if name.startswith(incomplete)]

@@ -31,10 +31,10 @@ def corpora(
 
 
 def _builtin(as_json: bool) -> None:
-    from chargen.text.corpus import load
+    from chargen.text.corpus import Texts
     from chargen.text.sources import LISTS, builtin
 
-    texts = [load(name) for name in (*(corpus.name for corpus in builtin()), *LISTS)]
+    texts = [Texts((name,)).load() for name in (*builtin(), *LISTS)]
     rows = [
         {"name": text.name, "characters": len(text), "distinct": len(text.vocab), "sha256": text.sha256}
         for text in texts

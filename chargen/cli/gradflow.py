@@ -150,7 +150,7 @@ def _of_cells(
     from chargen.experiments.networks import of_cell
     from chargen.text.corpus import Texts
 
-    corpus = (texts or Texts(sources=())).load()
+    corpus = (texts or Texts()).load()
     scale = config.recurrent_scale
     subjects, trials = [], []
     for cell in dict.fromkeys(cells):

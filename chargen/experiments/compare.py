@@ -18,7 +18,8 @@ from chargen.errors import ConfigError, MismatchError, RunError
 from chargen.store import runs
 from chargen.store.checkpoint import Evaluation, load
 from chargen.store.runs import Run
-from chargen.text.corpus import Corpus, Split, Texts
+from chargen.text.corpus import Corpus, Texts
+from chargen.text.split import Split
 from chargen.training.automatic import resolve
 from chargen.training.distributed import World
 from chargen.training.events import Finished

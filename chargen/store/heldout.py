@@ -98,7 +98,7 @@ def unseen(checkpoint: Checkpoint, path: Path) -> tuple[str, str]:
             splits.append(held_out(checkpoint, path, split, context=0))
     if splits:
         return " and ".join(split.name for split in splits), "".join(split.text for split in splits)
-    default = Texts(sources=()).load()
+    default = Texts().load()
     return default.name, default.vocab.text_of(default.ids[:])
 
 

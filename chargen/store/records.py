@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chargen.schema import beside
-from chargen.text.corpus import Corpus, Split, Texts
+from chargen.text.corpus import Corpus, Texts
 from chargen.text.items import Division
+from chargen.text.split import Split
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +63,7 @@ class CorpusInfo:
         name: The corpus's name or file names.
         sha256: Of the normalised text's UTF-8 bytes.
         characters: Length of the whole text.
-        train: First and one past the last character of the training split, in the order of `text.corpus.Split`; ``val``
+        train: First and one past the last character of the training split, in the order of `text.split.Split`; ``val``
             and ``test`` likewise.
         lengths: Characters of each text; none where all were cut as one, as chargen 0.1 did.
         unseen: Characters that have an id though the texts lack them.

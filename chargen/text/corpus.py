@@ -7,9 +7,8 @@ it. The second start on a large one reads nothing but the cache.
 import contextlib
 import dataclasses
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -20,12 +19,10 @@ from chargen.text import cache
 from chargen.text.decode import STDIN, Decoding
 from chargen.text.id_file import Header, Ids, MappedIds, id_type
 from chargen.text.items import Division
-from chargen.text.sources import Builtin, Source, builtin, find, members_of, web_pages
+from chargen.text.sources import Source, find, members_of, web_pages
 from chargen.text.split import Split, split_items, split_texts
 from chargen.text.text_stream import Progress, TextStream
 from chargen.text.vocab import CODE_POINTS, Vocab
-
-__all__ = ["DEFAULT", "Builtin", "Corpus", "Progress", "Split", "Texts", "builtin", "load"]
 
 DEFAULT: Final = "alice"
 IN_MEMORY: int = 64 << 20
@@ -99,11 +96,6 @@ class Corpus:
         return split
 
     @property
-    def end_id(self) -> int | None:
-        """The id of a list's end mark; None of what is no list."""
-        return None if self.division is None else self.vocab.id_of(self.division.end)
-
-    @property
     def notes(self) -> tuple[str, ...]:
         """What there is to know of what was read, and of how the ids are kept."""
         if isinstance(self.ids, MappedIds) and not self.ids.mapped:
@@ -119,9 +111,21 @@ class Corpus:
 
 @dataclass(frozen=True, kw_only=True)
 class Texts:
-    """Which texts to read, and how: the arguments of ``load``."""
+    """Which texts to read, and how.
 
-    sources: tuple[str, ...]
+    Attributes:
+        sources: Names, paths, folders or ``-``, looked up as `chargen.text.sources` says; none for Alice.
+        encoding: Of every file that is not built in.
+        errors: What becomes of bytes in them that do not decode, as in ``Decoding``.
+        min_count: Characters that occur less often share one reserved unknown id; at 1 none is reserved.
+        printable: Give every printable ASCII character an id of its own, also those that the texts lack.
+        glob: Which files of a folder to take, at any depth; ``*.txt``, ``*.text`` and ``*.md`` (gzip too) without.
+        lines: The texts are one list, and each line is an item of it.
+        separator: The same, with a line between items that equals this.
+        files: The same, and each file is an item.
+    """
+
+    sources: tuple[str, ...] = dataclasses.field(default=(), kw_only=False)
     encoding: str = "utf-8"
     errors: str = "strict"
     min_count: int = 1
@@ -131,84 +135,58 @@ class Texts:
     separator: str | None = None
     files: bool = False
 
-    def load(self, progress: Progress | None = None) -> Corpus:
-        """The corpus."""
-        return load(progress=progress, **dataclasses.asdict(self))
-
     def divided(self, division: Division | None) -> "Texts":
         """The same texts as a list so divided; as texts for None."""
         kind, separator = (None, None) if division is None else (division.kind, division.separator)
         return dataclasses.replace(self, lines=kind == "lines", separator=separator, files=kind == "files")
 
+    def load(self, progress: Progress | None = None) -> Corpus:
+        """The texts of the sources, one after the other, as ids; a folder's files are one text.
 
-def load(
-    sources: Sequence[str | Path] = (),
-    *,
-    encoding: str = "utf-8",
-    errors: str = "strict",
-    min_count: int = 1,
-    printable: bool = False,
-    glob: str | None = None,
-    lines: bool = False,
-    separator: str | None = None,
-    files: bool = False,
-    progress: Progress | None = None,
-) -> Corpus:
-    """The texts of the sources, one after the other, as ids; a folder's files are one text.
+        Files are joined as they are, with a line end between two where the first lacks it.
 
-    Files are joined as they are, with a line end between two where the first lacks it.
+        Args:
+            progress: Called after each chunk.
 
-    Args:
-        sources: Names, paths, folders or ``-``, looked up as `chargen.text.sources` says; nothing for Alice.
-        encoding: Of every file that is not built in.
-        errors: What becomes of bytes in them that do not decode, as in ``Decoding``.
-        min_count: Characters that occur less often share one reserved unknown id; at 1 none is reserved.
-        printable: Give every printable ASCII character an id of its own, also those that the texts lack.
-        glob: Which files of a folder to take, at any depth; ``*.txt``, ``*.text`` and ``*.md`` (gzip too) without.
-        lines: The texts are one list, and each line is an item of it.
-        separator: The same, with a line between items that equals this.
-        files: The same, and each file is an item.
-        progress: Called after each chunk.
-
-    Raises:
-        ConfigError: ``min_count`` is not a positive whole number, or a list is divided in two ways.
-        CorpusError: a source is missing, cannot be read or decoded, or the text is not one to train on.
-    """
-    if isinstance(min_count, bool) or not isinstance(min_count, int) or min_count < 1:
-        raise ConfigError(f"min-count must be a whole number of at least 1, not {min_count!r}")
-    decoding = Decoding(encoding=encoding, errors=errors)
-    division = Division.chosen(lines=lines, separator=separator, files=files)
-    named = [sources] if isinstance(sources, str | Path) else list(sources) or [DEFAULT]
-    if named.count(STDIN) > 1:
-        raise CorpusError("standard input (-) was named twice; it can be read once")
-    with contextlib.ExitStack() as stack:
-        names: list[str] = []
-        texts: list[list[Source]] = []
-        remarks: list[str] = []
-        for source in named:
-            members = [find(member, decoding, glob, stack) for member in members_of(source)]
-            names.append(members[0].name if len(members) == 1 else str(source))
-            texts += [member.files for member in members]
-            remarks += [note for member in members for note in (*member.notes, *web_pages(member.files))]
-        name = "+".join(names) if len(names) < 4 else f"{names[0]}+{len(names) - 1}"
-        if division:
-            texts = [[file for files in texts for file in files]]
-        besides = (_PRINTABLE if printable else "") + (division.end if division else "")
-        corpus = _load(TextStream(name, texts, progress, division), min_count, besides)
-        return dataclasses.replace(corpus, division=division, remarks=tuple(remarks))
+        Raises:
+            ConfigError: ``min_count`` is not a positive whole number, or a list is divided in two ways.
+            CorpusError: a source is missing, cannot be read or decoded, or the text is not one to train on.
+        """
+        min_count = self.min_count
+        if isinstance(min_count, bool) or not isinstance(min_count, int) or min_count < 1:
+            raise ConfigError(f"min-count must be a whole number of at least 1, not {min_count!r}")
+        decoding = Decoding(encoding=self.encoding, errors=self.errors)
+        division = Division.chosen(lines=self.lines, separator=self.separator, files=self.files)
+        if self.sources.count(STDIN) > 1:
+            raise CorpusError("standard input (-) was named twice; it can be read once")
+        with contextlib.ExitStack() as stack:
+            names: list[str] = []
+            texts: list[list[Source]] = []
+            remarks: list[str] = []
+            for source in self.sources or (DEFAULT,):
+                members = [find(member, decoding, self.glob, stack) for member in members_of(source)]
+                names.append(members[0].name if len(members) == 1 else source)
+                texts += [member.files for member in members]
+                remarks += [note for member in members for note in (*member.notes, *web_pages(member.files))]
+            name = "+".join(names) if len(names) < 4 else f"{names[0]}+{len(names) - 1}"
+            if division:
+                texts = [[file for files in texts for file in files]]
+            besides = (_PRINTABLE if self.printable else "") + (division.end if division else "")
+            corpus = _load(TextStream(name, texts, progress, division), min_count, besides)
+            return dataclasses.replace(corpus, remarks=tuple(remarks))
 
 
 def _load(texts: TextStream, min_count: int, besides: str) -> Corpus:
     signature = texts.signature()
     link = None if signature is None else cache.key(signature, min_count, besides)
     if link is not None and (ids := _cached(texts, min_count, besides, cache.follow(link))):
-        return _corpus(texts.name, ids, ids.header)
+        return _corpus(texts, ids, ids.header)
     header = _header(texts, min_count, besides)
     chunks = _encode(texts, signature, header)
     if header.size <= IN_MEMORY:
         array = np.concatenate(list(chunks))
         array.flags.writeable = False
-        return _corpus(texts.name, array, header)
+        return _corpus(texts, array, header)
     entry = cache.key_of(header)
     if _cached(texts, min_count, besides, entry) is None:
         cache.save(header, chunks)
@@ -219,11 +197,13 @@ def _load(texts: TextStream, min_count: int, besides: str) -> Corpus:
         raise CorpusError(
             f"the ids of {texts.name} vanished from {cache.folder()} while they were written; start again"
         )
-    return _corpus(texts.name, ids, ids.header)
+    return _corpus(texts, ids, ids.header)
 
 
-def _corpus(name: str, ids: Ids, header: Header) -> Corpus:
-    return Corpus(name, ids, header.vocab, header.sha256, header.unknown, header.lengths, header.unseen)
+def _corpus(texts: TextStream, ids: Ids, header: Header) -> Corpus:
+    division = texts.division
+    vocab = Vocab(header.characters, unknown=header.reserved, end=division.end if division else None)
+    return Corpus(texts.name, ids, vocab, header.sha256, header.unknown, header.lengths, header.unseen, division)
 
 
 def _cached(texts: TextStream, min_count: int, besides: str, entry: str | None) -> MappedIds | None:
@@ -244,11 +224,25 @@ def _cached(texts: TextStream, min_count: int, besides: str, entry: str | None) 
 
 
 def _header(texts: TextStream, min_count: int, besides: str) -> Header:
-    """What there is to say of the texts' ids, from reading them once."""
+    """What there is to say of the texts' ids, from reading them once.
+
+    The vocabulary has the characters that occur often enough, and those in ``besides``.
+    """
     counts, lengths, sha256 = _count(texts)
-    vocab, unknown, unseen = _vocab(texts.name, counts, min_count, besides)
-    reserved = vocab.unknown_id is not None
-    return Header(texts.name, vocab.characters, reserved, sha256, min_count, unknown, lengths, unseen)
+    name, distinct = texts.name, np.flatnonzero(counts)
+    if len(distinct) == 0:
+        raise CorpusError(f"{name} is empty; a model needs text to learn from")
+    if len(distinct) == 1:
+        raise CorpusError(f"{name} has one distinct character, {chr(distinct[0])!r}; there is nothing to learn from it")
+    often = distinct[counts[distinct] >= min_count]
+    if len(often) < 2:
+        raise CorpusError(
+            f"min-count {min_count} leaves {len(often)} of the {len(distinct)} characters in {name}; lower it"
+        )
+    listed = np.union1d(often, [ord(character) for character in besides]).astype(np.int64)
+    unknown = int(counts.sum() - counts[listed].sum())
+    unseen = "".join(map(chr, listed[counts[listed] == 0]))
+    return Header(name, "".join(map(chr, listed)), min_count > 1, sha256, min_count, unknown, lengths, unseen)
 
 
 def _count(texts: TextStream) -> tuple[NDArray[np.int64], tuple[int, ...], str]:
@@ -262,28 +256,6 @@ def _count(texts: TextStream) -> tuple[NDArray[np.int64], tuple[int, ...], str]:
         lengths[text] += len(codes)
         digest.update(data)
     return counts, tuple(lengths), digest.hexdigest()
-
-
-def _vocab(name: str, counts: NDArray[np.int64], min_count: int, besides: str) -> tuple[Vocab, int, str]:
-    """The vocabulary of the characters that occur often enough and of those in ``besides``.
-
-    Returns:
-        The vocabulary, how many characters of the text it does not list, and which that it lists do not occur.
-    """
-    distinct = np.flatnonzero(counts)
-    if len(distinct) == 0:
-        raise CorpusError(f"{name} is empty; a model needs text to learn from")
-    if len(distinct) == 1:
-        raise CorpusError(f"{name} has one distinct character, {chr(distinct[0])!r}; there is nothing to learn from it")
-    often = distinct[counts[distinct] >= min_count]
-    if len(often) < 2:
-        raise CorpusError(
-            f"min-count {min_count} leaves {len(often)} of the {len(distinct)} characters in {name}; lower it"
-        )
-    listed = np.union1d(often, [ord(character) for character in besides]).astype(np.int64)
-    unknown = counts.sum() - counts[listed].sum()
-    unseen = "".join(map(chr, listed[counts[listed] == 0]))
-    return Vocab("".join(map(chr, listed)), unknown=min_count > 1), int(unknown), unseen
 
 
 def _encode(texts: TextStream, signature: object, header: Header) -> Iterator[NDArray[np.unsignedinteger]]:

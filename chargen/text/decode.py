@@ -46,27 +46,19 @@ class Decoding(Config):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_encoding(self.encoding)
+        try:
+            "".encode(self.encoding)
+            codecs.getincrementaldecoder(self.encoding)
+        except (LookupError, ValueError) as error:
+            raise CorpusError(
+                f"unknown encoding {self.encoding!r}; names such as utf-8, utf-16, latin-1, cp1252, gb18030 or "
+                "shift_jis work"
+            ) from error
 
     @property
     def name(self) -> str:
         """The encoding's own name, whatever it was called."""
         return codecs.lookup(self.encoding).name
-
-
-def check_encoding(encoding: str) -> None:
-    """Accept the name of a text encoding.
-
-    Raises:
-        CorpusError: Python knows no text encoding of that name.
-    """
-    try:
-        "".encode(encoding)
-        codecs.getincrementaldecoder(encoding)
-    except (LookupError, ValueError) as error:
-        raise CorpusError(
-            f"unknown encoding {encoding!r}; names such as utf-8, utf-16, latin-1, cp1252, gb18030 or shift_jis work"
-        ) from error
 
 
 def decoded(stream: IO[bytes], label: str, decoding: Decoding) -> Iterator[str]:

@@ -1,8 +1,7 @@
 """The sources of a text, names and paths, as files to read: built-in corpora, files, folders, standard input.
 
 A name is looked up in this order: ``-`` is standard input; a bare word that names a built-in corpus or a list of
-them is that (write ``./alice`` for a file or folder of the same name; a ``Path`` is always a path); everything else is
-a path.
+them is that (write ``./alice`` for a file or folder of the same name); everything else is a path.
 """
 
 import contextlib
@@ -28,14 +27,6 @@ LISTS: Final[Mapping[str, tuple[str, ...]]] = {"english": ("austen", "moby-dick"
 
 UNSIZED: int = 1 << 26
 """Bytes at most of a file that does not say how many it has."""
-
-
-@dataclass(frozen=True)
-class Builtin:
-    """A corpus that comes with chargen."""
-
-    name: str
-    path: Path
 
 
 @dataclass(frozen=True)
@@ -102,23 +93,23 @@ class Found(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
-def builtin() -> list[Builtin]:
-    """The corpora that come with chargen, by name."""
+def builtin() -> dict[str, Path]:
+    """The files of the corpora that come with chargen, by the corpora's names."""
     package = Path(__file__).parent.parent
     # A wheel carries the folder inside the package, a checkout beside it.
     for folder in (package / "corpora", package.parent / "corpora"):
         if folder.is_dir():
             files = sorted([*folder.glob("*.txt"), *folder.glob("*.txt.gz")])
-            return [Builtin(path.name.removesuffix(".gz").removesuffix(".txt"), path) for path in files]
-    return []
+            return {path.name.removesuffix(".gz").removesuffix(".txt"): path for path in files}
+    return {}
 
 
-def members_of(source: str | Path) -> tuple[str | Path, ...]:
+def members_of(source: str) -> tuple[str, ...]:
     """The built-in corpora that a list's name stands for; any other source alone."""
-    return LISTS.get(source, (source,)) if isinstance(source, str) else (source,)
+    return LISTS.get(source, (source,))
 
 
-def read_text(source: str | Path, encoding: str = "utf-8", errors: str = "strict") -> str:
+def read_text(source: str, encoding: str = "utf-8", errors: str = "strict") -> str:
     """The whole text of a built-in corpus, of a list of them, of a file, or of standard input for ``"-"``.
 
     Args:
@@ -129,14 +120,13 @@ def read_text(source: str | Path, encoding: str = "utf-8", errors: str = "strict
     Raises:
         CorpusError: the file cannot be read or does not decode.
     """
-    files = {corpus.name: corpus.path for corpus in builtin()} if isinstance(source, str) else {}
-    members = members_of(source)
+    files, members = builtin(), members_of(source)
     if all(member in files for member in members):
-        return "".join(decode.read_text(files[str(member)]) for member in members)
+        return "".join(decode.read_text(files[member]) for member in members)
     return decode.read_text(source, encoding, errors)
 
 
-def find(source: str | Path, decoding: Decoding, glob: str | None, stack: contextlib.ExitStack) -> Found:
+def find(source: str, decoding: Decoding, glob: str | None, stack: contextlib.ExitStack) -> Found:
     """The files that one source stands for; ``stack`` closes copies of pipes.
 
     Raises:
@@ -144,21 +134,21 @@ def find(source: str | Path, decoding: Decoding, glob: str | None, stack: contex
     """
     if source == STDIN:
         return Found("stdin", [_spooled("standard input", None, decoding, stack)])
-    known = {corpus.name: corpus.path for corpus in builtin()}
-    if isinstance(source, str) and source in known:
+    known = builtin()
+    if source in known:
         return Found(source, [Source(source, Decoding(), known[source])])
-    if not str(source).strip():
+    if not source.strip():
         raise CorpusError("the name of a text is empty; name a file, a folder or a built-in corpus")
     path = Path(source)
     try:
         status = path.stat()
     except FileNotFoundError as error:
         names = [*known, *LISTS]
-        close = difflib.get_close_matches(str(source), names, n=1)
+        close = difflib.get_close_matches(source, names, n=1)
         hint = f"did you mean {close[0]}?" if close else f"built in: {', '.join(names) or 'none'}"
-        raise CorpusError(f"no file, folder or built-in corpus {str(source)!r}; {hint}") from error
+        raise CorpusError(f"no file, folder or built-in corpus {source!r}; {hint}") from error
     except (OSError, ValueError) as error:
-        raise unreadable(repr(str(source)), error) from error
+        raise unreadable(repr(source), error) from error
     mode = status.st_mode
     if stat.S_ISDIR(mode):
         files, note = texts_in(path, glob)

@@ -14,8 +14,9 @@ from chargen.errors import ConfigError, CorpusError
 from chargen.store import lookup, runs
 from chargen.store.checkpoint import Resume, load, save
 from chargen.store.runs import Run
-from chargen.text.corpus import Corpus, Progress, Texts
+from chargen.text.corpus import Corpus, Texts
 from chargen.text.sources import can_be_read_again
+from chargen.text.text_stream import Progress
 from chargen.training import finetune
 from chargen.training.automatic import measured_speed, resolve, thread_counts
 from chargen.training.distributed import World

@@ -20,7 +20,8 @@ from chargen.errors import CheckpointError, TrainingError
 from chargen.store.checkpoint import Checkpoint, CorpusInfo, Evaluation, Resume, load
 from chargen.store.records import out_of_patience, seen_items
 from chargen.store.runs import Run, address
-from chargen.text.corpus import Corpus, Split, Texts
+from chargen.text.corpus import Corpus, Texts
+from chargen.text.split import Split
 from chargen.training import hardware
 from chargen.training.distributed import World
 from chargen.training.evaluate import calibrate, evaluate
@@ -79,7 +80,7 @@ class Trainer:
         self.info, self.seen = CorpusInfo.of(corpus, split), seen_items(corpus, split)
         self.world = world or World()
         self.origin, self.notes, self.finished = origin, notes, finished
-        self.end = corpus.end_id
+        self.end = corpus.vocab.end_id
         self.windows = windows(split.ids, split.train, train, end=self.end)
         self.learner = Learner(model, train, self.world, resets=self.end is not None)
         if weights is not None:
