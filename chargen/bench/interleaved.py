@@ -12,7 +12,6 @@ import signal
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import Connection
 from time import perf_counter, process_time
-from types import TracebackType
 from typing import Any, Final, NamedTuple, Self
 
 import numpy as np
@@ -99,23 +98,18 @@ class Runner:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self._pipe.close()
         self._process.terminate()
         self._process.join()
 
-    def wait(self) -> None:
-        """Wait until the contestant has done its first piece of work, which is not measured."""
-        self._answer()
-
     def run(self, seconds: float) -> Turn:
         """Have it take one turn."""
         self._pipe.send(seconds)
-        return self._answer()
+        return self.wait()
 
-    def _answer(self) -> Turn:
+    def wait(self) -> Turn:
+        """What came of its turn; the first one, of one piece of work, it takes without being asked."""
         try:
             answer: Turn | ChargenError = self._pipe.recv()
         except EOFError as error:
@@ -151,13 +145,11 @@ def _serve(pipe: Connection, make: Callable[..., Iterator[int]], arguments: tupl
 
 @contextlib.contextmanager
 def _environment(values: dict[str, str]) -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in values}
+    before = {name: os.environ[name] for name in values if name in os.environ}
     os.environ.update(values)
     try:
         yield
     finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
+        for name in values:
+            del os.environ[name]
+        os.environ.update(before)

@@ -7,6 +7,7 @@ import typer
 from chargen.cli import completion, options, text_arguments
 from chargen.cli.output import tables
 from chargen.cli.output.terminal import glyph, print_json, printable, visible
+from chargen.errors import TextError
 from chargen.text.decode import Decoding
 from chargen.threads import use_threads
 
@@ -85,8 +86,6 @@ def _items(named: list[text_arguments.Named], models: "list[Model]") -> list[tex
     Raises:
         TextError: there is no item.
     """
-    from chargen.errors import TextError
-
     lists = [model.checkpoint.corpus.items for model in models]
     divisions = {items.division if items else None for items in lists}
     division = divisions.pop() if len(divisions) == 1 else None

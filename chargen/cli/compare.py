@@ -13,6 +13,7 @@ from chargen.cli.options import option
 from chargen.cli.output import tables
 from chargen.cli.output.terminal import print_json
 from chargen.config import CELLS, CompareConfig, ModelConfig, TrainConfig
+from chargen.errors import ConfigError, TrainingError
 from chargen.text.decode import Decoding
 
 if TYPE_CHECKING:
@@ -61,7 +62,6 @@ def compare(
     options.refuse_unwritable("--html", html)
     from chargen.cli.output.training import LineDisplay, TrainingDisplay, encoding_bar
     from chargen.cli.processes import Stop
-    from chargen.errors import TrainingError
     from chargen.experiments import compare as comparing
     from chargen.journal import recorded
     from chargen.text.corpus import Texts
@@ -111,8 +111,6 @@ def compare(
 
 
 def _budget(minutes: float | None, steps: int | None) -> dict[str, Any]:
-    from chargen.errors import ConfigError
-
     if minutes is not None and steps is not None:
         raise ConfigError("--minutes and --steps are two budgets; give one of them")
     if steps is None:

@@ -3,6 +3,7 @@
 import contextlib
 
 from chargen.errors import ChargenError
+from chargen.text import sources
 
 
 def models(incomplete: str) -> list[str]:
@@ -17,7 +18,5 @@ def models(incomplete: str) -> list[str]:
 
 def corpora(incomplete: str) -> list[str]:
     """The names of the built-in corpora, and of lists of them, that begin so."""
-    from chargen.text import sources
-
     names = [*sources.builtin(), *sources.LISTS]
     return [name for name in names if name.startswith(incomplete)]

@@ -7,6 +7,7 @@ import typer
 from chargen.cli import options
 from chargen.cli.output import tables
 from chargen.cli.output.terminal import print_json
+from chargen.errors import ConfigError
 
 _NUMBERS: Final = ("characters", "distinct", "size")
 
@@ -18,8 +19,6 @@ def corpora(
     as_json: options.Json = False,
 ) -> None:
     """List the corpora that come with chargen, or the cache of large ones."""
-    from chargen.errors import ConfigError
-
     if clear and not cache:
         raise ConfigError("--clear removes what --cache lists; give both")
     if clear:

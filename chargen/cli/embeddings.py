@@ -7,6 +7,7 @@ import typer
 from chargen.cli import options
 from chargen.cli.output import tables
 from chargen.cli.output.terminal import glyph, print_json
+from chargen.errors import TextError
 
 if TYPE_CHECKING:
     from chargen.text.vocab import Vocab
@@ -66,8 +67,6 @@ def embeddings(
 
 
 def _id(character: str, vocab: "Vocab") -> int:
-    from chargen.errors import TextError
-
     one = {r"\n": "\n", r"\t": "\t"}.get(character, character)
     if len(one) != 1:
         raise typer.BadParameter(f"give one character, not {character!r}", param_hint="--character")

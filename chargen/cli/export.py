@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from chargen.atomic import replacing
 from chargen.cli import options
 from chargen.threads import use_threads
 
@@ -54,7 +55,6 @@ def export(
 
 def _write_graph(checkpoint: Path, output: Path) -> None:
     """Write a model's ONNX graph, and print its path."""
-    from chargen.atomic import replacing
     from chargen.store import lookup
     from chargen.web.onnx_graph import onnx_model
 
@@ -66,7 +66,6 @@ def _write_graph(checkpoint: Path, output: Path) -> None:
 
 def write_page(checkpoint: Path, output: Path, *, int8: bool, example: bool, quiet: bool) -> None:
     """Write a model's page, print its path, and tell its size and what text is in it."""
-    from chargen.atomic import replacing
     from chargen.store import lookup
     from chargen.web.export import html
 

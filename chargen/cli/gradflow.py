@@ -11,6 +11,7 @@ from chargen import presets
 from chargen.cli import completion, options
 from chargen.cli.output.terminal import print_json
 from chargen.config import CELLS, FRESH, GradflowConfig, ModelConfig, TrainConfig
+from chargen.errors import ConfigError
 from chargen.text.decode import Decoding
 
 if TYPE_CHECKING:
@@ -107,8 +108,6 @@ def gradflow(
 
 def _refuse_without_effect(cells: Sequence[str], network: Collection[str], measuring: Collection[str]) -> None:
     """Refuse options that would change nothing."""
-    from chargen.errors import ConfigError
-
     if not cells and (network or "recurrent_scale" in measuring):
         raise ConfigError("--layers, --hidden-size, --seed and --recurrent-scale are for fresh networks; name a --cell")
     for name in ("grad_clip", "steps"):

@@ -8,6 +8,7 @@ import typer
 from chargen.cli import completion, options
 from chargen.cli.output.terminal import print_json
 from chargen.config import InfillConfig
+from chargen.errors import ConfigError
 from chargen.threads import use_threads
 
 if TYPE_CHECKING:
@@ -62,7 +63,6 @@ def infill(
 
 
 def _lengths(length: str) -> range:
-    from chargen.errors import ConfigError
     from chargen.inference.infill import LONGEST
 
     match = re.fullmatch(r"(\d{1,4})(?:-(\d{1,4}))?", length)

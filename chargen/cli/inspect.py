@@ -8,6 +8,7 @@ import typer
 from chargen.cli import options
 from chargen.cli.output import tables
 from chargen.cli.output.terminal import print_json, printable, visible
+from chargen.errors import CheckpointError
 
 if TYPE_CHECKING:
     from chargen.store.checkpoint import Checkpoint, Evaluation
@@ -40,7 +41,6 @@ def _survey(where: str, as_json: bool) -> None:
     Raises:
         CheckpointError: a checkpoint among them is damaged.
     """
-    from chargen.errors import CheckpointError
     from chargen.store.diagnose import examine
     from chargen.store.lookup import folder_of
 
@@ -136,15 +136,12 @@ def _loss(bpc: float | None) -> str:
 
 
 def _row(evaluation: "Evaluation") -> dict[str, str]:
-    def bits(value: float | None) -> str:
-        return "" if value is None else f"{value:.3f}"
-
     return {
         "step": f"{evaluation.step:,}",
         "epoch": f"{evaluation.epoch:.1f}",
-        "train bpc": bits(evaluation.train_bpc),
-        "val bpc": bits(evaluation.val_bpc),
-        _BOTH: bits(evaluation.joint_bpc),
+        "train bpc": tables.bits(evaluation.train_bpc),
+        "val bpc": tables.bits(evaluation.val_bpc),
+        _BOTH: tables.bits(evaluation.joint_bpc),
         "learning rate": f"{evaluation.learning_rate:.2g}",
         "gradient norm": f"{evaluation.grad_norm:.2f}",
         "clipped": f"{evaluation.clipped:.0%}",

@@ -19,12 +19,17 @@ from chargen.config import SamplerConfig
 from chargen.errors import ChargenError, ConfigError
 from chargen.inference.generate import random_seed
 from chargen.inference.shared_text import SharedText
+from chargen.setting import Setting
 from chargen.text import prompt as prompts
 
 if TYPE_CHECKING:
     from chargen.model import Model
 
-NUMBERS: Final = (*SamplerConfig.settings(), "length", "seed")
+NUMBERS: Final = {
+    **SamplerConfig.settings(),
+    "length": Setting("Characters of a turn, about.", int),
+    "seed": Setting("Of the next turn.", int),
+}
 """What may be set in place."""
 BARE: Final = ("help", "quit", "exit")
 """Commands that need no slash where they are the whole line."""
@@ -56,55 +61,44 @@ def _guard(turn: Callable[[], None]) -> None:
         tell("\n")
 
 
+@dataclasses.dataclass(kw_only=True)
 class Session:
     """A text that grows turn by turn, and the settings it grows with.
 
-    Args:
+    Attributes:
         model: What writes.
-        settings: How it draws, at first.
-        seed: Of the first turn, each other one having the seed after the last; None for random ones.
+        settings: How it draws.
+        seed: Of the next turn, each other one having the seed after the last; None for random ones.
         length: Characters of a turn, about.
         raw: Let control characters reach the terminal.
         strict: Refuse a line with unknown characters.
         quiet: Say nothing but errors, and what is asked for.
         end: ``stop``, ``keep_stop`` and ``until_sentence`` of ``SharedText.write``.
-
-    Attributes:
         commands: What does each command, given what stands behind its name.
         is_over: Whether the person wants to leave.
     """
 
-    def __init__(
-        self,
-        model: "Model",
-        settings: SamplerConfig,
-        *,
-        seed: int | None,
-        length: int,
-        raw: bool,
-        strict: bool,
-        quiet: bool,
-        **end: Any,
-    ) -> None:
-        self._model = model
-        self._settings = settings
-        self._next_seed = seed
+    model: "Model"
+    settings: SamplerConfig
+    seed: int | None
+    length: int
+    raw: bool
+    strict: bool
+    quiet: bool
+    end: dict[str, Any]
+    is_over: bool = False
+
+    def __post_init__(self) -> None:
         self._last_seed: int | None = None
-        self._length = length
-        self._raw = raw
-        self._strict = strict
-        self._quiet = quiet
-        self._end = end
         self._saved = ""
-        self._text = SharedText(model.network, model.vocab)
-        self.is_over = False
+        self._text = SharedText(self.model.network, self.model.vocab)
         self.commands: dict[str, Callable[[str], None]] = {
             "again": lambda _: self.go_on("", anew=True),
             "undo": self._undo,
             "text": self._show,
             "save": self._save,
             "new": self._new,
-            "help": lambda _: tell(HELP.format(length=self._length)),
+            "help": lambda _: tell(HELP.format(length=self.length)),
             "quit": self._leave,
             "exit": self._leave,
         }
@@ -115,8 +109,8 @@ class Session:
         Raises:
             ConfigError: standard input is closed.
         """
-        read = line_reader([f"/{name}" for name in (*self.commands, *NUMBERS)], quiet=self._quiet)
-        if not self._quiet:
+        read = line_reader([f"/{name}" for name in (*self.commands, *NUMBERS)], quiet=self.quiet)
+        if not self.quiet:
             self.commands["help"]("")
         if text:
             _guard(partial(self.go_on, text))
@@ -132,8 +126,8 @@ class Session:
         if bare in BARE and not line.startswith(" "):
             line = f"/{bare}"
         if not line.startswith("/"):
-            fitted = prompts.fit(line, self._model.vocab, strict=self._strict)
-            if not self._quiet:
+            fitted = prompts.fit(line, self.model.vocab, strict=self.strict)
+            if not self.quiet:
                 options.notes(fitted.notes)
             self.go_on(fitted.text)
             return
@@ -145,16 +139,16 @@ class Session:
 
     def go_on(self, typed: str, *, anew: bool = False) -> None:
         """Continue what was typed, or write the last turn anew; an error before the first character changes nothing."""
-        seed = random_seed() if self._next_seed is None else self._next_seed
-        pieces = self._text.write(typed, length=self._length, seed=seed, sampler=self._settings, anew=anew, **self._end)
+        seed = random_seed() if self.seed is None else self.seed
+        pieces = self._text.write(typed, length=self.length, seed=seed, sampler=self.settings, anew=anew, **self.end)
         with contextlib.closing(pieces):
             first = next(pieces)
-            self._last_seed, self._next_seed = seed, None if self._next_seed is None else seed + 1
+            self._last_seed, self.seed = seed, None if self.seed is None else seed + 1
             self._write(itertools.chain(["" if anew else typed, first], pieces))
 
     def _write(self, pieces: Iterable[str]) -> None:
         """Write to stdout as pieces come; to a terminal so that words stay whole."""
-        plain = Writer(raw=self._raw)
+        plain = Writer(raw=self.raw)
         write = WordWrap(plain) if sys.stdout.isatty() else plain
         try:
             for piece in pieces:
@@ -171,7 +165,7 @@ class Session:
         self._note(f"taken back; the text ends with {end!r}" if end else "taken back; the text is empty")
 
     def _new(self, _: str) -> None:
-        self._text = SharedText(self._model.network, self._model.vocab)
+        self._text = SharedText(self.model.network, self.model.vocab)
         self._note("a new text begins")
 
     def _leave(self, _: str) -> None:
@@ -200,33 +194,26 @@ class Session:
         if not value:
             tell(f"{key} is {self._value(key)}\n")
             return
-        setting = SamplerConfig.settings().get(key)
-        is_whole = setting is None or setting.kind is int
-        number: Any
+        setting = NUMBERS[key]
         try:
-            number = int(value) if is_whole else float(value)
+            number = setting.kind(value)
         except ValueError:
-            kind = "a whole number" if is_whole else "a number"
+            kind = "a whole number" if setting.kind is int else "a number"
             raise ConfigError(f"/{name} needs {kind}, not {visible(value)!r}") from None
-        if setting is not None:
-            self._settings = dataclasses.replace(self._settings, **{key: number})
-        elif number < 0:
-            raise ConfigError(f"{key} must be a whole number of at least 0, not {number}")
-        elif key == "length":
-            self._length = number
+        setting.check(key, number)
+        if key in SamplerConfig.settings():
+            self.settings = dataclasses.replace(self.settings, **{key: number})
         else:
-            self._next_seed = number
+            setattr(self, key, number)
         self._note(f"{key} is now {number}")
 
     def _value(self, key: str) -> object:
-        if key == "length":
-            return self._length
         if key != "seed":
-            return getattr(self._settings, key)
+            return self.length if key == "length" else getattr(self.settings, key)
         last = "" if self._last_seed is None else f"; the last turn had {self._last_seed}"
-        return f"{'random' if self._next_seed is None else f'{self._next_seed} for the next turn'}{last}"
+        return f"{'random' if self.seed is None else f'{self.seed} for the next turn'}{last}"
 
     def _note(self, text: str) -> None:
         """Tell the person something, on stderr, who may not want to be told."""
-        if not self._quiet:
+        if not self.quiet:
             tell(f"{visible(text)}\n")

@@ -8,7 +8,7 @@ import typer
 from chargen.cli import options
 from chargen.cli.output import tables
 from chargen.cli.output.terminal import print_json
-from chargen.text.decode import Decoding
+from chargen.text.decode import Decoding, read_text
 from chargen.threads import use_threads
 
 
@@ -40,7 +40,6 @@ def neurons(
     from chargen.inference.neurons import MOST_CHARACTERS, named_units
     from chargen.store.heldout import unseen
     from chargen.text import prompt as prompts
-    from chargen.text.decode import read_text
 
     model = api.load(options.checkpoint_file(checkpoint, quiet=quiet))
     name, content = unseen(model.checkpoint, model.path) if text is None else (text, read_text(text, **decoding))

@@ -173,7 +173,7 @@ def refuse_unwritable(option: str, path: Path | None) -> None:
         raise typer.BadParameter(f"{path} cannot be written, since {folder} cannot", param_hint=option)
 
 
-def bar(name: str, total: int, *, quiet: bool, unit: str = "char", slow: bool = False) -> "tqdm[Any]":
+def bar(name: str, total: int | None, *, quiet: bool, unit: str = "char", slow: bool = False) -> "tqdm[Any]":
     """A bar for what is done one after the other, characters read or others.
 
     It shows at once where that is known to be ``slow``, and otherwise once it takes more than a moment.
@@ -184,7 +184,7 @@ def bar(name: str, total: int, *, quiet: bool, unit: str = "char", slow: bool = 
         total=total,
         desc=visible(name),
         unit=unit,
-        unit_scale=unit == "char",
+        unit_scale=unit in ("char", "B"),
         delay=0.0 if slow else 1.0,
         leave=False,
         dynamic_ncols=True,
@@ -221,15 +221,8 @@ def notes(texts: Iterable[object]) -> None:
         note(f"and {len(lines) - NOTES:,} more of these")
 
 
-def stderr() -> "Console":
-    """A console for what is not the result; it honours NO_COLOR."""
-    from rich.console import Console
-
-    return Console(stderr=True, highlight=False)
-
-
 def stdout() -> "Console":
-    """A console for results that are tables."""
+    """A console for results that are drawn; it honours NO_COLOR."""
     from rich.console import Console
 
     return Console(highlight=False)

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from chargen.atomic import replacing
 from chargen.cli import completion, options
 from chargen.cli.output.browser import open_in_browser
 
@@ -37,7 +38,6 @@ def report(
     """
     import dataclasses
 
-    from chargen.atomic import replacing
     from chargen.store.runs import BEST, LAST, REPORT
     from chargen.web.report import read
     from chargen.web.report import report as document

@@ -44,15 +44,11 @@ def _row(entry: "Entry") -> dict[str, str]:
         "name": entry.name,
         "text": checkpoint.corpus.name if checkpoint else "",
         "model": f"{model.num_layers}x{model.hidden_size} {model.cell}" if model else "",
-        "val bpc": _bits(checkpoint.val_bpc if checkpoint else None),
-        "test bpc": _bits(checkpoint.test_bpc if checkpoint else None),
+        "val bpc": tables.bits(checkpoint.val_bpc if checkpoint else None),
+        "test bpc": tables.bits(checkpoint.test_bpc if checkpoint else None),
         "when": _moment(entry.modified),
         "state": state,
     }
-
-
-def _bits(bpc: float | None) -> str:
-    return "" if bpc is None else f"{bpc:.3f}"
 
 
 def _moment(seconds: float) -> str:
@@ -64,16 +60,14 @@ def _moment(seconds: float) -> str:
 
 def _plain(entry: "Entry") -> dict[str, Any]:
     checkpoint, (step, total) = entry.checkpoint, entry.steps or (None, None)
+    model = checkpoint and checkpoint.model
+    of_model = ("cell", "num_layers", "hidden_size", "parameters", "bidirectional")
     return {
         "name": entry.name,
         "state": entry.state,
         "problem": entry.problem,
         "text": checkpoint and checkpoint.corpus.name,
-        "cell": checkpoint and checkpoint.model.cell,
-        "num_layers": checkpoint and checkpoint.model.num_layers,
-        "hidden_size": checkpoint and checkpoint.model.hidden_size,
-        "parameters": checkpoint and checkpoint.model.parameters,
-        "bidirectional": checkpoint and checkpoint.model.bidirectional,
+        **{name: model and getattr(model, name) for name in of_model},
         "val_bpc": checkpoint and checkpoint.val_bpc,
         "test_bpc": checkpoint and checkpoint.test_bpc,
         "step": step,

@@ -13,6 +13,7 @@ from chargen.cli.output.terminal import DIVIDER, Writer, print_json
 from chargen.config import LENGTH, TURN_LENGTH, AdaptConfig, SamplerConfig
 from chargen.errors import ConfigError, TextError
 from chargen.text.decode import Decoding
+from chargen.text.sources import read_text
 from chargen.threads import use_threads
 
 if TYPE_CHECKING:
@@ -141,9 +142,9 @@ def sample(
     if interactive:
         from chargen.cli.interactive import Session
 
-        arguments |= {"length": TURN_LENGTH if length is None else length, "seed": seed}
-        session = Session(model, SamplerConfig(**settings), raw=raw, strict=strict, quiet=quiet, **arguments)
-        session.run(fitted[0].text)
+        turn = TURN_LENGTH if length is None else length
+        drawing = {"settings": SamplerConfig(**settings), "seed": seed, "length": turn, "end": arguments}
+        Session(model=model, raw=raw, strict=strict, quiet=quiet, **drawing).run(fitted[0].text)
         return
     start = None if state is None else model.load_state(state)
     if seed is None and beams is None and not isinstance(start, Ending):
@@ -185,25 +186,19 @@ def _prompts(
         TextError: the file of several has no line with anything on it.
     """
     if prompt_file is not None:
-        return [_read(prompt_file, decoding)]
+        return [read_text(prompt_file, **decoding)]
     if prompts is None:
         return list(prompt or [""])
-    lines = [line for line in _read(prompts, decoding).splitlines() if line.strip()]
+    lines = [line for line in read_text(prompts, **decoding).splitlines() if line.strip()]
     if not lines:
         raise TextError(f"{prompts} has no prompts, of which each line is to be one")
     return lines
 
 
-def _read(file: str, decoding: Mapping[str, str]) -> str:
-    from chargen.text.sources import read_text
-
-    return read_text(file, **decoding)
-
-
 def _adapted(
     model: "Model", file: str, decoding: Mapping[str, str], settings: dict[str, Any], *, quiet: bool
 ) -> "Model":
-    text = _read(file, decoding)
+    text = read_text(file, **decoding)
     if not quiet:
         options.note(f"learning from {file}, {len(text):,} characters")
     with options.bar(file, len(text), quiet=quiet) as bar:

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
+from chargen.atomic import replacing
 from chargen.cli import completion, options, text_arguments
 from chargen.cli.output import surprisal, tables
 from chargen.cli.output.terminal import print_json
 from chargen.config import HELDOUT_CONTEXT, AdaptConfig
+from chargen.errors import CorpusError, TextError
 from chargen.text.decode import Decoding
 from chargen.threads import use_threads
+from chargen.web.heatmap import Passage, heat_map
 
 if TYPE_CHECKING:
     from chargen.inference.score import Scored
@@ -134,12 +137,12 @@ def score(
             options.note(note)
 
     reading = {"adapt": adapt, "remember": remember, "others": others, **settings}
-    scored = [_score(model, passage, quiet=quiet, **reading) for passage in texts]
-    total = scored[0].joined(scored)
+    passages = [Passage(text.name, text.text, _score(model, text, quiet=quiet, **reading)) for text in texts]
+    total = passages[0].scored.joined(passage.scored for passage in passages)
     if split is not None and total.unknown and not quiet:
         options.note("the training's own figure does not charge which unknown character each of them was")
     if html is not None:
-        _write_page(html, [model, *others], texts, scored)
+        _write_page(html, [model, *others], passages)
     if as_json:
         about = {
             "checkpoint": str(model.path),
@@ -149,19 +152,16 @@ def score(
             "adapt": dataclasses.asdict(adaptation) if adapt else None,
             "remembered": len(texts[0].earlier) if remember else None,
         }
-        files = [_as_json(passage, result, per_char=per_char) for passage, result in zip(texts, scored, strict=True)]
-        print_json({**about, **_figures(total), "files": files})
+        print_json({**about, **_figures(total), "files": [_as_json(passage, per_char) for passage in passages]})
         return
-    for passage, result in zip(texts, scored, strict=True):
-        if per_char and html is None:
-            surprisal.show(passage.text, result.bits.tolist())
-    rows = [_row(passage.name, result) for passage, result in zip(texts, scored, strict=True)]
+    if per_char and html is None:
+        for passage in passages:
+            surprisal.show(passage.text, passage.scored.bits.tolist())
+    rows = [_row(passage.name, passage.scored) for passage in passages]
     tables.show(rows + [_row("total", total)] * (len(rows) > 1), right=tuple(rows[0])[1:])
 
 
 def _read(model: "Model", files: list[str], decoding: Mapping[str, str], *, quiet: bool) -> list[_Text]:
-    from chargen.errors import TextError
-
     if "-" in files and sys.stdin and sys.stdin.isatty() and not quiet:
         options.note("reading the text from the terminal; Ctrl-D ends it")
     named = text_arguments.gather(files, (), lines=False, **decoding)
@@ -173,8 +173,6 @@ def _read(model: "Model", files: list[str], decoding: Mapping[str, str], *, quie
 
 
 def _held_out(models: list["Model"], split: str, **finding: Any) -> _Text:
-    from chargen.errors import CorpusError
-
     model, *others = models
     for other in others:
         ours, theirs = (dataclasses.replace(one.checkpoint.corpus, name="") for one in (model, other))
@@ -198,12 +196,9 @@ def _score(model: "Model", passage: _Text, *, quiet: bool, **reading: Any) -> "S
         return Scored.joined(pieces())
 
 
-def _write_page(path: Path, models: list["Model"], texts: list[_Text], scored: list["Scored"]) -> None:
-    from chargen.atomic import replacing
+def _write_page(path: Path, models: list["Model"], passages: list[Passage]) -> None:
     from chargen.store.lookup import name_of
-    from chargen.web.heatmap import Passage, heat_map
 
-    passages = [Passage(passage.name, passage.text, result) for passage, result in zip(texts, scored, strict=True)]
     with replacing(path) as file:
         file.write(heat_map(", ".join(name_of(model.path) for model in models), passages))
 
@@ -217,7 +212,8 @@ def _figures(scored: "Scored") -> dict[str, float]:
     } | ({"items": scored.items, "bits_per_item": scored.bits_per_item} if scored.items else {})
 
 
-def _as_json(passage: _Text, scored: "Scored", *, per_char: bool) -> dict[str, Any]:
+def _as_json(passage: Passage, per_char: bool) -> dict[str, Any]:
+    scored = passage.scored
     document: dict[str, Any] = {"file": passage.name, **_figures(scored)}
     if scored.items:
         ends = scored.ends.tolist()

@@ -1,9 +1,13 @@
 """Arguments that name several texts: files, standard input, literals, or the lines of any of these."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Annotated, NamedTuple
 
 import typer
+
+from chargen.errors import TextError
+from chargen.text.decode import STDIN
+from chargen.text.sources import read_text
 
 Files = Annotated[
     list[str] | None,
@@ -37,11 +41,10 @@ def gather(files: Sequence[str] | None, literals: Sequence[str] | None, *, lines
         TextError: a text is empty.
         typer.BadParameter: none is given.
     """
-    from chargen.errors import TextError
-
     if not (files or literals):
         raise typer.BadParameter("give a file, - for stdin, or a text itself with --text", param_hint="TEXT")
-    named = [*_whole(files or (), decoding), *(Named(beginning(text), text) for text in literals or ())]
+    named = [Named("stdin" if file == STDIN else file, read_text(file, **decoding)) for file in files or ()]
+    named += [Named(beginning(text), text) for text in literals or ()]
     if lines:
         named = [
             Named(f"{name}:{number}", line)
@@ -55,14 +58,6 @@ def gather(files: Sequence[str] | None, literals: Sequence[str] | None, *, lines
         if not text:
             raise TextError(f"{name or 'a --text'} is empty")
     return named
-
-
-def _whole(files: Sequence[str], decoding: Mapping[str, str]) -> Iterator[Named]:
-    from chargen.text.decode import STDIN
-    from chargen.text.sources import read_text
-
-    for file in files:
-        yield Named("stdin" if file == STDIN else file, read_text(file, **decoding))
 
 
 def beginning(text: str) -> str:

@@ -12,6 +12,7 @@ from chargen.cli import completion, options
 from chargen.cli.options import option
 from chargen.cli.output.terminal import print_json
 from chargen.config import ModelConfig, TrainConfig
+from chargen.errors import ConfigError
 from chargen.text.decode import Decoding
 
 
@@ -133,7 +134,6 @@ def _check_log(log_to: str | None) -> None:
 def _launch(processes: int) -> None:
     """Run this command in several processes, and exit with their code."""
     from chargen.cli.processes import launch
-    from chargen.errors import ConfigError
 
     if processes < 1:
         raise ConfigError(f"--nproc must be at least 1, not {processes}")
@@ -141,8 +141,6 @@ def _launch(processes: int) -> None:
 
 
 def _refuse_with_resume(**given: object) -> None:
-    from chargen.errors import ConfigError
-
     for name, value in given.items():
         if value is not None:
             raise ConfigError(f"--{name.replace('_', '-')} has no meaning with --resume; leave it out")

@@ -11,6 +11,11 @@ from chargen.cli.output.terminal import visible
 _ANY_WIDTH: Final = 1 << 16
 
 
+def bits(bpc: float | None) -> str:
+    """A loss in bits per character; nothing where it was not measured."""
+    return "" if bpc is None else f"{bpc:.3f}"
+
+
 def show(rows: Sequence[Mapping[str, object]], *, right: Collection[str] = ()) -> None:
     """Print rows that share their columns' names; without any, nothing. ``right`` names columns of numbers."""
     if not rows:

@@ -7,6 +7,7 @@ import textwrap
 from collections.abc import Callable, Iterator
 from typing import Final
 
+from rich.console import Console
 from tqdm import tqdm
 
 from chargen.cli import options
@@ -29,7 +30,7 @@ class TrainingDisplay:
     def __init__(self, *, quiet: bool) -> None:
         self.quiet = quiet
         self.bar: TrainingBar | None = None
-        self.started: Started | None = None
+        self.started: Started
 
     def follow(self, events: Iterator[Event]) -> Finished:
         """Draw every event; the last one is the result."""
@@ -104,7 +105,7 @@ class TrainingDisplay:
         figures += [f"{row.chars_per_second:7,.0f} char/s", duration(row.seconds)]
         self._notes(event.notes)
         self._line("  ".join(figures))
-        shown = preview(event.sample, self.started.train.preview if self.started else 0)
+        shown = preview(event.sample, self.started.train.preview)
         if shown:
             self._line(INDENT + shown)
 
@@ -121,7 +122,7 @@ class TrainingDisplay:
             rows.append(("test", self._bpc(event.test_bpc, "test")))
         rows.append(("time", f"{duration(event.seconds)}, {event.chars_per_second:,.0f} characters/s in all"))
         rows.append(("checkpoint", str(event.best)))
-        both_sides = self.started is not None and self.started.model.bidirectional
+        both_sides = self.started.model.bidirectional
         rows.append(
             ("infill", f'chargen infill {run} "..._..."') if both_sides else ("sample", f"chargen sample {run}")
         )
@@ -130,13 +131,12 @@ class TrainingDisplay:
         self._notes(event.notes)
 
     def _bpc(self, value: float | None, split: str) -> str:
-        corpus = self.started.corpus if self.started else None
-        span = getattr(corpus, split) if corpus else (0, 0)
-        if value is not None:
-            told = f"{value:.3f} bits per character"
-            items = getattr(corpus.items, split) if corpus and corpus.items else 0
-            return f"{told}, {value * (span[1] - span[0]) / items:.2f} per item" if items else told
-        return "not measured yet" if span[1] > span[0] else "none: the split is empty"
+        corpus = self.started.corpus
+        start, stop = getattr(corpus, split)
+        if value is None:
+            return "not measured yet" if stop > start else "none: the split is empty"
+        items = getattr(corpus.items, split) if corpus.items else 0
+        return f"{value:.3f} bits per character" + (f", {value * (stop - start) / items:.2f} per item" if items else "")
 
     def _notes(self, texts: tuple[str, ...]) -> None:
         for text in texts:
@@ -148,7 +148,7 @@ class TrainingDisplay:
         if not sys.stderr.isatty():
             sys.stderr.write(text + "\n")
             return
-        width = options.stderr().width
+        width = Console(stderr=True).width
         indent = "" if text.startswith("note: ") else INDENT
         lines = textwrap.wrap(
             text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False, tabsize=1
@@ -205,12 +205,9 @@ class LineDisplay(TrainingDisplay):
 
 
 @contextlib.contextmanager
-def encoding_bar(*, quiet: bool) -> Iterator[Callable[[int, int | None], None] | None]:
+def encoding_bar(*, quiet: bool) -> Iterator[Callable[[int, int | None], None]]:
     """Something to tell of bytes encoded; it draws a bar once a text takes more than a moment."""
-    if quiet or not sys.stderr.isatty():
-        yield None
-        return
-    with tqdm(unit="B", unit_scale=True, desc="encoding", delay=1.0, leave=False, dynamic_ncols=True) as bar:
+    with options.bar("encoding", None, quiet=quiet, unit="B") as bar:
 
         def tell(done: int, total: int | None) -> None:
             bar.total = total
