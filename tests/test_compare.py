@@ -11,7 +11,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chargen.config import CELLS, ModelConfig, TrainConfig
+from chargen.config import CELLS, CompareConfig, ModelConfig, TrainConfig
 from chargen.errors import ConfigError, RunError
 from chargen.experiments.compare import Contest, Result, Row, Spread, plan, sized, summarise
 from chargen.presets import choose
@@ -24,7 +24,9 @@ def planned(text_file: Path, root: Path, *cells: str, **settings: Any) -> list[C
     """Contests of tiny networks."""
     wanted = {name: value for name, value in tiny.SETTINGS.items() if name != "hidden_size"}
     texts = Texts(sources=(str(text_file),))
-    return plan(texts, texts.load(None), cells, root=root, **{"parameters": 3000, **wanted, **settings})
+    given = {"parameters": 3000, **wanted, **settings}
+    config = CompareConfig(**{name: given.pop(name) for name in CompareConfig.settings() if name in given})
+    return plan(texts, texts.load(None), cells, config, root=root, **given)
 
 
 @given(st.sampled_from([*CELLS]), st.integers(1, 3), st.booleans(), st.integers(3000, 10**7))

@@ -8,7 +8,7 @@ from samples import checkpoint
 
 from chargen.errors import CheckpointError, RunError
 from chargen.store import lookup
-from chargen.store.lookup import explain, find, find_run, folder_of
+from chargen.store.lookup import explain, find, find_run, folder_of, names_of
 from chargen.store.runs import Run, address
 
 
@@ -167,3 +167,15 @@ def test_a_runs_folder_is_found_by_path_or_name(tmp_path: Path) -> None:
         assert folder_of(where, root=tmp_path) is None
     with pytest.raises(CheckpointError, match="File name too long"):
         folder_of("x" * 5000, root=tmp_path)
+
+
+def test_names_are_short_where_that_tells_checkpoints_apart() -> None:
+    """A run goes by its folder, another file by its own name, and files of the same name by their paths."""
+    runs = [
+        Path("checkpoints/one/best.safetensors"),
+        Path("checkpoints/two/last.safetensors"),
+        Path("x/three.safetensors"),
+    ]
+    assert names_of(runs) == ["one", "two", "three"]
+    alike = [Path("a/x.safetensors"), Path("b/x.safetensors")]
+    assert names_of(alike) == ["a/x.safetensors", "b/x.safetensors"]

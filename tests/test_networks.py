@@ -11,22 +11,10 @@ from samples import load_corpus
 
 from chargen.config import ModelConfig
 from chargen.errors import CorpusError
-from chargen.experiments.networks import names, of_cell, of_checkpoint
+from chargen.experiments.networks import of_cell, of_checkpoint
 from chargen.store.checkpoint import Checkpoint, load
 from chargen.text.corpus import Texts
 from chargen.training.torch_network import StackedRNN
-
-
-def test_names_are_short_where_that_tells_checkpoints_apart() -> None:
-    """A run goes by its folder, another file by its own name, and files of the same name by their paths."""
-    runs = [
-        Path("checkpoints/one/best.safetensors"),
-        Path("checkpoints/two/last.safetensors"),
-        Path("x/three.safetensors"),
-    ]
-    assert names(runs) == ["one", "two", "three"]
-    alike = [Path("a/x.safetensors"), Path("b/x.safetensors")]
-    assert names(alike) == ["a/x.safetensors", "b/x.safetensors"]
 
 
 def test_a_checkpoint_is_measured_before_and_after(trained: Path, text_file: Path) -> None:

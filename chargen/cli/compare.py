@@ -79,6 +79,7 @@ def compare(
             texts,
             text,
             [cell.strip() for cell in cells.lower().split(",") if cell.strip()],
+            CompareConfig(**options.taken(settings, CompareConfig)),
             name=run,
             overwrite=overwrite,
             speed=measured_speed,

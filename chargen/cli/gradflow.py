@@ -119,11 +119,12 @@ def _refuse_without_effect(cells: Sequence[str], network: Collection[str], measu
 def _of_checkpoints(paths: Sequence[Path], texts: "Texts | None") -> "tuple[list[Subject], dict[str, Clipping]]":
     """The networks of checkpoints, before and after training, and how clipping acted in it."""
     from chargen.experiments.gradflow import clipping
-    from chargen.experiments.networks import names, of_checkpoint
+    from chargen.experiments.networks import of_checkpoint
     from chargen.store.checkpoint import load
+    from chargen.store.lookup import names_of
 
     subjects, clippings = [], {}
-    for path, name in zip(paths, names(paths), strict=True):
+    for path, name in zip(paths, names_of(paths), strict=True):
         loaded = load(path)
         subjects += of_checkpoint(path, loaded, name, texts)
         acted = clipping(loaded)

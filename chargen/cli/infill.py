@@ -1,18 +1,15 @@
 """``chargen infill``: gaps in a text, filled in from both sides."""
 
 import re
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from chargen.cli import completion, options
-from chargen.cli.output.terminal import print_json
+from chargen.cli.output.terminal import Writer, print_json
 from chargen.config import InfillConfig
 from chargen.errors import ConfigError
 from chargen.threads import use_threads
-
-if TYPE_CHECKING:
-    from chargen.inference.infill import Candidate
 
 
 @options.settings(InfillConfig)
@@ -59,7 +56,9 @@ def infill(
         ]
         print_json({"checkpoint": str(model.path), "candidates": rows})
         return
-    _show(fillings)
+    write = Writer(raw=False)
+    for filling in fillings:
+        write(f"{filling.probability:6.1%}  {filling.text}\n")
 
 
 def _lengths(length: str) -> range:
@@ -73,11 +72,3 @@ def _lengths(length: str) -> range:
     if longest > LONGEST:
         raise ConfigError(f"length must be at most {LONGEST}, not {longest}")
     return range(shortest, longest + 1)
-
-
-def _show(fillings: "list[Candidate]") -> None:
-    from chargen.cli.output.terminal import Writer
-
-    write = Writer(raw=False)
-    for filling in fillings:
-        write(f"{filling.probability:6.1%}  {filling.text}\n")

@@ -36,20 +36,14 @@ def report(
     Several runs are laid over each other, with the settings in which they differ. Every training keeps such a report
     in its run's folder, report.html, and rewrites it at each evaluation. The page's path is printed.
     """
-    import dataclasses
-
+    from chargen.store.lookup import names_of
     from chargen.store.runs import BEST, LAST, REPORT
     from chargen.web.report import read
     from chargen.web.report import report as document
 
     named: list[str | None] = [*run] if run else [None]
     paths = list(dict.fromkeys(options.checkpoint_file(name, quiet=quiet) for name in named))
-    trainings = [read(path) for path in paths]
-    names = [training.name for training in trainings]
-    if len(set(names)) < len(names):
-        trainings = [
-            dataclasses.replace(training, name=str(path)) for training, path in zip(trainings, paths, strict=True)
-        ]
+    trainings = [read(path, name) for path, name in zip(paths, names_of(paths), strict=True)]
     is_run = len(paths) == 1 and paths[0].name in (BEST, LAST)
     page = output or (paths[0].with_name(REPORT) if is_run else Path(REPORT))
     with replacing(page) as file:

@@ -16,10 +16,9 @@ from chargen import presets
 from chargen.config import CELLS, CompareConfig, ModelConfig, TrainConfig
 from chargen.errors import ConfigError, MismatchError, RunError
 from chargen.store import runs
-from chargen.store.checkpoint import Evaluation, load
+from chargen.store.checkpoint import Evaluation
 from chargen.store.runs import Run
 from chargen.text.corpus import Corpus, Texts
-from chargen.text.split import Split
 from chargen.training.automatic import resolve
 from chargen.training.distributed import World
 from chargen.training.events import Finished
@@ -70,7 +69,6 @@ class Contest:
     Attributes:
         texts: Where the text comes from.
         corpus: The text.
-        split: Its parts for training, validation and test.
         model: Architecture, of the size that the parameter budget allows.
         train: Settings, resolved; they differ from the other contests' by the seed, by the learning rate, and by
             threads where sizes do.
@@ -81,7 +79,6 @@ class Contest:
 
     texts: Texts
     corpus: Corpus
-    split: Split
     model: ModelConfig
     train: TrainConfig
     notes: tuple[str, ...]
@@ -90,15 +87,14 @@ class Contest:
 
     def trainer(self, stop: Callable[[], bool] = lambda: False) -> Trainer:
         """The trainer of this contest; a time budget begins to run here."""
-        trainer = Trainer(
-            self.corpus, self.split, self.model, self.train, self.run, origin=self.texts, notes=self.notes, stop=stop
-        )
+        corpus, train = self.corpus, self.train
+        split = corpus.split(train.val_fraction, train.test_fraction, seed=train.seed)
+        trainer = Trainer(corpus, split, self.model, train, self.run, origin=self.texts, notes=self.notes, stop=stop)
         self.run.prepare(overwrite=self.overwrite)
         return trainer
 
     def result(self, finished: Finished) -> Result:
         """What came of it, once ``trainer().events()`` has ended."""
-        last = load(self.run.last)
         return Result(
             cell=self.model.cell,
             seed=self.train.seed,
@@ -106,13 +102,13 @@ class Contest:
             parameters=self.model.parameters,
             learning_rate=self.train.learning_rate,
             steps=finished.step,
-            characters=finished.step * last.train.batch_size * last.train.bptt,
-            chars_per_second=statistics.median(evaluation.chars_per_second for evaluation in last.history),
+            characters=finished.step * self.train.batch_size * self.train.bptt,
+            chars_per_second=statistics.median(evaluation.chars_per_second for evaluation in finished.evaluations),
             seconds=finished.seconds,
             val_bpc=finished.val_bpc,
             test_bpc=finished.test_bpc,
             checkpoint=finished.best,
-            history=last.history,
+            history=finished.evaluations,
         )
 
 
@@ -120,10 +116,8 @@ def plan(
     texts: Texts,
     corpus: Corpus,
     cells: Sequence[str],
+    config: CompareConfig,
     *,
-    parameters: int = CompareConfig.parameters,
-    seeds: int = CompareConfig.seeds,
-    same_rate: bool = CompareConfig.same_rate,
     name: str | None = None,
     overwrite: bool = False,
     root: Path = runs.ROOT,
@@ -138,10 +132,9 @@ def plan(
         texts: Where the text comes from.
         corpus: The text.
         cells: Which cells.
-        parameters: The budget: each hidden size is the one that comes nearest to it.
-        seeds: How many seeds, from ``settings``' ``seed`` on.
-        same_rate: Have all cells learn at the rate of the one that bears least. Without it each has the rate that
-            suits it and its hidden size, unless ``settings`` have a ``learning_rate`` for all.
+        config: The budget of parameters, to which each hidden size comes as near as it can; how many seeds, from
+            ``settings``' ``seed`` on; whether all cells learn at the rate of the one that bears least. Without that
+            each has the rate that suits it and its hidden size, unless ``settings`` have a ``learning_rate`` for all.
         name: What the runs' names begin with; without one, ``compare-`` and the corpus's name, numbered where such runs
             exist.
         overwrite: Replace runs of the same names.
@@ -158,35 +151,29 @@ def plan(
     twice = sorted({cell for cell in cells if cells.count(cell) > 1})
     if twice:
         raise ConfigError(f"cell {twice[0]} is named twice; several seeds of a cell come with --seeds")
-    CompareConfig(parameters=parameters, seeds=seeds, same_rate=same_rate)  # refuses numbers that make no sense
     model, train = presets.choose(len(corpus), len(corpus.vocab), speed=speed, cell=cells[0], **settings)
-    models = [sized(dataclasses.replace(model, cell=cell), parameters) for cell in cells]
+    models = [sized(dataclasses.replace(model, cell=cell), config.parameters) for cell in cells]
     width, rates = model.hidden_size, [train.learning_rate] * len(models)
     if "learning_rate" not in settings:
         rates = [presets.learning_rate(model, width) for model in models]
-    if same_rate:
+    if config.same_rate:
         rates = [min(rates)] * len(models)
     if train.steps and not train.eval_every:
         train = dataclasses.replace(train, eval_every=max(1, train.steps // POINTS))
     # the budget alone ends a training, and no sample text takes of its time
     train = dataclasses.replace(train, patience=0, preview=0)
-    split = corpus.split(train.val_fraction, train.test_fraction, seed=train.seed)
+    characters = len(corpus.split(train.val_fraction, train.test_fraction, seed=train.seed).train)
     resolved = [
-        (model, *resolve(dataclasses.replace(train, learning_rate=rate), model, len(split.train), World()))
+        (model, *resolve(dataclasses.replace(train, learning_rate=rate), model, characters, World()))
         for model, rate in zip(models, rates, strict=True)
     ]
-    splits = {train.seed: split}
-    for seed in range(train.seed + 1, train.seed + seeds):  # a list's order, and so what it holds out, is the seed's
-        of_list = corpus.division is not None
-        splits[seed] = corpus.split(train.val_fraction, train.test_fraction, seed=seed) if of_list else split
-    contests = [(seed, *settled) for seed in splits for settled in resolved]
-    names = [model.cell if seeds == 1 else f"{model.cell}-{seed}" for seed, model, _, _ in contests]
+    contests = [(seed, *settled) for seed in range(train.seed, train.seed + config.seeds) for settled in resolved]
+    names = [model.cell if config.seeds == 1 else f"{model.cell}-{seed}" for seed, model, _, _ in contests]
     folders = _runs(name, corpus.name, names, root, overwrite=overwrite)
     return [
         Contest(
             texts=texts,
             corpus=corpus,
-            split=splits[seed],
             model=model,
             train=dataclasses.replace(train, seed=seed),
             notes=notes,

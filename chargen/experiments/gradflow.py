@@ -232,10 +232,9 @@ def descend(corpus: Corpus, model: ModelConfig, train: TrainConfig, *, recurrent
         recurrent_scale: What the initial recurrent weights are multiplied by.
     """
     split = corpus.split(train.val_fraction, train.test_fraction).train
-    still = dataclasses.replace(
-        train, minutes=0, device="cpu", precision="fp32", dropout=0, input_dropout=0, output_dropout=0, weight_drop=0
-    )
-    train, _ = resolve(dataclasses.replace(still, ema_decay=0), model, len(split), World())
+    without = ("minutes", "dropout", "input_dropout", "output_dropout", "weight_drop", "ema_decay")
+    train = dataclasses.replace(train, device="cpu", precision="fp32", **dict.fromkeys(without, 0))
+    train, _ = resolve(train, model, len(split), World())
     windows = Windows(corpus.ids, split, train.batch_size, train.bptt, train.seed)
     schedule = Schedule(train, windows.per_epoch)
     learner = Learner(model, train)

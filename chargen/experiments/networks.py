@@ -1,6 +1,5 @@
 """The networks whose gradients ``gradflow`` measures, each with the text to measure on."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -8,7 +7,6 @@ from typing import Final
 from chargen.config import ModelConfig
 from chargen.errors import CorpusError
 from chargen.experiments.gradflow import Ids, scale_recurrent
-from chargen.store import runs
 from chargen.store.checkpoint import Checkpoint
 from chargen.store.heldout import SPLITS, held_out
 from chargen.text import prompt
@@ -37,12 +35,6 @@ class Subject:
     network: StackedRNN
     ids: Ids
     notes: tuple[str, ...] = ()
-
-
-def names(paths: Sequence[Path]) -> list[str]:
-    """What to call checkpoints: by run or file where that tells them apart, else by path."""
-    short = [path.parent.name if path.name in (runs.BEST, runs.LAST) else path.stem for path in paths]
-    return short if len(set(short)) == len(short) else [str(path) for path in paths]
 
 
 def of_checkpoint(path: Path, checkpoint: Checkpoint, name: str, texts: Texts | None = None) -> list[Subject]:

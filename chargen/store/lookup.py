@@ -2,6 +2,7 @@
 
 import contextlib
 import difflib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -93,6 +94,12 @@ def name_of(path: Path) -> str:
     """What people call the model in a file that ``find`` gave: its run, or the file."""
     path = path.absolute()
     return path.parent.name if path.name in (BEST, LAST) else path.stem
+
+
+def names_of(paths: Sequence[Path]) -> list[str]:
+    """The same of several files: by run or file where that tells them apart, else by path."""
+    names = [name_of(path) for path in paths]
+    return names if len(set(names)) == len(names) else [str(path) for path in paths]
 
 
 def _usable(path: Path) -> bool:

@@ -10,7 +10,7 @@ from typing import Any, Final
 from chargen.curves import Curve, Plot
 from chargen.store import samples
 from chargen.store.checkpoint import Checkpoint, Evaluation
-from chargen.store.lookup import load, name_of
+from chargen.store.lookup import load
 from chargen.store.runs import BEST, LAST, SAMPLES
 from chargen.store.samples import Sample
 from chargen.web.document import document, escaped, table
@@ -66,14 +66,14 @@ class Training:
         return self.steps * train.batch_size * train.bptt / seconds if seconds else 0.0
 
 
-def read(path: Path) -> Training:
-    """The training that left the checkpoint ``path``, by all that its run's folder holds.
+def read(path: Path, name: str) -> Training:
+    """The training that left the checkpoint ``path``, by all that its run's folder holds, and what to call it.
 
     Raises:
         CheckpointError: a checkpoint is damaged.
         RunError: the samples cannot be read.
     """
-    checkpoint, name = load(path), name_of(path)
+    checkpoint = load(path)
     if path.name not in (BEST, LAST):
         return Training(name, checkpoint, checkpoint.test_bpc)
     best, last = path.with_name(BEST), path.with_name(LAST)

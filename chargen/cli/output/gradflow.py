@@ -47,7 +47,15 @@ class Report(NamedTuple):
     def parts(self) -> Iterator[Part]:
         """Tables, as their rows, and plots."""
         if self.flows:
-            yield from self._flow_parts()
+            most = max(len(flow.state) for _, flow in self.flows) - 1
+            yield [_flow_columns(subject, flow, most) for subject, flow in self.flows]
+        for weights in dict.fromkeys(subject.weights for subject, _ in self.flows):
+            yield _plot(
+                [(_label(subject), _relative(flow)) for subject, flow in self.flows if subject.weights == weights],
+                title=f"{weights} weights",
+                x_label="lag k, characters",
+                y_label="norm of d loss(t) / d state(t-k), relative to lag 0",
+            )
         if self.clippings:
             yield [_clipping_columns(name, acted) for name, acted in self.clippings.items()]
         if self.trials:
@@ -58,17 +66,6 @@ class Report(NamedTuple):
                 title="training",
                 x_label="step",
                 y_label="gradient norm, before clipping",
-            )
-
-    def _flow_parts(self) -> Iterator[Part]:
-        most = max(len(flow.state) for _, flow in self.flows) - 1
-        yield [_flow_columns(subject, flow, most) for subject, flow in self.flows]
-        for weights in dict.fromkeys(subject.weights for subject, _ in self.flows):
-            yield _plot(
-                [(_label(subject), _relative(flow)) for subject, flow in self.flows if subject.weights == weights],
-                title=f"{weights} weights",
-                x_label="lag k, characters",
-                y_label="norm of d loss(t) / d state(t-k), relative to lag 0",
             )
 
     def plain(self) -> dict[str, Any]:
@@ -127,15 +124,14 @@ def _flow_columns(subject: Subject, flow: Flow, most: int) -> dict[str, str]:
         return f"beyond {lags}" if lag is None else f"{lag:.1f}"
 
     relative = flow.state[-1] / flow.state[-1, 0]
+    memories = [memory(curve) for curve in flow.state[:-1]] + [""] * most
+    layers = {f"layer {at + 1}": memories[at] for at in range(most)} if most > 1 else {}
     return {
         "network": _label(subject),
         "weights": subject.weights,
         "memory": memory(flow.state[-1]),
         "by h": memory(flow.hidden[-1]),
-        **{
-            f"layer {at + 1}": memory(flow.state[at]) if at < len(flow.state) - 1 else ""
-            for at in range(most if most > 1 else 0)
-        },
+        **layers,
         **{f"at lag {lag}": f"{relative[lag]:.1e}" for lag in sorted({min(NEAR, lags), lags})},
     }
 
