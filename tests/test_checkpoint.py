@@ -9,6 +9,7 @@ import operator
 import pickle
 import re
 import struct
+import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ import safetensors
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.numpy import save as serialise
 from safetensors.numpy import save_file
 from samples import (
     Tensors,
@@ -512,3 +514,30 @@ def test_a_good_file_is_never_replaced_by_one_that_would_not_load(
         save(path, dataclasses.replace(current, **parts))
     assert path.read_bytes() == before
     assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("half", [False, True])
+def test_a_file_is_what_the_formats_own_library_writes(half: bool, tmp_path: Path) -> None:
+    """Byte for byte, the library's order of the two entries of the metadata aside, which is a random one."""
+    written = of_a_list(checkpoint("\n abcdé🙂"))
+    save(tmp_path / "file", written, half=half)
+    data = (tmp_path / "file").read_bytes()
+    size = int.from_bytes(data[:8], "little")
+    metadata = json.loads(data[8 : 8 + size])["__metadata__"]
+    _, tensors = taken_apart(tmp_path / "file")
+    entries = [f'"{name}":{json.dumps(text)}'.encode() for name, text in metadata.items()]
+    theirs = serialise(tensors, metadata)
+    assert data in (theirs, theirs.replace(b",".join(reversed(entries)), b",".join(entries)))
+
+
+def test_writing_a_checkpoint_takes_no_copy_of_it(tmp_path: Path) -> None:
+    """Tensors go to the file from where they are, with a training's state as without."""
+    written = checkpoint(hidden_size=256)
+    state = {"hidden": np.ones((2, 2, 2, 256), np.float32), **{f"weight.{k}": v for k, v in written.weights.items()}}
+    written = dataclasses.replace(written, resume=dataclasses.replace(RESUME, tensors=state))
+    save(tmp_path / "file", written)
+    tracemalloc.start()
+    save(tmp_path / "file", written)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 0.1 * (tmp_path / "file").stat().st_size

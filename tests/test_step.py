@@ -11,9 +11,10 @@ from torch.nn import functional as F
 
 from chargen.config import CELLS, ModelConfig, TrainConfig
 from chargen.schema import record
+from chargen.training.adamw import BETAS
 from chargen.training.bptt import Windows
 from chargen.training.hardware import on_device
-from chargen.training.step import BETAS, Learner
+from chargen.training.step import Learner
 from chargen.training.torch_network import StackedRNN
 
 MODEL = ModelConfig(vocab_size=7, hidden_size=6, embedding_size=4)

@@ -27,6 +27,7 @@ from chargen.errors import CheckpointError, ConfigError
 from chargen.schema import document, parse
 from chargen.store.header import FORMAT, Header, Vocabulary, read_header, why
 from chargen.store.records import CorpusInfo, Evaluation, ItemsInfo, Resume, Tally
+from chargen.store.safetensors_layout import layout
 from chargen.text.vocab import Vocab
 
 __all__ = ["Checkpoint", "CorpusInfo", "Evaluation", "ItemsInfo", "Resume", "Tally", "load", "save"]
@@ -86,8 +87,6 @@ def save(path: Path, checkpoint: Checkpoint, *, half: bool = False) -> None:
         CheckpointError: it is one that ``load`` would refuse: a number in it is not finite, or its header too large.
         RunError: the file cannot be written.
     """
-    from safetensors.numpy import save as serialise
-
     kind = np.float16 if half else np.float32
     tensors: dict[str, NDArray[Any]] = {
         name: np.ascontiguousarray(weight, dtype=kind) for name, weight in checkpoint.weights.items()
@@ -114,12 +113,15 @@ def save(path: Path, checkpoint: Checkpoint, *, half: bool = False) -> None:
         for name, tensor in tensors.items():
             _check_finite(name, tensor)
         text = json.dumps(values, allow_nan=False)
-        data = serialise(tensors, {"chargen": text, "sha256": hashlib.sha256(text.encode()).hexdigest()})
-        _check_size(int.from_bytes(data[:8], "little"))
+        metadata = {"chargen": text, "sha256": hashlib.sha256(text.encode()).hexdigest()}
+        opening, arrays = layout(tensors, metadata)
+        _check_size(int.from_bytes(opening[:8], "little"))
     except ValueError as error:
         raise CheckpointError(f"{path} was not written, since it could not be read again: {error}") from error
     with replacing(path) as file:
-        file.write(data)
+        file.write(opening)
+        for array in arrays:
+            file.write(array.data)
 
 
 def load(path: Path, *, with_state: bool = False) -> Checkpoint:

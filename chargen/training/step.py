@@ -3,7 +3,7 @@
 import contextlib
 import copy
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 import torch
 from numpy.typing import NDArray
@@ -11,14 +11,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from chargen.config import ModelConfig, TrainConfig
+from chargen.training.adamw import AdamW
 from chargen.training.distributed import World
 from chargen.training.dropout import Masks
 from chargen.training.hardware import on_device
 from chargen.training.item_rows import RESET
 from chargen.training.torch_network import StackedRNN
-
-BETAS: Final = (0.9, 0.99)
-MOMENTS: Final = ("exp_avg", "exp_avg_sq")
 
 
 class Learner:
@@ -51,8 +49,7 @@ class Learner:
         self._objective = self.world.parallel(Objective(self.network))
         self._weights: list[Tensor] = list(self.network.parameters())
         self._averages: list[Tensor] = list(self.average.parameters())
-        self._fused = self.device.type in ("cpu", "cuda")
-        self._optimizer = self._adamw()
+        self._optimizer = AdamW(self._weights, train.weight_decay)
 
     def learn(self, inputs: Tensor, targets: Tensor, learning_rate: float) -> tuple[Tensor, Tensor]:
         """One optimizer step on one window.
@@ -74,7 +71,7 @@ class Learner:
             total, loss, hidden = self._objective(inputs, targets, self.hidden, masks)
         if weight is not None:
             total, loss = total * weight, loss * weight
-        self._optimizer.zero_grad(set_to_none=True)
+        self.network.zero_grad()
         total.backward()
         norm = self._update(learning_rate)
         self.hidden = hidden.detach()
@@ -102,12 +99,14 @@ class Learner:
         self.hidden = torch.zeros_like(self.hidden)
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """Everything beside ``average`` and ``step`` that the next step depends on, as copies."""
+        """Everything beside ``average`` and ``step`` that the next step depends on.
+
+        On the CPU these are the tensors' own memory: they hold until the next step.
+        """
         state = {"hidden": _array(self.world.gathered(self.hidden, dim=2))}
-        for name, weight in self.network.named_parameters():
-            moments = self._optimizer.state.get(weight, {})
-            if self.step:  # a weight that no window reaches, as bptt 1 leaves some, has no moments yet
-                state |= {f"{key}.{name}": _array(moments.get(key, torch.zeros_like(weight))) for key in MOMENTS}
+        for at, (name, weight) in enumerate(self.network.named_parameters()):
+            if self.step:
+                state |= {f"{key}.{name}": _array(moments[at]) for key, moments in self._optimizer.moments.items()}
             if self.average is not self.network:
                 state[f"weight.{name}"] = _array(weight)
         return state
@@ -128,13 +127,13 @@ class Learner:
 
         self.step = step
         self.average.load(average)
-        for name, weight in self.network.named_parameters():
+        self._optimizer.go_on_after(step)
+        for at, (name, weight) in enumerate(self.network.named_parameters()):
             if self.average is not self.network:
                 weight.data.copy_(tensor(f"weight.{name}", weight))
             if step:
-                moments = {key: tensor(f"{key}.{name}", weight) for key in MOMENTS}
-                count = torch.tensor(float(step), device=self.device if self.device.type == "cuda" else "cpu")
-                self._optimizer.state[weight] = {"step": count, **moments}
+                for key, moments in self._optimizer.moments.items():
+                    moments[at].copy_(tensor(f"{key}.{name}", weight))
         everyone = self.network.initial_state(self.train.batch_size)
         self.hidden.copy_(tensor("hidden", everyone)[:, :, self._columns])
 
@@ -143,16 +142,8 @@ class Learner:
         """Step along the gradient, clipped; its norm before that."""
         gradients = [weight.grad for weight in self._weights if weight.grad is not None]
         norm: Tensor = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
-        if self.train.grad_clip:
-            excess = (norm / self.train.grad_clip).clamp(min=1)
-            if self._fused:
-                # the gradient scaler's way in: divided as the optimizer reads it, which saves a pass over all of it
-                self._optimizer.grad_scale = excess  # type: ignore[attr-defined]
-            else:
-                torch._foreach_div_(gradients, excess)
-        for group in self._optimizer.param_groups:
-            group["lr"] = learning_rate
-        self._optimizer.step()
+        excess = (norm / self.train.grad_clip).clamp(min=1) if self.train.grad_clip else None
+        self._optimizer.step(learning_rate, excess)
         return norm
 
     @torch.no_grad()
@@ -165,15 +156,6 @@ class Learner:
         if self.train.precision == "bf16":
             return torch.autocast(self.device.type, dtype=torch.bfloat16)
         return contextlib.nullcontext()
-
-    def _adamw(self) -> torch.optim.AdamW:
-        matrices = [weight for weight in self._weights if weight.dim() > 1]
-        vectors = [weight for weight in self._weights if weight.dim() <= 1]
-        groups = [
-            {"params": matrices, "weight_decay": self.train.weight_decay},
-            {"params": vectors, "weight_decay": 0.0},
-        ]
-        return torch.optim.AdamW(groups, lr=self.train.learning_rate, betas=BETAS, fused=self._fused)
 
 
 class Objective(nn.Module):
@@ -209,5 +191,5 @@ class Objective(nn.Module):
 
 
 def _array(tensor: Tensor) -> NDArray[Any]:
-    array: NDArray[Any] = tensor.detach().cpu().numpy().copy()
+    array: NDArray[Any] = tensor.detach().cpu().numpy()
     return array
