@@ -7,14 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Curve:
-    """Points to be joined in their order.
-
-    Attributes:
-        label: What it shows; curves of the same label look alike.
-        x: Where its points are.
-        y: How high they are; as many.
-        dashed: Whether the line is broken, where it can be.
-    """
+    """Points to be joined in their order; curves of the same label look alike, one that is dashed is a broken line."""
 
     label: str
     x: Sequence[float]
@@ -29,14 +22,9 @@ class Curve:
 
 @dataclass(frozen=True, kw_only=True)
 class Plot:
-    """Curves over one pair of axes.
+    """Curves over one pair of axes, whose labels have the units.
 
-    Attributes:
-        title: Stands above.
-        x_label: What x is, with its unit.
-        y_label: What y is, with its unit.
-        curves: What to draw; values that are not finite, and with ``log_y`` those not above 0, are left out.
-        log_y: A logarithmic y axis.
+    Values that are not finite, and with ``log_y``, a logarithmic axis, those not above 0, are left out.
     """
 
     title: str

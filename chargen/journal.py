@@ -28,10 +28,6 @@ def recorded(trainer: "Trainer", *, to_tensorboard: bool = False) -> Generator[E
     """The events of a training, whose samples and report are written as they come, by the process that leads.
 
     What goes wrong with them is told by the event and never stops the training. A finished one has them all.
-
-    Args:
-        trainer: What trains.
-        to_tensorboard: Write event files for TensorBoard too.
     """
     if not trainer.world.leads or trainer.finished:
         yield from trainer.events()
@@ -42,12 +38,7 @@ def recorded(trainer: "Trainer", *, to_tensorboard: bool = False) -> Generator[E
 
 
 class Journal:
-    """Writes the samples and the report of one training, and what TensorBoard reads.
-
-    Args:
-        trainer: What trains; without a preview it leaves no samples.
-        to_tensorboard: Whether to write that too.
-    """
+    """Writes the report of one training, its samples if it has a preview, and on demand what TensorBoard reads."""
 
     def __init__(self, trainer: "Trainer", *, to_tensorboard: bool) -> None:
         self._run, self._preview = trainer.run, trainer.train.preview

@@ -28,7 +28,14 @@ class TrainingBar:
         """Draw what ``event`` tells."""
         match event:
             case Started():
-                self._open(event)
+                self._bar = self._tqdm(
+                    desc=self._label,
+                    total=event.total_steps,
+                    initial=event.step,
+                    bar_format=_FORMAT,
+                    dynamic_ncols=True,
+                    leave=self._leave,
+                )
             case Stepped():
                 self._bar.total = event.total_steps
                 if not self._label:
@@ -45,16 +52,6 @@ class TrainingBar:
         """End the bar."""
         if self._bar is not None:
             self._bar.close()
-
-    def _open(self, event: Started) -> None:
-        self._bar = self._tqdm(
-            desc=self._label,
-            total=event.total_steps,
-            initial=event.step,
-            bar_format=_FORMAT,
-            dynamic_ncols=True,
-            leave=self._leave,
-        )
 
 
 @contextlib.contextmanager

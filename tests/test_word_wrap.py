@@ -18,9 +18,12 @@ from chargen.cli.output.word_wrap import WordWrap
         ("", [""]),
     ],
 )
-def test_words_stay_whole(text: str, lines: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_words_stay_whole(
+    text: str, lines: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """No line is longer than ten columns, a wide character taking two and an escaped one as many as it shows."""
-    write = WordWrap(Writer(raw=False), columns=10)
+    monkeypatch.setenv("COLUMNS", "10")
+    write = WordWrap(Writer(raw=False))
     for character in text:
         write(character)
     write.end()

@@ -1,4 +1,4 @@
-"""Who takes part in the measurements: chargen, and what it is measured against, as other processes make them.
+"""How chargen takes part in the measurements, as other processes make it, and the bare products of sampling.
 
 Torch is imported only where it is needed, so that the process that samples does without, as ``chargen sample`` does.
 """
@@ -33,20 +33,6 @@ def chargen_training(model: ModelConfig, train: TrainConfig) -> Iterator[int]:
             loss, norm = learner.learn(*windows.at(learner.step), train.learning_rate)
             means.add(loss, norm, train.grad_clip)
             yield train.batch_size * train.bptt
-
-
-def textbook_training(model: ModelConfig, train: TrainConfig) -> Iterator[int]:
-    """The steps of the textbook's loop on Alice, one a turn."""
-    from chargen.bench import plain_torch
-
-    return plain_torch.textbook_training(model, train, Texts().load().ids)
-
-
-def competent_training(model: ModelConfig, train: TrainConfig) -> Iterator[int]:
-    """The steps of the competent loop on Alice, one a turn."""
-    from chargen.bench import plain_torch
-
-    return plain_torch.competent_training(model, train, Texts().load().ids)
 
 
 def chargen_sampling(model: ModelConfig, batch: int) -> Iterator[int]:

@@ -21,6 +21,8 @@ from chargen.bench import processors
 from chargen.errors import ChargenError
 from chargen.threads import THREAD_COUNTS, cores
 
+Turn = tuple[int, float, float]
+"""The characters that a turn was worth, and the seconds and seconds of processor time that it took."""
 SHORTEST: Final = 1e-6
 """Seconds of processor time that a turn takes at least, for systems that count it in larger units."""
 
@@ -49,14 +51,6 @@ class Race(NamedTuple):
     others: float | None
 
 
-class Turn(NamedTuple):
-    """One turn: what it was worth, and the seconds and seconds of processor time that it took."""
-
-    characters: int
-    seconds: float
-    processor_seconds: float
-
-
 def race(contestants: Sequence[Contestant], *, rounds: int, seconds: float) -> Race:
     """Have all take turns.
 
@@ -73,12 +67,12 @@ def race(contestants: Sequence[Contestant], *, rounds: int, seconds: float) -> R
         for runner in runners:
             runner.wait()
         began, here, worked = perf_counter(), process_time(), processors.seconds_at_work()
-        turns = [[runner.run(seconds) for runner in runners] for _ in range(rounds)]
+        turns = np.array([[runner.run(seconds) for runner in runners] for _ in range(rounds)], np.float64)
+        characters, taken, processor = turns.transpose(2, 0, 1)
         others = None
         if worked is not None and (now := processors.seconds_at_work()) is not None:
-            ours = process_time() - here + sum(turn.processor_seconds for row in turns for turn in row)
+            ours = process_time() - here + float(processor.sum())
             others = max(0.0, now - worked - ours) / (cores() * (perf_counter() - began))
-        characters, taken, processor = np.array(turns, np.float64).transpose(2, 0, 1)
         return Race(characters / taken, characters / processor, others)
 
 
@@ -127,7 +121,7 @@ def turn(contestant: Iterator[int], seconds: float) -> Turn:
     while elapsed < seconds or not characters:
         characters += next(contestant)
         elapsed = perf_counter() - began
-    return Turn(characters, elapsed, max(process_time() - processor, SHORTEST))
+    return characters, elapsed, max(process_time() - processor, SHORTEST)
 
 
 def _serve(pipe: Connection, make: Callable[..., Iterator[int]], arguments: tuple[Any, ...]) -> None:

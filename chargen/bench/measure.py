@@ -114,9 +114,10 @@ def training(sizes: Sequence[str], settings: BenchConfig) -> Iterator[TrainingRo
         ConfigError: a size or a setting is out of its range.
         CorpusError: Alice is too short for the batch.
     """
-    from chargen.bench import products
+    from chargen.bench import plain_torch, products
     from chargen.training import automatic
 
+    ids = Texts().load().ids
     plans = [(size, model, regimen(model, settings)) for size in sizes for model in (architecture(size),)]
 
     def row(size: str, model: ModelConfig, train: TrainConfig) -> TrainingRow:
@@ -124,8 +125,8 @@ def training(sizes: Sequence[str], settings: BenchConfig) -> Iterator[TrainingRo
         result = _Result(
             [
                 Contestant(contestants.chargen_training, (model, train), train.threads),
-                Contestant(contestants.textbook_training, (model, train), train.threads),
-                Contestant(contestants.competent_training, (model, train), train.threads),
+                Contestant(plain_torch.textbook_training, (model, train, ids), train.threads),
+                Contestant(plain_torch.competent_training, (model, train, ids), train.threads),
                 Contestant(products.bare_training, (model, train), train.threads),
             ],
             settings,

@@ -1,6 +1,6 @@
 """``chargen bench``: the speed of training and of sampling on this machine."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
@@ -37,8 +37,7 @@ _BUSY: Final = (
 def bench(
     *,
     size: Annotated[
-        list[str] | None,
-        typer.Option(help=f"Layers x hidden size; repeatable. Without any {', '.join(SIZES)}."),
+        list[str] | None, typer.Option(help=f"Layers x hidden size; repeatable. Without any {', '.join(SIZES)}.")
     ] = None,
     training: Annotated[bool, typer.Option("--training", help="Measure training alone.")] = False,
     sampling: Annotated[bool, typer.Option("--sampling", help="Measure sampling alone.")] = False,
@@ -55,7 +54,8 @@ def bench(
     trained = _measured(measure.training(sizes, config), _trained, quiet) if training or both else []
     sampled = _measured(measure.sampling(sizes, config), _sampled, quiet) if sampling or both else []
     facts = measure.machine()
-    busy = _any_busy([*trained, *sampled])
+    told = [row.busy for row in [*trained, *sampled] if row.busy is not None]
+    busy = any(told) if told else None  # where the system does not tell of others
     if as_json:
         rows = {"training": [asdict(row) for row in trained], "sampling": [asdict(row) for row in sampled]}
         print_json(rows | {"busy": busy, "machine": facts})
@@ -74,12 +74,6 @@ def bench(
         )
     if busy:
         options.note(_BUSY)
-
-
-def _any_busy(rows: "Sequence[Row]") -> bool | None:
-    """Whether others took the processors in any of the rows; None where the system did not tell."""
-    measured = [row.busy for row in rows if row.busy is not None]
-    return any(measured) if measured else None
 
 
 def _measured(rows: "Iterator[_Row]", shown: "Callable[[_Row], dict[str, str]]", quiet: bool) -> "list[_Row]":

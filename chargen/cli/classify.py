@@ -64,19 +64,18 @@ def classify(
     verdicts = api.classify([passage.text for passage in named], models, prior=prior)
     if all(model.vocab.end for model in models):
         named = [passage._replace(text=f"{passage.text}{models[0].vocab.end}") for passage in named]
+    judged = list(zip(named, verdicts, strict=True))
     if not quiet:
-        _tell_strangers([passage.name for passage, verdict in zip(named, verdicts, strict=True) if not verdict.fits])
+        _tell_strangers([passage.name for passage, verdict in judged if not verdict.fits])
     count = top if top is not None else 5 if len(named) == 1 else 0
     if as_json:
-        results = [_as_json(passage, verdict, names, count) for passage, verdict in zip(named, verdicts, strict=True)]
+        results = [_as_json(passage, verdict, names, count) for passage, verdict in judged]
         print_json({"models": names, "prior": prior, "texts": results})
     elif len(named) > 1 and not count:
-        tables.show(
-            [_summary(passage, verdict, names) for passage, verdict in zip(named, verdicts, strict=True)],
-            right=("posterior", "margin in bits"),
-        )
+        rows = [_summary(passage, verdict, names) for passage, verdict in judged]
+        tables.show(rows, right=("posterior", "margin in bits"))
     else:
-        for passage, verdict in zip(named, verdicts, strict=True):
+        for passage, verdict in judged:
             _show(passage, verdict, names, count)
 
 

@@ -40,8 +40,7 @@ def compare(
     separator: options.Separator = None,
     files: options.Files = False,
     minutes: Annotated[
-        float | None,
-        option("Budget", f"Minutes of a training; {MINUTES:g} where --steps is not given."),
+        float | None, option("Budget", f"Minutes of a training; {MINUTES:g} where --steps is not given.")
     ] = None,
     steps: Annotated[int | None, option("Budget", "Optimizer steps of each training, instead of a time.")] = None,
     run: Annotated[str | None, option("Run", "What the runs' names begin with; they are NAME-CELL.")] = None,

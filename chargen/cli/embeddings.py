@@ -18,8 +18,7 @@ def embeddings(
     *,
     neighbours: Annotated[int, typer.Option("--neighbours", "-k", help="How many to show of each character.")] = 5,
     character: Annotated[
-        list[str] | None,
-        typer.Option("--character", "-c", help=r"Show this one alone; repeatable. \n and \t work."),
+        list[str] | None, typer.Option("--character", "-c", help=r"Show this one alone; repeatable. \n and \t work.")
     ] = None,
     output: options.Output = None,
     as_json: options.Json = False,

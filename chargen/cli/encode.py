@@ -22,8 +22,7 @@ def encode(
         bool, typer.Option("--mean", help="The mean over all characters, not the state after the last.")
     ] = False,
     layer: Annotated[
-        str | None,
-        typer.Option(help="A layer, 0 the first, or all of them; without it the top one.", metavar="N|all"),
+        str | None, typer.Option(help="A layer, 0 the first, or all of them; without it the top one.", metavar="N|all")
     ] = None,
     output: options.Output = None,
     strict: Annotated[bool, typer.Option("--strict", help="Refuse a text with unknown characters.")] = False,

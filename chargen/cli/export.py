@@ -27,8 +27,7 @@ Example = Annotated[
 def export(
     checkpoint: options.Checkpoint,
     output: Annotated[
-        Path | None,
-        typer.Argument(metavar="FILE.onnx", help="Write an ONNX graph here, for other programs."),
+        Path | None, typer.Argument(metavar="FILE.onnx", help="Write an ONNX graph here, for other programs.")
     ] = None,
     *,
     html: Annotated[Path | None, typer.Option("--html", help="Write a page for any browser here.")] = None,
@@ -46,22 +45,18 @@ def export(
     if output is not None and output.suffix != ".onnx":
         raise typer.BadParameter(f"{output} does not end with .onnx", param_hint="FILE.onnx")
     use_threads(0, single=True)
+    from chargen.store import lookup
+
     path = options.checkpoint_file(checkpoint, quiet=quiet)
     if html is not None:
         write_page(path, html, int8=int8, example=example, quiet=quiet)
     if output is not None:
-        _write_graph(path, output)
+        from chargen.web.onnx_graph import onnx_model
 
-
-def _write_graph(checkpoint: Path, output: Path) -> None:
-    """Write a model's ONNX graph, and print its path."""
-    from chargen.store import lookup
-    from chargen.web.onnx_graph import onnx_model
-
-    model = onnx_model(lookup.load(checkpoint), lookup.name_of(checkpoint))
-    with replacing(output) as file:
-        file.write(model)
-    typer.echo(str(output))
+        graph = onnx_model(lookup.load(path), lookup.name_of(path))
+        with replacing(output) as file:
+            file.write(graph)
+        typer.echo(str(output))
 
 
 def write_page(checkpoint: Path, output: Path, *, int8: bool, example: bool, quiet: bool) -> None:

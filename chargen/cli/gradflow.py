@@ -9,6 +9,7 @@ import typer
 
 from chargen import presets
 from chargen.cli import completion, options
+from chargen.cli.options import option
 from chargen.cli.output.terminal import print_json
 from chargen.config import CELLS, FRESH, GradflowConfig, ModelConfig, TrainConfig
 from chargen.errors import ConfigError
@@ -40,8 +41,7 @@ def gradflow(
     ] = None,
     *,
     cell: Annotated[
-        list[str] | None,
-        typer.Option(help=f"Measure one of this cell: {', '.join(CELLS)}; repeatable.", rich_help_panel=FRESH),
+        list[str] | None, option(FRESH, f"Measure one of this cell: {', '.join(CELLS)}; repeatable.")
     ] = None,
     text: Annotated[
         str | None,

@@ -1,5 +1,6 @@
 """``chargen infill``: gaps in a text, filled in from both sides."""
 
+import dataclasses
 import re
 from typing import Annotated, Any
 
@@ -24,8 +25,7 @@ def infill(
     *,
     blank: Annotated[str | None, typer.Option(help="Marks a missing character; '_' without it.")] = None,
     length: Annotated[
-        str | None,
-        typer.Option(help="Size of the gap that a single blank stands for: 4, or a range as in 2-6."),
+        str | None, typer.Option(help="Size of the gap that a single blank stands for: 4, or a range as in 2-6.")
     ] = None,
     threads: options.Threads = 0,
     as_json: options.Json = False,
@@ -51,10 +51,7 @@ def infill(
             options.note(f"{BLANK!r} marks missing characters here, though the model knows it as a character")
         options.notes(prompt.fit(text.replace(blank or BLANK, ""), model.vocab).notes)
     if as_json:
-        rows = [
-            {"fill": filling.fill, "text": filling.text, "probability": filling.probability} for filling in fillings
-        ]
-        print_json({"checkpoint": str(model.path), "candidates": rows})
+        print_json({"checkpoint": str(model.path), "candidates": [dataclasses.asdict(filling) for filling in fillings]})
         return
     write = Writer(raw=False)
     for filling in fillings:

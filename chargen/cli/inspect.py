@@ -82,6 +82,8 @@ def _show(path: str, checkpoint: "Checkpoint") -> None:
 
     corpus = checkpoint.corpus
     spans = {"train": corpus.train, "validation": corpus.val, "test": corpus.test}
+    characters = checkpoint.vocab.characters
+    shown = printable(characters[:200]) + (" ..." if len(characters) > 200 else "")
     unknown = ", and one id for all others" if checkpoint.vocab.unknown_id is not None else ""
     facts = {
         "checkpoint": path,
@@ -93,7 +95,7 @@ def _show(path: str, checkpoint: "Checkpoint") -> None:
         **_of_list(checkpoint),
         "validation": _loss(checkpoint.val_bpc),
         "test": _loss(checkpoint.test_bpc),
-        "vocabulary": f"{len(checkpoint.vocab.characters)} characters{unknown}: {_some(checkpoint.vocab.characters)}",
+        "vocabulary": f"{len(characters)} characters{unknown}: {shown}",
     }
     _list(facts)
     history = [_row(evaluation) for evaluation in checkpoint.history]
@@ -147,8 +149,3 @@ def _row(evaluation: "Evaluation") -> dict[str, str]:
         "clipped": f"{evaluation.clipped:.0%}",
         "seconds": f"{evaluation.seconds:,.0f}",
     }
-
-
-def _some(characters: str) -> str:
-    """The characters, printable, the first 200 of them."""
-    return printable(characters[:200]) + (" ..." if len(characters) > 200 else "")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from chargen.cli import options
+from chargen.cli.options import option
 from chargen.cli.output.terminal import DIVIDER, Writer, print_json
 from chargen.config import ITEMS, SamplerConfig
 from chargen.errors import MismatchError
@@ -18,19 +19,13 @@ if TYPE_CHECKING:
     from chargen.text.prompt import Fitted
 
 _PANEL: Final = "Items, of a model of a list"
-Count = Annotated[
-    int | None,
-    typer.Option("--items", help="How many items to write.", rich_help_panel=_PANEL, show_default=str(ITEMS)),
-]
-New = Annotated[
-    bool,
-    typer.Option("--new", help="Write only items that the model was not trained on.", rich_help_panel=_PANEL),
-]
+Count = Annotated[int | None, option(_PANEL, "How many items to write.", "--items", show_default=str(ITEMS))]
+New = Annotated[bool, option(_PANEL, "Write only items that the model was not trained on.", "--new")]
 MaxLength = Annotated[
     int | None,
-    typer.Option(
-        help="Characters of an item, at most; what would be longer is drawn again.",
-        rich_help_panel=_PANEL,
+    option(
+        _PANEL,
+        "Characters of an item, at most; what would be longer is drawn again.",
         show_default="those of the longest it was trained on",
     ),
 ]

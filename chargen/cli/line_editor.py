@@ -14,9 +14,7 @@ PROMPT: Final = "> "
 def line_reader(commands: Sequence[str], *, quiet: bool) -> Callable[[], str | None]:
     """What gives the next line of standard input, without its end, and None once there is no more.
 
-    Args:
-        commands: What Tab completes.
-        quiet: Show no prompt where lines come from a pipe.
+    At a terminal Tab completes ``commands``; where lines come from a pipe, ``quiet`` shows no prompt.
 
     Raises:
         ConfigError: standard input is closed.

@@ -29,8 +29,7 @@ def option(panel: str, text: str, *names: str, **more: Any) -> Any:
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
 Threads = Annotated[
-    int,
-    typer.Option(min=0, max=4096, help="CPU threads; 0 for as many as there are idle cores.", show_default=False),
+    int, typer.Option(min=0, max=4096, help="CPU threads; 0 for as many as there are idle cores.", show_default=False)
 ]
 Html = Annotated[
     Path | None, typer.Option("--html", metavar="FILE", help="Write it also as a page for the browser to this file.")

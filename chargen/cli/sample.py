@@ -9,6 +9,7 @@ import typer
 
 from chargen.cli import items as list_items
 from chargen.cli import options
+from chargen.cli.options import option
 from chargen.cli.output.terminal import DIVIDER, Writer, print_json
 from chargen.config import LENGTH, TURN_LENGTH, AdaptConfig, SamplerConfig
 from chargen.errors import ConfigError, TextError
@@ -68,8 +69,7 @@ def sample(
     new: list_items.New = False,
     max_length: list_items.MaxLength = None,
     seed: Annotated[
-        int | None,
-        typer.Option(help="The same seed gives the same text; without one, a random one."),
+        int | None, typer.Option(help="The same seed gives the same text; without one, a random one.")
     ] = None,
     beams: Annotated[
         int | None,
@@ -87,9 +87,8 @@ def sample(
     ] = None,
     adapt_to: Annotated[
         str | None,
-        typer.Option(
-            help="Write in the manner of this file: a copy of the weights learns from it first; - is stdin.",
-            rich_help_panel="Adaptation",
+        option(
+            "Adaptation", "Write in the manner of this file: a copy of the weights learns from it first; - is stdin."
         ),
     ] = None,
     no_echo: Annotated[bool, typer.Option("--no-echo", help="Leave the prompt out of the output.")] = False,
@@ -167,10 +166,10 @@ def _refuse_contradictions(given: Mapping[str, object]) -> None:
     Raises:
         ConfigError: two such are given.
     """
-    for option, other, reason in _CONTRADICTIONS:
-        if given[option] and given[other]:
+    for name, other, reason in _CONTRADICTIONS:
+        if given[name] and given[other]:
             raise ConfigError(f"{reason}; leave out {other}")
-    readers = [f"{option} -" for option in ("--adapt-to", "--prompt-file", "--prompts") if given[option] == "-"]
+    readers = [f"{name} -" for name in ("--adapt-to", "--prompt-file", "--prompts") if given[name] == "-"]
     readers += ["--interactive"] * bool(given["--interactive"])
     if len(readers) > 1:
         raise ConfigError(f"{readers[0]} needs standard input for itself; leave out {readers[1]}")

@@ -10,6 +10,7 @@ import typer
 
 from chargen.atomic import replacing
 from chargen.cli import completion, options, text_arguments
+from chargen.cli.options import option
 from chargen.cli.output import surprisal, tables
 from chargen.cli.output.terminal import print_json
 from chargen.config import HELDOUT_CONTEXT, AdaptConfig
@@ -50,8 +51,7 @@ def score(
     ] = None,
     *,
     split: Annotated[
-        str | None,
-        typer.Option(metavar="val|test", help="Score this split of the text it was trained on."),
+        str | None, typer.Option(metavar="val|test", help="Score this split of the text it was trained on.")
     ] = None,
     context: Annotated[
         int | None,
@@ -69,20 +69,20 @@ def score(
     ] = None,
     adapt: Annotated[
         bool,
-        typer.Option(
-            "--adapt",
-            help="Let the weights go on learning from the text just read, each character scored before it is learnt "
+        option(
+            "Adaptation",
+            "Let the weights go on learning from the text just read, each character scored before it is learnt "
             "from (dynamic evaluation). Each file starts from the checkpoint's weights.",
-            rich_help_panel="Adaptation",
+            "--adapt",
         ),
     ] = False,
     remember: Annotated[
         bool,
-        typer.Option(
-            "--remember",
-            help="Predict together with a memory of the text read so far, word for word. Before a split it reads the "
+        option(
+            "Adaptation",
+            "Predict together with a memory of the text read so far, word for word. Before a split it reads the "
             f"text that comes before, up to {REMEMBERED:,} characters.",
-            rich_help_panel="Adaptation",
+            "--remember",
         ),
     ] = False,
     together: Annotated[

@@ -9,13 +9,9 @@ from chargen.errors import TextError
 from chargen.text.decode import STDIN
 from chargen.text.sources import read_text
 
-Files = Annotated[
-    list[str] | None,
-    typer.Argument(metavar="TEXT...", help="Files or built-in corpora; - is stdin."),
-]
+Files = Annotated[list[str] | None, typer.Argument(metavar="TEXT...", help="Files or built-in corpora; - is stdin.")]
 Literals = Annotated[
-    list[str] | None,
-    typer.Option("--text", "-t", help="A text itself instead of a file; repeatable."),
+    list[str] | None, typer.Option("--text", "-t", help="A text itself instead of a file; repeatable.")
 ]
 Lines = Annotated[bool, typer.Option("--lines", help="Take each line that is not blank as a text of its own.")]
 
@@ -28,13 +24,7 @@ class Named(NamedTuple):
 
 
 def gather(files: Sequence[str] | None, literals: Sequence[str] | None, *, lines: bool, **decoding: str) -> list[Named]:
-    """The texts of a command, files before literals.
-
-    Args:
-        files: Their names, ``-`` for standard input.
-        literals: Texts themselves.
-        lines: Take each line as a text.
-        decoding: The settings of ``Decoding``, for the files.
+    """The texts of a command, those in files before literals; with ``lines`` each line of them is a text.
 
     Raises:
         CorpusError: a file cannot be read or does not decode.

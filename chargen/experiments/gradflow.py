@@ -220,16 +220,10 @@ class Descent:
 
 
 def descend(corpus: Corpus, model: ModelConfig, train: TrainConfig, *, recurrent_scale: float = 1.0) -> Descent:
-    """A training of ``train.steps`` steps from scaled recurrent weights, with or without clipping.
+    """A training of ``train.steps`` steps on the training split, from scaled recurrent weights, clipped or not.
 
     The steps are those of ``chargen train`` with these settings, on the CPU and without dropout and averaging, so that
     nothing but ``train.grad_clip`` and the scale makes a difference. Nothing is kept of it.
-
-    Args:
-        corpus: The text; its training split is learnt.
-        model: Architecture.
-        train: Settings.
-        recurrent_scale: What the initial recurrent weights are multiplied by.
     """
     split = corpus.split(train.val_fraction, train.test_fraction).train
     without = ("minutes", "dropout", "input_dropout", "output_dropout", "weight_drop", "ema_decay")

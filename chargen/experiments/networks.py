@@ -40,11 +40,7 @@ class Subject:
 def of_checkpoint(path: Path, checkpoint: Checkpoint, name: str, texts: Texts | None = None) -> list[Subject]:
     """A checkpoint's network as it began, with the weights that its seed gives, and as it was trained.
 
-    Args:
-        path: Where the checkpoint lies.
-        checkpoint: What it holds.
-        name: What to call it.
-        texts: What to measure on; without, what was held out of the checkpoint's training.
+    It is measured on ``texts`` or, without, on what was held out of its training.
 
     Raises:
         CorpusError: the text cannot be read, or the checkpoint's own is not at hand.

@@ -13,13 +13,7 @@ _NOT_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010f
 
 
 def document(title: str, body: str, *, reload_seconds: int | None = None) -> bytes:
-    """A whole document.
-
-    Args:
-        title: What the browser calls it; any text.
-        body: HTML that is well-formed XML.
-        reload_seconds: After how long the browser reads the file again; never with None.
-    """
+    """A whole document, whose body is HTML and well-formed XML; the browser reads it again after ``reload_seconds``."""
     style = asset("document.css")
     refresh = "" if reload_seconds is None else f'<meta http-equiv="refresh" content="{reload_seconds}"/>'
     return (

@@ -29,13 +29,9 @@ class Exported(NamedTuple):
 
 
 def html(checkpoint: Checkpoint, path: Path, *, int8: bool = False, example: bool = True) -> Exported:
-    """The page of a model, with the units that follow something in a text that it did not learn from.
+    """The page of a model, called by its file, with units that follow something in a text that it did not learn from.
 
-    Args:
-        checkpoint: The model.
-        path: Its file, by which the page is called.
-        int8: A byte for each weight of a matrix instead of two.
-        example: Whether the page begins with a piece of that text.
+    With ``example`` it begins with a piece of that text; ``int8`` is as in ``page``.
 
     Raises:
         ConfigError: the page would be too large for a browser.

@@ -35,12 +35,7 @@ def step(bits: float) -> int:
 
 
 def heat_map(model: str, passages: Sequence[Passage]) -> bytes:
-    """The document; the pointer tells the bits of each character that took one or more.
-
-    Args:
-        model: What to call the model.
-        passages: At least one.
-    """
+    """The document, under the model's name; the pointer tells the bits of each character that took one or more."""
     steps = " ".join(f'<i class="h{at}">{name}</i>' for at, (_, name) in enumerate(STEPS))
     parts = [
         f"<h1>{escaped(model)}</h1>",

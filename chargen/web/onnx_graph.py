@@ -46,12 +46,12 @@ def onnx_model(checkpoint: Checkpoint, name: str) -> bytes:
     Raises:
         MismatchError: the package ``onnx`` is missing, ONNX has no such cell, or the model is too large for the format.
     """
-    cell = checkpoint.model.cell
-    if CELLS[cell].gates not in _OPERATORS:
+    config = checkpoint.model
+    if CELLS[config.cell].gates not in _OPERATORS:
         raise MismatchError(
-            f"ONNX has no operator for the {cell} cell; write with this model on the command line instead"
+            f"ONNX has no operator for the {config.cell} cell; write with this model on the command line instead"
         )
-    size = 4 * checkpoint.model.parameters
+    size = 4 * config.parameters
     if size > MAX_BYTES:
         raise MismatchError(
             f"the model takes {size / 1e9:.1f} GB, more than the {MAX_BYTES / 1e9:.0f} GB of an ONNX file"
@@ -63,23 +63,14 @@ def onnx_model(checkpoint: Checkpoint, name: str) -> bytes:
             f"ONNX files need a package that is missing ({error}): pip install 'chargen[onnx]'"
         ) from error
 
-    config = checkpoint.model
-    graph = _Graph(checkpoint)
+    graph, floats = _Graph(checkpoint), TensorProto.FLOAT
     state: list[int | str | None] = [config.state_parts, config.num_layers, "batch", config.hidden_size]
+    described = helper.make_tensor_value_info
+    inputs = [described("ids", TensorProto.INT64, ["batch", "time"]), described("state", floats, state)]
+    logits = described("logits", floats, ["batch", "time", config.vocab_size])
+    outputs = [logits, described("new_state", floats, state)]
     model = helper.make_model(
-        helper.make_graph(
-            graph.nodes,
-            name,
-            [
-                helper.make_tensor_value_info("ids", TensorProto.INT64, ["batch", "time"]),
-                helper.make_tensor_value_info("state", TensorProto.FLOAT, state),
-            ],
-            [
-                helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", "time", config.vocab_size]),
-                helper.make_tensor_value_info("new_state", TensorProto.FLOAT, state),
-            ],
-            graph.constants,
-        ),
+        helper.make_graph(graph.nodes, name, inputs, outputs, graph.constants),
         opset_imports=[helper.make_opsetid("", OPSET)],
         ir_version=IR_VERSION,
         producer_name="chargen",

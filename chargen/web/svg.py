@@ -18,10 +18,7 @@ COLOURS: Final = 8
 def chart(plot: Plot, *, heights: Mapping[str, float] | None = None, places: Mapping[str, float] | None = None) -> str:
     """A figure with the plot, its legend, and what the pointer tells of each point.
 
-    Args:
-        plot: What to draw.
-        heights: Values of y that a line across marks, by their names.
-        places: Values of x that an upright line marks, by their names.
+    Lines across mark ``heights``, values of y by their names, and upright ones ``places``, values of x.
     """
     log_y = plot.log_y
     drawn = [(curve, curve.points(log_y=log_y)) for curve in plot.curves]

@@ -13,13 +13,7 @@ COLOURS: Final = ("cyan", "red", "green", "yellow", "magenta", "blue", "white", 
 
 
 def draw(plot: Plot, *, width: int = 64, height: int = 16) -> Text:
-    """The plot: lines of ASCII, with colours that a console without any leaves out.
-
-    Args:
-        plot: What to draw.
-        width: Columns inside the axes.
-        height: Rows inside the axes.
-    """
+    """The plot, lines of ASCII with colours that a console without any leaves out; the size is that inside the axes."""
     labels, log_y = plot.labels, plot.log_y
     drawn = [(labels.index(curve.label), curve.points(log_y=log_y)) for curve in plot.curves]
     every = [point for _, points in drawn for point in points]

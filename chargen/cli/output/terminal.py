@@ -61,9 +61,6 @@ class Screen:
     """A stream to stderr that takes all text, shown or not: losing the screen never loses the work.
 
     A terminal is closed, the reader of a pipe ends, the disk below a log is full.
-
-    Args:
-        stream: What is written to as long as it can be.
     """
 
     def __init__(self, stream: TextIO) -> None:

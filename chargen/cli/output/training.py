@@ -21,11 +21,7 @@ INDENT: Final = " " * 9
 
 
 class TrainingDisplay:
-    """Draws a training's events.
-
-    Args:
-        quiet: Draw nothing.
-    """
+    """Draws a training's events, or nothing where it is to be quiet."""
 
     def __init__(self, *, quiet: bool) -> None:
         self.quiet = quiet
@@ -157,12 +153,7 @@ class TrainingDisplay:
 
 
 class LineDisplay(TrainingDisplay):
-    """Draws a training as a single line: on a terminal after a bar, elsewhere begun when the training begins.
-
-    Args:
-        name: What the line begins with.
-        quiet: Draw nothing.
-    """
+    """Draws a training as a single line under a name: on a terminal after a bar, elsewhere begun when it begins."""
 
     def __init__(self, name: str, *, quiet: bool) -> None:
         super().__init__(quiet=quiet)

@@ -12,16 +12,11 @@ WIDEST: Final = 80
 
 
 class WordWrap:
-    """Writes text to the terminal word by word, and begins a new line before a word that the line has no room for.
+    """Writes text to the terminal word by word, and begins a new line before a word that the line has no room for."""
 
-    Args:
-        write: What writes to the terminal.
-        columns: Of a line, at most; 0 for what the terminal has, and ``WIDEST`` at most.
-    """
-
-    def __init__(self, write: Writer, columns: int = 0) -> None:
+    def __init__(self, write: Writer) -> None:
         self._write = write
-        self._columns = columns or min(WIDEST, shutil.get_terminal_size().columns)
+        self._columns = min(WIDEST, shutil.get_terminal_size().columns)
         self._column = 0
         self._space = ""  # before the word
         self._word = ""
