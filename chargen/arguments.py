@@ -34,6 +34,7 @@ from chargen.config import (
 from chargen.errors import ConfigError
 from chargen.inference.generate import State
 from chargen.inference.infill import Length
+from chargen.inference.text_end import TextEnd
 from chargen.setting import Config, refuse_unknown
 from chargen.store.runs import ROOT
 from chargen.text.corpus import Texts
@@ -165,15 +166,10 @@ class WritingArguments(Arguments, SamplerConfig):
     sampler: SamplerConfig | None = None
 
     @property
-    def end(self) -> dict[str, Any]:
-        """What ends a text, as ``generate`` takes it."""
+    def end(self) -> TextEnd:
+        """What ends a text before its length."""
         stop = (self.stop,) if isinstance(self.stop, str) else self.stop
-        return {
-            "length": self.length,
-            "stop": stop,
-            "keep_stop": self.keep_stop,
-            "until_sentence": self.until_sentence,
-        }
+        return TextEnd(stop, keep_stop=self.keep_stop, until_sentence=self.until_sentence)
 
     def refuse_chance(self, given: Sequence[str]) -> None:
         """Refuse what has a meaning only where a text is drawn: with ``beams`` none is.

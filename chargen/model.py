@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,16 +26,18 @@ from chargen.config import AdaptConfig, InfillConfig, SamplerConfig
 from chargen.errors import ConfigError, MismatchError, TextError
 from chargen.inference import statefile
 from chargen.inference.beam_search import beam_search
-from chargen.inference.embeddings import embeddings
 from chargen.inference.encode import encode, state_from
 from chargen.inference.generate import Ending, Piece, State, generate, random_seed, start_id
 from chargen.inference.infill import Candidate, Infiller
 from chargen.inference.mixture import primed
-from chargen.inference.score import Predictor, Scored, Scorer
+from chargen.inference.score import PIECE, Scored, Scorer
 from chargen.item_model import ItemModel
 from chargen.store.heldout import HeldOut, held_out
 from chargen.text import prompt as prompts
 from chargen.text.prompt import Fitted
+
+if TYPE_CHECKING:
+    from chargen.training.dynamic_evaluation import Adapter
 
 _ONE_TEXT: Final = {"num_samples": "sample and stream write one text; pieces writes several"}
 
@@ -119,18 +121,27 @@ class Model(ItemModel):
         ids = [self.vocab.ids_of(text.text) for text in fitted]
         if arguments.beams is not None:
             arguments.refuse_chance([*settings, *["num_samples"] * (num_samples != 1)])
-            return beam_search(self.network, self.vocab, *ids, beams=arguments.beams, state=state, **arguments.end)
+            return beam_search(
+                self.network,
+                self.vocab,
+                *ids,
+                beams=arguments.beams,
+                length=arguments.length,
+                end=arguments.end,
+                state=state,
+            )
         before = state if isinstance(state, Ending) else None
         sampler = sampler or (before.sampler if before else SamplerConfig())
         return generate(
             self.network,
             self.vocab,
             *ids,
+            length=arguments.length,
             seed=random_seed() if seed is None and before is None else seed,
             num_samples=num_samples,
             sampler=dataclasses.replace(sampler, **settings),
+            end=arguments.end,
             state=state,
-            **arguments.end,
         )
 
     @takes(ScorerArguments)
@@ -160,8 +171,10 @@ class Model(ItemModel):
         for other in arguments.others:
             if other.vocab != self.vocab:
                 raise MismatchError(f"{other.path} has other characters than {self.path}; they cannot predict together")
+        models = (self, *arguments.others)
+        predictors = [model._adapter(config) if arguments.adapt else model.network.reader() for model in models]
         return primed(
-            [model._predictor(config if arguments.adapt else None) for model in (self, *arguments.others)],
+            predictors,
             self.vocab,
             arguments.before,
             earlier=arguments.earlier,
@@ -169,10 +182,8 @@ class Model(ItemModel):
             progress=arguments.progress,
         )
 
-    def _predictor(self, config: AdaptConfig | None) -> Predictor:
-        """What predicts one text; with a ``config`` it learns from that."""
-        if config is None:
-            return self.network.reader()
+    def _adapter(self, config: AdaptConfig) -> "Adapter":
+        """What predicts one text and learns from it."""
         from chargen.training.dynamic_evaluation import Adapter
 
         return Adapter(self.checkpoint.model, self.checkpoint.weights, config, end=self.vocab.end_id)
@@ -203,14 +214,15 @@ class Model(ItemModel):
             ConfigError: a setting is unknown or out of its range.
             TextError: the text is too short for a single step.
         """
-        from chargen.training.dynamic_evaluation import learnt
-
         config = AdaptConfig(**{"adapt_decay": 0.0, **settings})
         ids = self.vocab.ids_of(prompts.fit(self.as_read(arguments.text), self.vocab).text)
-        read = np.concatenate([[start_id(self.vocab)], ids])
-        trained, end = self.checkpoint, self.vocab.end_id
-        weights = learnt(trained.model, trained.weights, config, read, arguments.progress, end=end)
-        return Model(dataclasses.replace(trained, weights=weights, history=(), test_bpc=None, resume=None), self.path)
+        if len(ids) < config.adapt_every:
+            raise TextError(f"{len(ids)} characters are too few to learn from with adapt-every {config.adapt_every}")
+        adapter, read = self._adapter(config), np.concatenate([[start_id(self.vocab)], ids])
+        for first in range(0, len(read), PIECE):
+            arguments.progress(len(adapter.run(read[first : first + PIECE])))
+        adapted = dataclasses.replace(self.checkpoint, weights=adapter.export(), history=(), test_bpc=None, resume=None)
+        return Model(adapted, self.path)
 
     @takes(InfillArguments)
     def infill(self, arguments: InfillArguments, settings: Settings) -> list[Candidate]:
@@ -270,7 +282,9 @@ class Model(ItemModel):
         Raises:
             MismatchError: the model feeds one-hot characters.
         """
-        return embeddings(self.checkpoint)
+        if self.checkpoint.model.one_hot:
+            raise MismatchError("the model was trained with --one-hot; it has no embeddings")
+        return self.checkpoint.weights["embedding.weight"]
 
     def save_state(self, path: str | Path, ending: Ending) -> None:
         """Keep where a text of this model stopped, which the last of its ``pieces`` tells, in a file.

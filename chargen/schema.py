@@ -6,9 +6,9 @@ What is read here is shown, formatted and computed with.
 import dataclasses
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from types import NoneType
-from typing import Any, Final, NewType, TypeGuard, TypeVar, cast, get_args, get_origin, get_type_hints
+from typing import Any, Final, NewType, TypeVar, cast, get_args, get_origin, get_type_hints
 
 T = TypeVar("T")
 Whole = NewType("Whole", int)
@@ -105,68 +105,33 @@ def _value(kind: Any, value: object, name: str) -> Any:
         return None if value is None else _value(kinds[kinds[0] is NoneType], value, name)
     if dataclasses.is_dataclass(kind):
         return record(cast("type", kind), value, name)
-    if get_origin(kind) is Mapping:
-        return _mapping(kinds[1], value, name)
+    if get_origin(kind) is Mapping and isinstance(value, dict):
+        return {key: _value(kinds[1], entry, name) for key, entry in value.items()}
     if get_origin(kind) is tuple:
         return _tuple(kinds, value, name)
-    if not _SCALARS[kind](value):
+    if not _is_scalar(kind, value):
         raise _KindError
     return value
 
 
-def _mapping(kind: Any, values: object, name: str) -> dict[str, Any]:
-    if not isinstance(values, dict):
-        raise _KindError
-    return {key: _value(kind, value, name) for key, value in values.items()}
-
-
 def _tuple(kinds: tuple[Any, ...], values: object, name: str) -> tuple[Any, ...]:
-    if not isinstance(values, list | tuple) or (kinds == (int, int) and not is_span(values)):
+    if not isinstance(values, list | tuple):
         raise _KindError
+    is_span = kinds == (int, int)
     if kinds[-1] is Ellipsis:
         kinds = kinds[:1] * len(values)
     if len(kinds) != len(values):
         raise _KindError
-    return tuple(_value(kind, value, name) for kind, value in zip(kinds, values, strict=True))
+    read = tuple(_value(kind, value, name) for kind, value in zip(kinds, values, strict=True))
+    if is_span and read[0] > read[1]:
+        raise _KindError
+    return read
 
 
-def is_count(value: object) -> TypeGuard[int]:
-    """Whether ``value`` is a whole number from 0 that fits 64 bits."""
-    return is_whole(value) and value <= LARGEST
-
-
-def is_whole(value: object) -> TypeGuard[int]:
-    """Whether ``value`` is a whole number from 0."""
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
-
-
-def is_number(value: object) -> bool:
-    """Whether ``value`` is a finite number."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
-
-
-def is_flag(value: object) -> bool:
-    """Whether ``value`` is true or false."""
-    return isinstance(value, bool)
-
-
-def is_text(value: object) -> bool:
-    """Whether ``value`` is a string."""
-    return isinstance(value, str)
-
-
-def is_span(value: object) -> bool:
-    """Whether ``value`` is two whole numbers, the first not the larger."""
-    match value:
-        case [start, stop]:
-            return is_count(start) and is_count(stop) and start <= stop
-    return False
-
-
-_SCALARS: Final[Mapping[Any, Callable[[object], bool]]] = {
-    bool: is_flag,
-    int: is_count,
-    Whole: is_whole,
-    float: is_number,
-    str: is_text,
-}
+def _is_scalar(kind: Any, value: Any) -> bool:
+    """Whether ``value`` is of a field's type ``kind``; true and false are no numbers here, as they are in Python."""
+    if kind in (bool, str):
+        return type(value) is kind
+    if kind is float:
+        return type(value) in (int, float) and abs(value) <= sys.float_info.max
+    return type(value) is int and value >= 0 and (kind is Whole or value <= LARGEST)

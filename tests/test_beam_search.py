@@ -15,6 +15,7 @@ from chargen.inference.beam_search import beam_search
 from chargen.inference.generate import Sample, collect, generate
 from chargen.inference.numpy_network import Network
 from chargen.inference.softmax import log_softmax
+from chargen.inference.text_end import TextEnd
 from chargen.text.vocab import Vocab
 
 VOCAB = Vocab("abcdefg")
@@ -45,7 +46,7 @@ def log_probability(network: Network, prompt: str, text: str) -> float:
 def test_one_beam_is_temperature_zero(cell: str, seed: int, length: int, stop: list[str], keep_stop: bool) -> None:
     """The same text, and the same place from which it goes on."""
     network = random_network(seed, cell=cell)
-    common: dict[str, Any] = {"length": length, "stop": stop, "keep_stop": keep_stop}
+    common: dict[str, Any] = {"length": length, "end": TextEnd(stop, keep_stop=keep_stop)}
     one = found(network, "ab", beams=1, **common)
     (greedy,) = collect(generate(network, VOCAB, VOCAB.ids_of("ab"), seed=0, sampler=GREEDY, **common))
     assert (one.text, one.ending.reason, one.ending.last) == (greedy.text, greedy.ending.reason, greedy.ending.last)
@@ -76,9 +77,9 @@ def test_a_text_that_ended_is_weighed_against_those_that_go_on() -> None:
     """It wins as soon as it is the likeliest, and gives its place up to what is likelier."""
     probabilities = np.array([[0.02, 0.58, 0.4], [0.9, 0.05, 0.05], [0.3, 0.3, 0.4]])
     network, vocab = chain(np.log(probabilities).astype(np.float32)), Vocab("abc")
-    ending = found(network, "a", vocab, beams=3, length=9, stop=["c"])
+    ending = found(network, "a", vocab, beams=3, length=9, end=TextEnd(["c"]))
     assert (ending.text, ending.ending.reason, ending.ending.left_out) == ("", "stop", "c")  # 0.4, "ba" has 0.52
-    assert found(network, "a", vocab, beams=1, length=2, stop=["c"]).text == "ba"
+    assert found(network, "a", vocab, beams=1, length=2, end=TextEnd(["c"])).text == "ba"
 
 
 def test_prompts_are_searched_one_by_one() -> None:
@@ -103,7 +104,7 @@ def test_a_search_goes_on_behind_an_ending() -> None:
 
 def test_what_is_held_back_comes_at_the_end() -> None:
     """The beginning of a stop string that was never completed belongs to the text."""
-    assert found(reciter("abcdefg"), "a", beams=2, length=3, stop=["dx"]).text == "bcd"
+    assert found(reciter("abcdefg"), "a", beams=2, length=3, end=TextEnd(["dx"])).text == "bcd"
 
 
 def test_the_reserved_unknown_id_is_never_found() -> None:
@@ -114,13 +115,12 @@ def test_the_reserved_unknown_id_is_never_found() -> None:
 
 
 def test_bad_settings_are_refused_before_the_search() -> None:
-    """A number out of range, an empty stop string, a state that does not fit; and weights that are damaged in it."""
+    """A number out of range, a state that does not fit; and weights that are damaged in it."""
     network = random_network()
     for wrong, words in (
         ({"beams": 0}, "beams must be"),
         ({"beams": 1001}, "at most 1,000"),
         ({"length": -1}, "length must be"),
-        ({"stop": [""]}, "empty"),
     ):
         with pytest.raises(ConfigError, match=words):
             beam_search(network, VOCAB, **{"beams": 2, "length": 1, **wrong})  # type: ignore[arg-type]  # on purpose

@@ -17,6 +17,7 @@ from chargen.api import load
 from chargen.cli import line_editor
 from chargen.config import SamplerConfig
 from chargen.inference.shared_text import SharedText
+from chargen.inference.text_end import TextEnd
 from chargen.store.checkpoint import save
 
 
@@ -38,7 +39,10 @@ def expected(*turns: tuple[str, int]) -> tuple[list[str], str]:
     """What the library writes in turns, each of what is typed and a seed: every turn's characters, and the text."""
     model = load("model.safetensors")
     text = SharedText(model.network, model.vocab)
-    lines = [typed + "".join(text.write(typed, length=12, seed=seed, sampler=SamplerConfig())) for typed, seed in turns]
+    lines = [
+        typed + "".join(text.write(typed, end=TextEnd(turn_length=12), seed=seed, sampler=SamplerConfig()))
+        for typed, seed in turns
+    ]
     return lines, text.text
 
 

@@ -226,7 +226,7 @@ def test_a_long_text_is_scored_in_pieces(chargen: Command, model: Model, monkeyp
         command = ["model.safetensors", "--per-char", *arguments]
         whole = figures(chargen, *command, stdin=b"abcd dcba\n" * 20)
         with monkeypatch.context() as patch:
-            patch.setattr(importlib.import_module("chargen.cli.score"), "PIECE", 7)
+            patch.setattr(importlib.import_module("chargen.inference.score"), "PIECE", 7)
             pieces = figures(chargen, *command, stdin=b"abcd dcba\n" * 20)
         assert pieces["files"][0]["bits"] == pytest.approx(whole["files"][0]["bits"], abs=1e-3)
 

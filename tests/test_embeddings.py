@@ -1,12 +1,15 @@
 """Embeddings and who lies next to whom."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import samples
 
 from chargen.errors import ConfigError
 from chargen.inference import embeddings as module
-from chargen.inference.embeddings import embeddings, neighbours
+from chargen.inference.embeddings import neighbours
+from chargen.model import Model
 
 COMPASS = np.array([[1, 0], [2, 2], [0, 3], [-1, 0], [0, 0]], np.float32)
 
@@ -14,7 +17,7 @@ COMPASS = np.array([[1, 0], [2, 2], [0, 3], [-1, 0], [0, 0]], np.float32)
 def test_embeddings_are_the_models() -> None:
     """One row for each id, the reserved one last."""
     checkpoint = samples.checkpoint(unknown=True)
-    found = embeddings(checkpoint)
+    found = Model(checkpoint, Path("x")).embeddings()
     assert found.shape == (8, 3)
     np.testing.assert_array_equal(found, checkpoint.weights["embedding.weight"])
 
@@ -22,7 +25,7 @@ def test_embeddings_are_the_models() -> None:
 def test_a_one_hot_model_has_none() -> None:
     """It is an error that says why."""
     with pytest.raises(ConfigError, match="--one-hot; it has no embeddings"):
-        embeddings(samples.checkpoint(one_hot=True))
+        Model(samples.checkpoint(one_hot=True), Path("x")).embeddings()
 
 
 def test_neighbours_are_ordered_by_cosine() -> None:

@@ -11,6 +11,7 @@ from networks import chain, random_network, reciter
 from chargen.config import CELLS, SamplerConfig
 from chargen.errors import CheckpointError, ConfigError, TextError
 from chargen.inference.generate import Ending, Piece, Sample, beginning, collect, generate, start_id
+from chargen.inference.text_end import TextEnd
 from chargen.text.vocab import Vocab
 
 EVEN = SamplerConfig(temperature=1)
@@ -78,7 +79,7 @@ def test_several_prompts_are_continued_as_each_alone(penalty: float) -> None:
     network, vocab = random_network(hidden_size=16), Vocab("abcdefg")
     prompts = [[1, 2, 3, 4, 5, 6, 1, 2], [], [4], [1, 2], [4, 4]]
     config = SamplerConfig(temperature=1, repetition_penalty=penalty, penalty_window=5)
-    common: Any = {"length": 40, "seed": 3, "num_samples": 2, "sampler": config, "stop": ["ab"], "keep_stop": True}
+    common: Any = {"length": 40, "seed": 3, "num_samples": 2, "sampler": config, "end": TextEnd(["ab"], keep_stop=True)}
     together = collect(generate(network, vocab, *prompts, **common))
     alone = [sample for prompt in prompts for sample in collect(generate(network, vocab, prompt, **common))]
     assert [sample.text for sample in together] == [sample.text for sample in alone]
@@ -111,14 +112,14 @@ def test_a_length_of_zero_writes_nothing() -> None:
 )
 def test_a_stop_string_ends_the_text_and_is_left_out(stop: list[str], expected: str) -> None:
     """The first stop string among the new characters ends the text before it; no part of it is ever shown."""
-    pieces = recite("abcdefghijk", "a", 7, stop=stop)
+    pieces = recite("abcdefghijk", "a", 7, end=TextEnd(stop))
     assert text_of(pieces) == expected
     assert ending_of(pieces).reason == ("length" if len(expected) == 7 else "stop")
 
 
 def test_what_may_begin_a_stop_string_is_held_back_only_until_it_cannot() -> None:
     """Characters wait while they could be a stop string's beginning and come together once they are not."""
-    assert [piece.text for piece in recite("abcdef", "a", 4, stop=["cdx"])] == ["b", "cde", ""]
+    assert [piece.text for piece in recite("abcdef", "a", 4, end=TextEnd(["cdx"]))] == ["b", "cde", ""]
 
 
 @given(stop=st.lists(st.text("ab", min_size=1, max_size=5), min_size=1, max_size=3), seed=st.integers(0, 1000))
@@ -129,7 +130,7 @@ def test_a_text_ends_before_the_stop_string_that_is_complete_first(stop: list[st
     whole = text_of(list(generate(network, vocab, length=20, seed=seed, sampler=EVEN)))
     ends = [(end, -len(each)) for each in stop for end in range(21) if whole[:end].endswith(each)]
     expected = whole[: sum(min(ends, default=(20, 0)))]
-    pieces = list(generate(network, vocab, length=20, seed=seed, sampler=EVEN, stop=stop))
+    pieces = list(generate(network, vocab, length=20, seed=seed, sampler=EVEN, end=TextEnd(stop)))
     assert text_of(pieces) == expected
     assert ending_of(pieces).reason == ("stop" if ends else "length")
 
@@ -147,12 +148,12 @@ def test_a_text_ends_before_the_stop_string_that_is_complete_first(stop: list[st
 )
 def test_a_sentence_ends_at_the_white_space_after_it(characters: str, expected: str) -> None:
     """The text stops before the first white space after a full stop, question or exclamation mark, and its quotes."""
-    assert text_of(recite(characters, "a", 9, until_sentence=True)) == expected
+    assert text_of(recite(characters, "a", 9, end=TextEnd(until_sentence=True))) == expected
 
 
 def test_a_sentence_that_the_prompt_ended_does_not_count() -> None:
     """The end of a sentence must be among the new characters."""
-    assert text_of(recite("a. bc", ".", 4, until_sentence=True)) == " bca"
+    assert text_of(recite("a. bc", ".", 4, end=TextEnd(until_sentence=True))) == " bca"
 
 
 def test_each_text_stops_for_itself() -> None:
@@ -160,7 +161,7 @@ def test_each_text_stops_for_itself() -> None:
     network, vocab = random_network(hidden_size=16), Vocab("abcdefg")
 
     def write(seed: int, num_samples: int) -> list[Sample]:
-        settings: Any = {"sampler": EVEN, "stop": ["a", "bc", "dd"]}
+        settings: Any = {"sampler": EVEN, "end": TextEnd(["a", "bc", "dd"])}
         return collect(generate(network, vocab, length=30, seed=seed, num_samples=num_samples, **settings))
 
     together, alone = write(3, 8), [write(3 + at, 1)[0] for at in range(8)]
@@ -222,7 +223,7 @@ def test_a_new_seed_after_an_ending_begins_its_own_random_numbers() -> None:
 
 def test_after_a_stop_string_the_text_goes_on_behind_it() -> None:
     """The ending of a text that met its stop string has read the string."""
-    pieces = recite("abcdef", "a", 5, stop=["cd"])
+    pieces = recite("abcdef", "a", 5, end=TextEnd(["cd"]))
     ending = ending_of(pieces)
     network, vocab = reciter("abcdef"), Vocab("abcdef")
     (sample,) = collect(generate(network, vocab, [ending.last], length=2, seed=0, state=ending.state))
@@ -232,7 +233,7 @@ def test_after_a_stop_string_the_text_goes_on_behind_it() -> None:
 def test_endings_keep_their_state_while_others_go_on() -> None:
     """The state of a text that ended early is not overwritten by the texts that go on."""
     network, vocab = random_network(), Vocab("abcdefg")
-    pieces = generate(network, vocab, length=25, seed=0, num_samples=6, sampler=EVEN, stop=["a"])
+    pieces = generate(network, vocab, length=25, seed=0, num_samples=6, sampler=EVEN, end=TextEnd(["a"]))
     seen = [(ending, ending.state.copy()) for _, _, ending in pieces if ending]
     assert len(seen) == 6
     for ending, state in seen:
@@ -248,14 +249,13 @@ def test_the_reserved_unknown_id_is_never_written() -> None:
 
 
 def test_bad_settings_are_refused_before_anything_is_written() -> None:
-    """A number out of range, an empty stop string or a state that does not fit is an error at the call itself."""
+    """A number out of range or a state that does not fit is an error at the call itself."""
     network, vocab = random_network(), Vocab("abcdefg")
     for wrong, words in (
         ({"length": -1}, "length must be"),
         ({"length": 1.5}, "length must be"),
         ({"seed": -1}, "seed must be"),
         ({"num_samples": 0}, "num-samples must be"),
-        ({"stop": ["a", ""]}, "empty"),
     ):
         with pytest.raises(ConfigError, match=words):
             generate(network, vocab, **{"length": 1, "seed": 0, **wrong})  # type: ignore[arg-type]  # on purpose

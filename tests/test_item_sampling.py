@@ -14,6 +14,7 @@ from chargen.errors import ConfigError, TextError
 from chargen.inference.generate import collect, generate
 from chargen.inference.item_sampling import FRUITLESS, Item, draw_items
 from chargen.inference.numpy_network import Network
+from chargen.inference.text_end import TextEnd
 from chargen.text.vocab import Vocab
 
 VOCAB = Vocab("\nabcdef", end="\n")
@@ -66,7 +67,7 @@ def test_each_item_is_what_its_seed_writes_after_an_end_mark() -> None:
     for item in draw(40, prompt="ab"):
         ids = plain.ids_of("\nab")
         (alone,) = collect(
-            generate(random_network(seed=1), plain, ids, length=30, seed=item.seed, sampler=EVEN, stop=["\n"])
+            generate(random_network(seed=1), plain, ids, length=30, seed=item.seed, sampler=EVEN, end=TextEnd(["\n"]))
         )
         assert item.text == "ab" + alone.text
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from networks import chain, random_network
 
 from chargen.inference.mixture import Mixture
-from chargen.inference.ngram import NGramPredictor
+from chargen.inference.ngram import NGram
 from chargen.inference.numpy_network import Network
 from chargen.inference.score import Scorer
 from chargen.text.vocab import CODE_POINTS, Vocab
@@ -19,7 +19,7 @@ texts = st.text(LETTERS + "zé\U0001f600", max_size=30)
 
 def mixed(*networks: Network, read: str | None = None) -> Mixture:
     """The networks together, at the beginning of a text, with a memory of ``read`` where there is one."""
-    memory = None if read is None else NGramPredictor(VOCAB, read)
+    memory = None if read is None else NGram(VOCAB, read)
     return Mixture([network.reader() for network in networks], memory)
 
 

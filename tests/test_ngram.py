@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from chargen.inference import ngram as module
 from chargen.inference.mixture import Mixture
-from chargen.inference.ngram import DISCOUNTS, ORDER, SHORT, NGram, NGramPredictor
+from chargen.inference.ngram import DISCOUNTS, ORDER, SHORT, NGram
 from chargen.inference.numpy_network import Network
 from chargen.inference.score import Scorer
 from chargen.text.vocab import CODE_POINTS, Vocab
@@ -27,12 +27,12 @@ IGNORANT = chain(np.zeros((7, 7), np.float32))
 
 def remembering(network: Network, vocab: Vocab, read: str = "") -> Mixture:
     """A network together with a memory that has read ``read``."""
-    return Mixture([network.reader()], NGramPredictor(vocab, read))
+    return Mixture([network.reader()], NGram(vocab, read))
 
 
 def remembered(history: list[int], size: int = SIZE) -> NGram:
     """A memory that has read ``history``."""
-    memory = NGram(size)
+    memory = NGram(Vocab("".join(map(chr, range(size)))))
     for character in history:
         memory.read(character)
     return memory
@@ -134,10 +134,10 @@ def test_what_was_read_before_is_known() -> None:
 @pytest.mark.parametrize("vocab", [VOCAB, Vocab(LETTERS[:-1], unknown=True)], ids=["escaping", "reserving"])
 def test_what_was_read_before_is_as_if_it_had_been_fed(vocab: Vocab) -> None:
     """Unknown characters among it, and no line begins between it and the text."""
-    read = NGramPredictor(vocab, "a\u2603bc")
+    read = NGram(vocab, "a\u2603bc")
     Scorer(Mixture([IGNORANT.reader()], read), vocab).feed("de\u2603f")
     ids = [vocab.id_of(character) or vocab.unknown_id for character in "a\u2603bcde\u2603"]
-    assert [*read._ngram._text[ORDER:]] == [each for each in ids if each is not None]
+    assert [*read._text[ORDER:]] == [each for each in ids if each is not None]
 
 
 def test_a_memory_counts_for_what_it_is_worth() -> None:

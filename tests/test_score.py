@@ -50,7 +50,7 @@ def test_pieces_score_as_the_whole(pieces: list[str], reserved: bool) -> None:
     """A text fed in any portions, empty ones among them, gives the bits of the whole."""
     network, vocab = random_network(), RESERVING if reserved else PLAIN
     scorer = Scorer(network.reader(), vocab)
-    parts = Scored.joined(scorer.feed(piece) for piece in pieces)
+    parts = Scored.joined([scorer.feed(piece) for piece in pieces])
     whole = Scorer(network.reader(), vocab).feed("".join(pieces))
     np.testing.assert_allclose(parts.bits, whole.bits, atol=1e-5)
     assert parts.unknown == whole.unknown

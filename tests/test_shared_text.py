@@ -9,10 +9,11 @@ from networks import chain, random_network, reciter
 from chargen.config import SamplerConfig
 from chargen.errors import CheckpointError, ConfigError
 from chargen.inference.shared_text import SharedText
+from chargen.inference.text_end import TextEnd
 from chargen.text.vocab import Vocab
 
 VOCAB = Vocab(" .,abc")
-SETTINGS: dict[str, Any] = {"length": 12, "seed": 3, "sampler": SamplerConfig(temperature=1)}
+SETTINGS: dict[str, Any] = {"end": TextEnd(turn_length=12), "seed": 3, "sampler": SamplerConfig(temperature=1)}
 
 
 def shared() -> SharedText:
@@ -42,9 +43,9 @@ def test_a_turn_goes_on_as_if_the_text_were_read_anew() -> None:
 def test_a_turn_ends_with_a_word() -> None:
     """The white space after it belongs to the text; where no word ends a turn is cut off at twice its length."""
     text = reciting("abcdefgh ij")
-    assert turn(text, "a", length=5) == "bcdefgh"
+    assert turn(text, "a", end=TextEnd(turn_length=5)) == "bcdefgh"
     assert text.text == "abcdefgh "
-    assert turn(text, length=2) == "ijab"
+    assert turn(text, end=TextEnd(turn_length=2)) == "ijab"
     assert text.text == "abcdefgh ijab"
 
 
@@ -55,7 +56,7 @@ def test_what_is_typed_is_joined_with_sense(typed: str, joined: str) -> None:
     """One space between words and none before a comma or full stop; the network has read just that."""
     text = shared()
     for seed in range(100):
-        turn(text, "a", length=3, seed=seed)
+        turn(text, "a", end=TextEnd(turn_length=3), seed=seed)
         if text.text[-1] == " " and text.text[-2] in "abc":
             break
         text.undo()
@@ -72,7 +73,7 @@ def test_a_turn_that_is_broken_off_keeps_what_was_written(penalty: float) -> Non
     settings = {"sampler": SamplerConfig(temperature=1, repetition_penalty=penalty)}
     for typed, joined in (("", ""), ("b", " b"), (",b", ",b")):
         text, anew = shared(), shared()
-        pieces = text.write("a a", **{**SETTINGS, "length": 100, "seed": 5, **settings})
+        pieces = text.write("a a", **{**SETTINGS, "end": TextEnd(turn_length=100), "seed": 5, **settings})
         written = next(pieces)
         while written[-1] not in "abc":
             written += next(pieces)
@@ -104,15 +105,15 @@ def test_turns_are_taken_back_and_written_anew() -> None:
 def test_a_stop_string_belongs_to_the_text() -> None:
     """The network has read it, though the turn leaves it out; what is typed comes behind it."""
     text = reciting("abc def,")
-    assert turn(text, "a", stop=[" d"]) == "bc"
-    assert turn(text, ",", length=1) == "ab"
+    assert turn(text, "a", end=TextEnd([" d"], turn_length=12)) == "bc"
+    assert turn(text, ",", end=TextEnd(turn_length=1)) == "ab"
     assert text.text == "abc d,ab"
 
 
 def test_an_error_takes_the_turn_back() -> None:
     """A setting out of its range at the call, a damaged model at the first character: the text is as it was."""
     text = reciting("abcdef")
-    turn(text, "a", length=2)
+    turn(text, "a", end=TextEnd(turn_length=2))
     before = text.text
     with pytest.raises(ConfigError, match="seed must be"):
         text.write("b", **{**SETTINGS, "seed": -1})

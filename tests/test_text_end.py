@@ -2,6 +2,7 @@
 
 import pytest
 
+from chargen.errors import ConfigError
 from chargen.inference.text_end import TextEnd
 
 
@@ -35,6 +36,12 @@ def test_a_turn_ends_with_a_sentence_or_else_with_a_word(text: str, expected: tu
 def test_a_sentence_that_is_asked_for_ends_a_turn_early() -> None:
     """``until_sentence`` does not wait for the turn's length."""
     assert ended(TextEnd(turn_length=80, until_sentence=True), "A. Bc de.") == ("A.", "sentence", " ")
+
+
+def test_an_empty_stop_string_is_refused() -> None:
+    """It would end every text at once."""
+    with pytest.raises(ConfigError, match="must not be empty"):
+        TextEnd(["a", ""])
 
 
 @pytest.mark.parametrize(("keep_stop", "expected"), [(False, ("ab", "stop", "cd")), (True, ("abcd", "stop", ""))])

@@ -26,6 +26,7 @@ from chargen.inference.generate import collect, generate
 from chargen.inference.neurons import NamedUnit, unit_values
 from chargen.inference.numpy_network import Network
 from chargen.inference.score import Scorer
+from chargen.inference.text_end import TextEnd
 from chargen.store import lookup
 from chargen.store.checkpoint import Checkpoint
 from chargen.text.vocab import Vocab
@@ -248,7 +249,7 @@ def test_a_model_of_a_list_writes_item_after_item(opened: Opened) -> None:
     tab.wait("writing.text.length >= 60")
     tab.evaluate("element('write-stop').click()")
     assert tab.evaluate("element('write-box').textContent").startswith(expected.text)
-    (begun,) = collect(generate(network, model.vocab, model.vocab.ids_of("ab"), length=60, seed=3, stop=["\n"]))
+    (begun,) = collect(generate(network, model.vocab, model.vocab.ids_of("ab"), length=60, seed=3, end=TextEnd(["\n"])))
     tab.evaluate("element('write-text').value = 'ab'; element('write-start').click()")
     tab.wait("element('write-stop').disabled")
     assert tab.evaluate("element('write-box').textContent") == f"ab{begun.text}\n"

@@ -19,6 +19,7 @@ from chargen.config import SamplerConfig
 from chargen.errors import ChargenError, ConfigError
 from chargen.inference.generate import random_seed
 from chargen.inference.shared_text import SharedText
+from chargen.inference.text_end import TextEnd
 from chargen.setting import Setting
 from chargen.text import prompt as prompts
 
@@ -73,7 +74,7 @@ class Session:
         raw: Let control characters reach the terminal.
         strict: Refuse a line with unknown characters.
         quiet: Say nothing but errors, and what is asked for.
-        end: ``stop``, ``keep_stop`` and ``until_sentence`` of ``SharedText.write``.
+        end: ``stop``, ``keep_stop`` and ``until_sentence`` of ``TextEnd``.
         commands: What does each command, given what stands behind its name.
         is_over: Whether the person wants to leave.
     """
@@ -140,7 +141,8 @@ class Session:
     def go_on(self, typed: str, *, anew: bool = False) -> None:
         """Continue what was typed, or write the last turn anew; an error before the first character changes nothing."""
         seed = random_seed() if self.seed is None else self.seed
-        pieces = self._text.write(typed, length=self.length, seed=seed, sampler=self.settings, anew=anew, **self.end)
+        end = TextEnd(turn_length=self.length, **self.end)
+        pieces = self._text.write(typed, end=end, seed=seed, sampler=self.settings, anew=anew)
         with contextlib.closing(pieces):
             first = next(pieces)
             self._last_seed, self.seed = seed, None if self.seed is None else seed + 1

@@ -2,7 +2,7 @@
 
 import dataclasses
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from chargen.inference.score import Scored
     from chargen.model import Model
 
-PIECE = 2048
-"""Characters between two movements of the progress bar."""
 REMEMBERED = 1_000_000
 """Characters before a split that a memory reads, at most."""
 
@@ -182,18 +180,10 @@ def _held_out(models: list["Model"], split: str, **finding: Any) -> _Text:
 
 
 def _score(model: "Model", passage: _Text, *, quiet: bool, **reading: Any) -> "Scored":
-    from chargen.inference.score import Scored
-
     unscored = len(passage.before) * (1 + len(reading["others"]))
     with options.bar(passage.name, unscored + len(passage.text), quiet=quiet, slow=reading["adapt"]) as bar:
         scorer = model.scorer(before=passage.before, earlier=passage.earlier, progress=bar.update, **reading)
-
-        def pieces() -> Iterator["Scored"]:
-            for first in range(0, len(passage.text), PIECE):
-                yield scorer.feed(passage.text[first : first + PIECE])
-                bar.update(min(PIECE, len(passage.text) - first))
-
-        return Scored.joined(pieces())
+        return scorer.feed(passage.text, bar.update)
 
 
 def _write_page(path: Path, models: list["Model"], passages: list[Passage]) -> None:

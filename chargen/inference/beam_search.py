@@ -10,7 +10,7 @@ b beginnings that go on, V vocab.
 """
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -46,9 +46,7 @@ def beam_search(
     *prompts: Prompt,
     beams: int,
     length: int,
-    stop: Sequence[str] = (),
-    keep_stop: bool = False,
-    until_sentence: bool = False,
+    end: TextEnd | None = None,
     state: State | None = None,
 ) -> Iterator[Piece]:
     """The likeliest text behind each prompt that a beam finds, each in one piece.
@@ -59,24 +57,21 @@ def beam_search(
         prompts: As in ``generate``.
         beams: How many beginnings are kept at each character.
         length: Characters to write, at most.
-        stop: As in ``generate``.
-        keep_stop: Likewise.
-        until_sentence: Likewise.
-        state: Likewise. The ending of a text that was searched for goes on at temperature 0.
+        end: As in ``generate``.
+        state: Likewise; the ending of a text that was searched for goes on at temperature 0.
 
     Raises:
-        ConfigError: a number is out of its range, or a stop string is empty.
+        ConfigError: a number is out of its range.
         TextError: the state does not fit the network.
         CheckpointError: the model's logits are not finite.
     """
     check("length", length, 0)
     if check("beams", beams, 1) > MAX_BEAMS:
         raise ConfigError(f"beams must be at most {MAX_BEAMS:,}, not {beams:,}")
-    end = TextEnd(stop, keep_stop=keep_stop, until_sentence=until_sentence)
     reader = network.reader(state=state.state if isinstance(state, Ending) else state)
     started = [behind(state, prompt, vocab) for prompt in prompts or ((),)]
     return (
-        Piece(at, *_search(reader.select([0]), ids, vocab, copy.copy(end), beams, length))
+        Piece(at, *_search(reader.select([0]), ids, vocab, end or TextEnd(), beams, length))
         for at, ids in enumerate(started)
     )
 

@@ -1,4 +1,4 @@
-"""The learnt embeddings of characters, and which of them lie close together.
+"""Which embeddings of characters lie close together.
 
 V vocab, E embedding, N characters asked about, K neighbours.
 """
@@ -8,22 +8,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from chargen.errors import ConfigError, MismatchError
-from chargen.store.checkpoint import Checkpoint
+from chargen.errors import ConfigError
 
 BLOCK_VALUES = 1 << 22
 """Cosines held at once."""
-
-
-def embeddings(checkpoint: Checkpoint) -> NDArray[np.float32]:
-    """The learnt embeddings, shape (V, E), in the order of the vocabulary; the reserved unknown id is the last.
-
-    Raises:
-        MismatchError: the model feeds one-hot characters.
-    """
-    if checkpoint.model.one_hot:
-        raise MismatchError("the model was trained with --one-hot; it has no embeddings")
-    return checkpoint.weights["embedding.weight"]
 
 
 def neighbours(

@@ -3,6 +3,7 @@
 B batch, V vocab, L layers, H hidden, S parts of the state.
 """
 
+import copy
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -104,10 +105,7 @@ def generate(
     seed: int | None = None,
     num_samples: int = 1,
     sampler: SamplerConfig | None = None,
-    stop: Sequence[str] = (),
-    keep_stop: bool = False,
-    until_sentence: bool = False,
-    turn_length: int = 0,
+    end: TextEnd | None = None,
     state: State | None = None,
 ) -> Iterator[Piece]:
     """The new characters of each text as they are written, a step of all texts after the other.
@@ -123,18 +121,14 @@ def generate(
             None, after an ending, for the random numbers that come next.
         num_samples: Texts of each prompt. All are written in one batch, those of the first prompt first.
         sampler: How characters are drawn; with None the defaults, after an ending as before it.
-        stop: Strings that end a text as soon as it has one among its new characters. The string is left out, and
-            characters that may be its beginning are held back until that is known.
-        keep_stop: Leave that string in the text.
-        until_sentence: End a text at its first white space after a sentence's end, which is left out.
-        turn_length: End a text so with a sentence or a word once it has about so many characters; 0 for never.
+        end: What ends each text before its length, a fresh one; None for nothing.
         state: Where to start from: a state of shape (S, L, 1, H), zeros with None, or the ending of an earlier text
             of this network. Prompt and new text then go on behind its last character; without a prompt, a seed or a
             sampler, both texts are what one longer text would have been, except that no stop string or sentence
             reaches from one into the other.
 
     Raises:
-        ConfigError: a number is out of its range, or a stop string is empty.
+        ConfigError: a number is out of its range.
         TextError: the state does not fit the network.
         CheckpointError: the model's logits are not finite.
     """
@@ -157,7 +151,7 @@ def generate(
     read = [[*past, *ids[-sampler.penalty_window :].tolist()] for ids in started]
     recent = [ids for ids in read for _ in range(num_samples)]
     draws = Sampler(sampler, seeds, recent=recent, forbidden=vocab.unknown_id, drawn=drawn)
-    ends = [TextEnd(stop, keep_stop=keep_stop, until_sentence=until_sentence, turn_length=turn_length) for _ in seeds]
+    ends = [copy.copy(end or TextEnd()) for _ in seeds]
     reader = network.reader(state=state.state if isinstance(state, Ending) else state)
     return _stream(vocab, started, reader, draws, seeds, ends, length)
 

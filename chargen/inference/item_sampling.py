@@ -17,6 +17,7 @@ from chargen.config import SamplerConfig
 from chargen.errors import TextError
 from chargen.inference.generate import Sample, check, collect, generate
 from chargen.inference.numpy_network import Network
+from chargen.inference.text_end import TextEnd
 from chargen.text.vocab import Vocab
 
 FRUITLESS: Final = 1000
@@ -81,26 +82,22 @@ def draw_items(
     if len(prompt) > max_length:
         raise TextError(f"the prompt has {len(prompt):,} characters, and an item at most {max_length:,}")
 
-    def draw(first: int, number: int) -> list[Sample]:
-        return collect(
-            generate(
-                network,
-                vocab,
-                vocab.ids_of(prompt),
-                length=max_length - len(prompt) + 1,  # the end mark is one more
-                seed=first,
-                num_samples=number,
-                sampler=sampler,
-                stop=(end,),
-            )
-        )
-
     def distinct() -> Iterator[Item]:
         texts: set[str] = set()
         dropped: Counter[str] = Counter()
         first = seed
         while True:
-            samples = draw(first, min(MOST, max(LEAST, 2 * (count - len(texts)))))
+            pieces = generate(
+                network,
+                vocab,
+                vocab.ids_of(prompt),
+                length=max_length - len(prompt) + 1,  # the end mark is one more
+                seed=first,
+                num_samples=min(MOST, max(LEAST, 2 * (count - len(texts)))),
+                sampler=sampler,
+                end=TextEnd([end]),
+            )
+            samples = collect(pieces)
             known = seen([prompt + sample.text for sample in samples]).tolist()
             for at, (sample, old) in enumerate(zip(samples, known, strict=True), first):
                 item = Item(prompt + sample.text, not old, at)

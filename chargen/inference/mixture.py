@@ -12,9 +12,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from chargen.inference.ngram import NGramPredictor
+from chargen.inference.ngram import NGram
 from chargen.inference.numpy_cells import Floats
-from chargen.inference.score import PIECE, Predictor, Scorer
+from chargen.inference.score import Predictor, Scorer
 from chargen.inference.softmax import log_softmax
 from chargen.text.vocab import Vocab
 
@@ -83,10 +83,9 @@ def primed(
         progress: Told now and then how many more characters of ``before`` were read.
     """
     scorers = [Scorer(predictor, vocab) for predictor in predictors]
-    for first in range(0, len(before), PIECE):
-        for scorer in scorers:
-            progress(scorer.feed(before[first : first + PIECE]).characters)
+    for scorer in scorers:
+        scorer.feed(before, progress)
     if remember or len(scorers) > 1:  # only now: a text that a network was trained on does not show how far to trust it
-        ngram = NGramPredictor(vocab, earlier + before) if remember else None
+        ngram = NGram(vocab, earlier + before) if remember else None
         scorers[0].predictor = Mixture([scorer.predictor for scorer in scorers], ngram)
     return scorers[0]

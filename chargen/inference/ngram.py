@@ -40,25 +40,40 @@ class NGram:
     with thousands of characters, where most threes are new, ten microseconds and some 600 bytes).
 
     Args:
-        vocab_size: Distinct ids.
-
-    Attributes:
-        size: The same.
+        vocab: Its vocabulary.
+        history: What it has read right before; unlisted characters are read as the unknown id, or passed over where
+            there is none. Behind such a text no new one begins: its last character is the first that ``run`` is given.
     """
 
-    def __init__(self, vocab_size: int) -> None:
-        self.size = vocab_size
+    def __init__(self, vocab: Vocab, history: str = "") -> None:
+        self._size = len(vocab)
         self._text = array("i", [0] * ORDER)
         self._places: dict[int, array[int]] = {}  # after each three characters
         self._seen: set[int] = set()  # every four that followed each other
         self._counts: tuple[dict[int, dict[int, int]], ...] = tuple({} for _ in range(SHORT))
+        self._given = not history  # whether the next character that comes is a new one
+        ids = vocab.lookup(history)
+        if vocab.unknown_id is not None:
+            ids[ids < 0] = vocab.unknown_id
+        for character in ids[ids >= 0].tolist():
+            self.read(character)
+
+    def run(self, ids: NDArray[np.integer[Any]]) -> Floats:
+        """Log-probabilities (T, V) after each of the characters ``ids`` (T,), learnt on the way."""
+        rows = np.empty((len(ids), self._size), np.float32)
+        for row, character in zip(rows, ids.tolist(), strict=True):
+            if self._given:
+                self.read(character)
+            self._given = True
+            row[:] = np.log(self.predict())
+        return rows
 
     def read(self, character: int) -> None:
         """Learn what followed, and go on behind it."""
         contexts = self._contexts()
         self._places.setdefault(contexts[SHORT], array("i")).append(len(self._text))
         self._text.append(character)
-        quadruple = contexts[SHORT] * self.size + character
+        quadruple = contexts[SHORT] * self._size + character
         if quadruple in self._seen:
             return
         self._seen.add(quadruple)
@@ -71,7 +86,7 @@ class NGram:
     def predict(self) -> NDArray[np.float64]:
         """The probabilities (V,) of the next character, none of them 0."""
         contexts = self._contexts()
-        p = np.full(self.size, 1 / self.size)
+        p = np.full(self._size, 1 / self._size)
         for order in range(SHORT):
             followers = self._counts[order].get(contexts[order])
             if followers is None:
@@ -90,8 +105,8 @@ class NGram:
             if order < ORDER:
                 before = text[places - order - 1]
                 if len(places) > 1:  # those after different characters, once each
-                    pairs = before.astype(np.int64) * self.size + following
-                    following = np.unique(pairs) % self.size
+                    pairs = before.astype(np.int64) * self._size + following
+                    following = np.unique(pairs) % self._size
                 places = places[before == text[-order - 1]]
             counts = np.bincount(following)
             (characters,) = counts.nonzero()
@@ -102,8 +117,8 @@ class NGram:
     def _contexts(self) -> tuple[int, ...]:
         """The last 0, 1, 2 and 3 characters, as one number each."""
         third, second, last = self._text[-3:]
-        pair = second * self.size + last
-        return 0, last, pair, (third * self.size + second) * self.size + last
+        pair = second * self._size + last
+        return 0, last, pair, (third * self._size + second) * self._size + last
 
 
 def _interpolate(
@@ -113,32 +128,3 @@ def _interpolate(
     total = counts.sum()
     p *= discount * len(counts) / total
     p[characters] += (counts - discount) / total
-
-
-class NGramPredictor:
-    """An n-gram model as a predictor beside others (``chargen.inference.mixture``): it learns what it is given.
-
-    Args:
-        vocab: Its vocabulary.
-        read: What it has read right before; unlisted characters are read as the unknown id, or passed over where there
-            is none. Behind such a text no new one begins: its last character is the first that ``run`` is given.
-    """
-
-    def __init__(self, vocab: Vocab, read: str = "") -> None:
-        self._ngram = NGram(len(vocab))
-        self._given = not read  # whether the next character that comes is a new one
-        ids = vocab.lookup(read)
-        if vocab.unknown_id is not None:
-            ids[ids < 0] = vocab.unknown_id
-        for character in ids[ids >= 0].tolist():
-            self._ngram.read(character)
-
-    def run(self, ids: NDArray[np.integer[Any]]) -> Floats:
-        """Log-probabilities (T, V) after each of the characters ``ids`` (T,), learnt on the way."""
-        rows = np.empty((len(ids), self._ngram.size), np.float32)
-        for row, character in zip(rows, ids.tolist(), strict=True):
-            if self._given:
-                self._ngram.read(character)
-            self._given = True
-            row[:] = np.log(self._ngram.predict())
-        return rows

@@ -13,7 +13,6 @@ GRU's candidate needs the two apart. What a character adds to the gates is a row
 
 import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -21,8 +20,8 @@ from numpy.typing import NDArray
 
 from chargen.config import CELLS, ModelConfig
 from chargen.errors import TextError
-from chargen.inference.layer_weights import GAP, InputTerm, LayerWeights, float32, layer_weights
-from chargen.inference.numpy_cells import UPDATES, Floats, Update
+from chargen.inference.layer_weights import GAP, LayerWeights, float32, layer_weights
+from chargen.inference.numpy_cells import UPDATES, Floats
 
 BLOCK_ROWS: Final = 512
 """Characters whose input products are taken at once by ``run``; more gains nothing and costs memory."""
@@ -114,7 +113,7 @@ class Reader:
         hidden, cell = inner[0], inner[-1]
         self._network = network
         self._layers = [
-            _Bound.of(config.cell, layer, hidden[max(0, at - 1) : at + 1], cell[at])
+            _Bound(config.cell, layer, hidden[max(0, at - 1) : at + 1], cell[at])
             for at, layer in enumerate(network.layers)
         ]
         self._features = hidden.reshape(-1, batch)[-config.readout_size :]  # (R, B)
@@ -211,46 +210,32 @@ class Reader:
         return [texts if texts.any() else None for texts in ids == self._network.end]
 
 
-@dataclass(frozen=True)
 class _Bound:
-    """One layer with the views of a reader's state that it advances, made once and used at every step."""
+    """One layer with the views of a reader's state that it advances, made once and used at every step.
 
-    term: InputTerm
-    joined: Floats  # (G, H or 2H), weights of the layer below and recurrent ones
-    below: Floats  # (G, H or 0), the first of its parts
-    times_below: Callable[[Floats, Floats], object]  # the product of each part with a state, into a second array
-    times_past: Callable[[Floats, Floats], object]
-    seen: Floats  # (H or 2H, B), h of the layer below and of this one
-    h: Floats  # (H, B)
-    c: Floats  # (H, B), in a cell that has no c its h
-    share: Floats | None  # (G, B), room for the product with the layer below where the two must stay apart
-    gates: Floats  # (G, B), room for the recurrent product, or for that of both
-    update: Update
+    Args:
+        cell: The cell.
+        layer: The weights.
+        hidden: h of the layer below, if there is one, and of this one, (1 or 2, H, B).
+        c: Its c, (H, B); in a cell that has none its h.
+    """
 
-    @classmethod
-    def of(cls, cell: str, layer: LayerWeights, hidden: Floats, c: Floats) -> "_Bound":
-        """``layer`` with ``hidden``, (1 or 2, H, B): h of the layer below, if there is one, and of this one."""
+    def __init__(self, cell: str, layer: LayerWeights, hidden: Floats, c: Floats) -> None:
         h, batch = hidden[-1], hidden.shape[-1]
-        joined = layer.columns if batch == 1 else layer.rows
-        below, past = np.split(joined, [joined.shape[1] - len(h)], axis=1)
-        gates = np.empty((len(joined), batch), np.float32)
-        return cls(
-            term=layer.term,
-            joined=joined,
-            below=below,
-            times_below=_times(below),
-            times_past=_times(past),
-            seen=hidden.reshape(-1, batch),
-            h=h,
-            c=c,
-            share=np.empty_like(gates) if CELLS[cell].reset_after else None,
-            gates=gates,
-            update=UPDATES[cell](gates, h, c, layer.extra),
-        )
+        self.term, self.h, self.c = layer.term, h, c
+        self.seen = hidden.reshape(-1, batch)  # (H or 2H, B)
+        # (G, H or 2H), weights of the layer below and recurrent ones, and the product of each with a state
+        self.joined = layer.columns if batch == 1 else layer.rows
+        self.below, past = np.split(self.joined, [self.joined.shape[1] - len(h)], axis=1)
+        self.times_below, self.times_past = _times(self.below), _times(past)
+        self.gates = np.empty((len(self.joined), batch), np.float32)  # room for the recurrent product, or that of both
+        # room for the product with the layer below where the two must stay apart
+        self.share = np.empty_like(self.gates) if CELLS[cell].reset_after else None
+        self.update = UPDATES[cell](self.gates, h, c, layer.extra)
 
 
 def _times(matrix: Floats) -> Callable[[Floats, Floats], object]:
-    """The product of ``matrix``: dot is quicker to call, but would copy a part of rows."""
+    """The product of ``matrix`` with a state, into an array: dot is quicker to call, but would copy a part of rows."""
     return functools.partial(np.matmul, matrix) if matrix.strides[1] == matrix.itemsize else matrix.dot
 
 

@@ -42,20 +42,11 @@ def side_by_side(network: Network, texts: Sequence[NDArray[np.integer[Any]]]) ->
     Yields:
         Stretches; those of one text in the order of its characters.
     """
-    longest_first = sorted(range(len(texts)), key=lambda at: -len(texts[at]))
-    for first in range(0, len(texts), BATCH):
-        running = longest_first[first : first + BATCH]
-        reader = network.reader(len(running))
-        start = 0
-        while running:
-            end = len(texts[running[-1]])
-            columns = np.stack([texts[at][start:end] for at in running], axis=1)  # (T, b)
-            for hidden in reader.hidden(columns):
-                yield Stretch(running, start, hidden)
-                start += len(hidden)
-            running = [at for at in running if len(texts[at]) > end]
-            if running:
-                reader = reader.select(range(len(running)))
+    for running, start, reader, columns in _batches(network.reader(), texts):
+        read = start
+        for hidden in reader.hidden(columns):
+            yield Stretch(running, read, hidden)
+            read += len(hidden)
 
 
 def prime(reader: Reader, texts: Sequence[NDArray[np.integer[Any]]]) -> Reader:
@@ -66,15 +57,27 @@ def prime(reader: Reader, texts: Sequence[NDArray[np.integer[Any]]]) -> Reader:
         texts: Ids, each of shape (T,) with a T of its own, which may be 0.
     """
     ends = reader.select([0] * len(texts))
+    for running, _, batch, columns in _batches(reader, texts):
+        batch.prime(columns)
+        ends.state[:, :, running] = batch.state  # the last time that a text is among them, it ends here
+    return ends
+
+
+def _batches(
+    reader: Reader, texts: Sequence[NDArray[np.integer[Any]]]
+) -> Iterator[tuple[list[int], int, Reader, NDArray[np.integer[Any]]]]:
+    """Batches of the texts, each as far as all of it run on, to be read from where ``reader``, of one text, stands.
+
+    Yields:
+        Which texts, how many characters of them were read before, their reader, and the characters to come, (t, b).
+    """
     longest_first = sorted(range(len(texts)), key=lambda at: -len(texts[at]))
     for first in range(0, len(texts), BATCH):
         running = longest_first[first : first + BATCH]
         batch, start = reader.select([0] * len(running)), 0
         while running:
             end = len(texts[running[-1]])
-            batch.prime(np.stack([texts[at][start:end] for at in running], axis=1))  # (T, b)
-            ends.state[:, :, running] = batch.state  # the last time that a text is among them, it ends here
+            yield running, start, batch, np.stack([texts[at][start:end] for at in running], axis=1)
             running, start = [at for at in running if len(texts[at]) > end], end
             if running:
                 batch = batch.select(range(len(running)))
-    return ends

@@ -7,7 +7,7 @@ probability, a constant, is shared among them, the listed characters share the r
 an unlisted character, skips it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
@@ -86,9 +86,8 @@ class Scored:
             return float(np.exp2(self.bpc))
 
     @classmethod
-    def joined(cls, parts: Iterable["Scored"]) -> "Scored":
+    def joined(cls, pieces: Sequence["Scored"]) -> "Scored":
         """The score of several pieces as one."""
-        pieces = list(parts)
         bits = np.concatenate([np.empty(0), *(piece.bits for piece in pieces)])
         starts = np.cumsum([0, *(piece.characters for piece in pieces)])[:-1]
         ends = [piece.ends + start for piece, start in zip(pieces, starts, strict=True)]
@@ -125,12 +124,23 @@ class Scorer:
         self._known_bits = 0.0 if vocab.unknown_id is not None else -np.log2(1 - ESCAPE)
         self._unknown_bits = unlisted if vocab.unknown_id is not None else unlisted - np.log2(ESCAPE)
 
-    def feed(self, text: str) -> Scored:
+    def feed(self, text: str, progress: Callable[[int], object] = lambda _: None) -> Scored:
         """The score of the text's next piece.
+
+        Args:
+            text: The piece.
+            progress: Told now and then how many more characters of it were read.
 
         Raises:
             CheckpointError: the model's logits are not finite.
         """
+        scored = []
+        for first in range(0, len(text), PIECE):
+            scored.append(self._feed(text[first : first + PIECE]))
+            progress(scored[-1].characters)
+        return Scored.joined(scored)
+
+    def _feed(self, text: str) -> Scored:
         ids = self._vocab.lookup(text)
         unknown = ids < 0
         bits = np.where(unknown, self._unknown_bits, self._known_bits)

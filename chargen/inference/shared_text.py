@@ -5,7 +5,7 @@ begins where it ended and an earlier one can be taken back.
 """
 
 import dataclasses
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,6 +15,7 @@ from chargen.config import SamplerConfig
 from chargen.errors import ConfigError
 from chargen.inference.generate import Ending, Piece, beginning, generate
 from chargen.inference.numpy_network import Network
+from chargen.inference.text_end import TextEnd
 from chargen.text.vocab import Vocab
 
 LONGEST: Final = 2
@@ -65,12 +66,9 @@ class SharedText:
         self,
         typed: str,
         *,
-        length: int,
+        end: TextEnd,
         seed: int,
         sampler: SamplerConfig,
-        stop: Sequence[str] = (),
-        keep_stop: bool = False,
-        until_sentence: bool = False,
         anew: bool = False,
     ) -> Generator[str, None, None]:
         """Have the network write on behind ``typed``.
@@ -81,19 +79,16 @@ class SharedText:
 
         Args:
             typed: What comes first, in characters of the vocabulary; it may be empty.
-            length: Characters of the turn, about: it ends with a sentence or else with a word.
+            end: What ends the turn, a fresh one with a ``turn_length``.
             seed: As in ``generate``.
             sampler: Likewise.
-            stop: Likewise.
-            keep_stop: Likewise.
-            until_sentence: Likewise.
             anew: Write the last turn once more instead, to what was typed then.
 
         Returns:
             The new characters, without ``typed``, as they come.
 
         Raises:
-            ConfigError: a number is out of its range, a stop string is empty, or there is no turn to write anew.
+            ConfigError: a number is out of its range, or there is no turn to write anew.
             CheckpointError: the model's logits are not finite.
         """
         at = len(self._turns)
@@ -105,13 +100,10 @@ class SharedText:
             self._vocab,
             prompt,
             state=state,
-            length=LONGEST * length,
-            turn_length=length,
+            length=LONGEST * end.turn_length,
+            end=end,
             seed=seed,
             sampler=sampler,
-            stop=stop,
-            keep_stop=keep_stop,
-            until_sentence=until_sentence,
         )
 
         def behind(written: str) -> Ending:

@@ -16,6 +16,8 @@ LATE: Final = 1.25
 class TextEnd:
     """Looks for the end of one text: takes its characters, gives back those that are certain to stay.
 
+    One that has taken none is copied for each of several texts.
+
     Args:
         stop: Strings that end the text as soon as it has one; characters that may begin one are held back.
         keep_stop: Leave that string in the text.
@@ -24,6 +26,7 @@ class TextEnd:
             characters; 0 for never.
 
     Attributes:
+        turn_length: The same.
         held: What is held back.
         left_out: What ended the text without being part of it: the stop string or the white space.
 
@@ -39,7 +42,7 @@ class TextEnd:
         self._stop = sorted(stop, key=len, reverse=True)  # the longest that matches is cut off
         self._keep_stop = keep_stop
         self._until_sentence = until_sentence
-        self._turn_length = turn_length
+        self.turn_length = turn_length
         self._characters = 0
         self._sentence_ended = False  # by the last character, or by one before it that only quotes and brackets follow
         self.held = ""
@@ -48,7 +51,7 @@ class TextEnd:
     @property
     def is_sought(self) -> bool:
         """Whether anything ends the text before its length."""
-        return bool(self._stop or self._until_sentence or self._turn_length)
+        return bool(self._stop or self._until_sentence or self.turn_length)
 
     def add(self, character: str) -> tuple[str, str]:
         """What may be shown now that ``character`` was written, and the reason to stop, if there is one."""
@@ -75,7 +78,7 @@ class TextEnd:
         """The reason to stop at ``character`` if it is the white space that the text ends at."""
         if not character.isspace():
             return ""
-        early, late = (self._turn_length and self._characters >= share * self._turn_length for share in (EARLY, LATE))
+        early, late = (self.turn_length and self._characters >= share * self.turn_length for share in (EARLY, LATE))
         if self._sentence_ended and (self._until_sentence or early):
             return "sentence"
         return "word" if late else ""

@@ -7,7 +7,7 @@ Legend: B batch, T time, V vocabulary, L layers, H hidden size, S state parts.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -17,45 +17,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from chargen.config import AdaptConfig, ModelConfig
-from chargen.errors import TextError
 from chargen.training import hardware
 from chargen.training.torch_network import StackedRNN
 
-PIECE: Final = 2048
-"""Characters that are read between two calls of what is told of it."""
 FLOOR: Final = 0.1
 """Share of a tensor's mean root mean square gradient that is added to each weight's: rare weights move slower so."""
 _FUTURE: Final = ("backward.", "joint.")  # the half of a bidirectional network that reads what is still to come
-
-
-def learnt(
-    config: ModelConfig,
-    weights: Mapping[str, NDArray[np.float32]],
-    settings: AdaptConfig,
-    ids: NDArray[np.integer[Any]],
-    progress: Callable[[int], object],
-    *,
-    end: int | None = None,
-) -> dict[str, NDArray[np.float32]]:
-    """What weights become by reading a text.
-
-    Args:
-        config: Architecture.
-        weights: The trained weights, which stay as they are.
-        settings: How they learn.
-        ids: The text, (T,), behind the id that stands before its first character.
-        progress: Told now and then how many more characters were read.
-        end: As in ``Adapter``.
-
-    Raises:
-        TextError: the text is too short for a single step.
-    """
-    if len(ids) <= settings.adapt_every:
-        raise TextError(f"{len(ids) - 1} characters are too few to learn from with adapt-every {settings.adapt_every}")
-    adapter = Adapter(config, weights, settings, end=end)
-    for first in range(0, len(ids), PIECE):
-        progress(len(adapter.run(ids[first : first + PIECE])))
-    return adapter.export()
 
 
 class Adapter:
