@@ -31,7 +31,6 @@ from chargen.config import (
     SamplerConfig,
     TrainConfig,
 )
-from chargen.errors import ConfigError
 from chargen.inference.generate import State
 from chargen.inference.infill import Length
 from chargen.inference.text_end import TextEnd
@@ -170,19 +169,6 @@ class WritingArguments(Arguments, SamplerConfig):
         """What ends a text before its length."""
         stop = (self.stop,) if isinstance(self.stop, str) else self.stop
         return TextEnd(stop, keep_stop=self.keep_stop, until_sentence=self.until_sentence)
-
-    def refuse_chance(self, given: Sequence[str]) -> None:
-        """Refuse what has a meaning only where a text is drawn: with ``beams`` none is.
-
-        Args:
-            given: The names of further arguments that are given and that only a draw needs.
-
-        Raises:
-            ConfigError: something is given.
-        """
-        names = [name for name in ("seed", "sampler") if getattr(self, name) is not None]
-        if refused := [*names, *given]:
-            raise ConfigError(f"beams find the likeliest text and draw none by chance; leave out {refused[0]}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -107,8 +107,7 @@ class Model(ItemModel):
     def pieces(self, arguments: PiecesArguments, settings: Settings) -> Iterator[Piece]:
         """``num_samples`` texts of each prompt in one batch, streamed; the other arguments are those of ``sample``.
 
-        A prompt's text at ``i`` is the one that ``seed + i`` gives alone; those of the first prompt come first. A
-        prompt may be fitted already.
+        A prompt's text at ``i`` is the one that ``seed + i`` gives alone; those of the first prompt come first.
         """
         return self._written(arguments.prompt, arguments, settings, arguments.num_samples)
 
@@ -116,22 +115,17 @@ class Model(ItemModel):
         self, prompt: Prompts, arguments: WritingArguments, settings: Settings, num_samples: int = 1
     ) -> Iterator[Piece]:
         texts = [prompt] if isinstance(prompt, str | Fitted) else prompt
-        strict, state, seed, sampler = arguments.strict, arguments.state, arguments.seed, arguments.sampler
+        strict, end, state, seed = arguments.strict, arguments.end, arguments.state, arguments.seed
         fitted = [text if isinstance(text, Fitted) else prompts.fit(text, self.vocab, strict=strict) for text in texts]
         ids = [self.vocab.ids_of(text.text) for text in fitted]
         if arguments.beams is not None:
-            arguments.refuse_chance([*settings, *["num_samples"] * (num_samples != 1)])
-            return beam_search(
-                self.network,
-                self.vocab,
-                *ids,
-                beams=arguments.beams,
-                length=arguments.length,
-                end=arguments.end,
-                state=state,
-            )
+            given = [name for name in ("seed", "sampler") if getattr(arguments, name) is not None]
+            if chance := [*given, *settings, *["num_samples"] * (num_samples != 1)]:
+                raise ConfigError(f"beams find the likeliest text and draw none by chance; leave out {chance[0]}")
+            beams, length = arguments.beams, arguments.length
+            return beam_search(self.network, self.vocab, *ids, beams=beams, length=length, end=end, state=state)
         before = state if isinstance(state, Ending) else None
-        sampler = sampler or (before.sampler if before else SamplerConfig())
+        sampler = arguments.sampler or (before.sampler if before else SamplerConfig())
         return generate(
             self.network,
             self.vocab,
@@ -140,7 +134,7 @@ class Model(ItemModel):
             seed=random_seed() if seed is None and before is None else seed,
             num_samples=num_samples,
             sampler=dataclasses.replace(sampler, **settings),
-            end=arguments.end,
+            end=end,
             state=state,
         )
 

@@ -136,7 +136,7 @@ def score(
 
     reading = {"adapt": adapt, "remember": remember, "others": others, **settings}
     passages = [Passage(text.name, text.text, _score(model, text, quiet=quiet, **reading)) for text in texts]
-    total = passages[0].scored.joined(passage.scored for passage in passages)
+    total = passages[0].scored.joined([passage.scored for passage in passages])
     if split is not None and total.unknown and not quiet:
         options.note("the training's own figure does not charge which unknown character each of them was")
     if html is not None:
