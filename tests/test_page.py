@@ -98,13 +98,13 @@ def test_a_bidirectional_model_gives_its_forward_half() -> None:
 def test_bytes_stand_for_multiples_of_a_rows_largest_weight() -> None:
     """With int8 no weight of a matrix is off by more than half a 127th of its row's largest; vectors stay halves."""
     weight = np.array([[1, -2, 0.5], [0, 0, 0], [1e-3, 3e4, 7]], np.float32)
-    packed = pack({"matrix": weight, "vector": weight[0]}, int8=True)
-    scales = np.frombuffer(packed.data, "<f4", 3)[:, None]
-    steps = np.frombuffer(packed.data, np.int8, 9, offset=12).reshape(3, 3)
+    tensors, data = pack({"matrix": weight, "vector": weight[0]}, int8=True)
+    scales = np.frombuffer(data, "<f4", 3)[:, None]
+    steps = np.frombuffer(data, np.int8, 9, offset=12).reshape(3, 3)
     assert np.abs(steps).max(axis=1).tolist() == [127, 0, 127]
     assert (np.abs(scales * steps - weight) <= scales / 2 * 1.001).all()
-    assert [tensor["format"] for tensor in packed.tensors] == ["int8", "float16"]
-    np.testing.assert_array_equal(np.frombuffer(packed.data, "<f2", 3, offset=21), weight[0].astype(np.float16))
+    assert [tensor["format"] for tensor in tensors] == ["int8", "float16"]
+    np.testing.assert_array_equal(np.frombuffer(data, "<f2", 3, offset=21), weight[0].astype(np.float16))
 
 
 def large(units: int) -> Checkpoint:
@@ -129,7 +129,7 @@ def test_a_weight_beyond_float16_is_refused() -> None:
     matrix = {"readout.weight": np.array([[1, -7e4]], np.float32)}
     with pytest.raises(CheckpointError, match="give --int8"):
         pack(matrix)
-    assert len(pack(matrix, int8=True).data) == 4 + 2
+    assert len(pack(matrix, int8=True)[1]) == 4 + 2
 
 
 def test_without_scripts_a_page_says_what_it_needs() -> None:

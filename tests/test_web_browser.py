@@ -89,9 +89,9 @@ def halved(model: Checkpoint) -> Checkpoint:
 
 def in_page(model: Checkpoint, ids: NDArray[np.int64], *, int8: bool = False) -> str:
     """A script that computes the probabilities after each of ``ids`` by both kernels, (2, T, V)."""
-    packed = pack(dict(model.weights), int8=int8)
-    header = json.dumps({"model": architecture(model.model), "tensors": packed.tensors})
-    weights = base64.b64encode(packed.data).decode()
+    tensors, data = pack(dict(model.weights), int8=int8)
+    header = json.dumps({"model": architecture(model.model), "tensors": tensors})
+    weights = base64.b64encode(data).decode()
     return f"""
         [decoded(header.kernel), null].map((code) => {{
           const network = new Network({header}, decoded("{weights}"), code);

@@ -12,7 +12,7 @@ import signal
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import Connection
 from time import perf_counter, process_time
-from typing import Any, Final, NamedTuple, Self
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,7 +63,7 @@ def race(contestants: Sequence[Contestant], *, rounds: int, seconds: float) -> R
         ChargenError: a contestant raised it, or its process was lost.
     """
     with contextlib.ExitStack() as stack:
-        runners = [stack.enter_context(Runner(contestant)) for contestant in contestants]
+        runners = [stack.enter_context(contextlib.closing(Runner(contestant))) for contestant in contestants]
         for runner in runners:
             runner.wait()
         began, here, worked = perf_counter(), process_time(), processors.seconds_at_work()
@@ -89,10 +89,8 @@ class Runner:
             self._process.start()
         theirs.close()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_error: object) -> None:
+    def close(self) -> None:
+        """End the process."""
         self._pipe.close()
         self._process.terminate()
         self._process.join()

@@ -30,16 +30,12 @@ POINTS: Final = 20  # of a learning curve, where the budget is one of steps
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """One training's outcome.
+    """One training's outcome; losses, in bits per character, are those of the best checkpoint.
 
     Attributes:
-        cell: The cell; ``seed``, ``hidden_size``, ``parameters`` and ``learning_rate`` likewise.
-        steps: Optimizer steps.
         characters: Characters read in training.
         chars_per_second: Speed of training by itself: the median over the stretches between two validations.
         seconds: Time in all, with validations and test.
-        val_bpc: Bits per character on the validation split, of the best checkpoint; ``test_bpc`` on the test split.
-        checkpoint: The best one.
         history: Every validation.
     """
 
@@ -67,13 +63,10 @@ class Contest:
     """One training that is to be held: a cell with a seed.
 
     Attributes:
-        texts: Where the text comes from.
-        corpus: The text.
         model: Architecture, of the size that the parameter budget allows.
         train: Settings, resolved; they differ from the other contests' by the seed, by the learning rate, and by
             threads where sizes do.
         notes: What was lowered for a small text.
-        run: Where to write.
         overwrite: Replace a run that is there by then.
     """
 

@@ -18,14 +18,10 @@ LONGEST: Final = 1_000_000  # characters of a text that are carried over into an
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
-    """One network.
+    """One network with ``initial`` or ``trained`` weights, called by its run, its file or its cell.
 
     Attributes:
-        name: Of the run or file it comes from, or of its cell.
-        cell: Its cell.
-        weights: ``initial`` or ``trained``.
-        network: The network.
-        ids: The text, (N,).
+        ids: The text to measure it on, (N,).
         notes: What there is to know of the text.
     """
 

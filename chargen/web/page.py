@@ -11,7 +11,7 @@ import json
 import math
 import re
 from collections.abc import Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,13 +41,6 @@ _SCRIPTS: Final = (
 )
 
 
-class Packed(NamedTuple):
-    """Weights as bytes, and where each tensor lies in them: its name, shape, format and first byte."""
-
-    tensors: list[dict[str, Any]]
-    data: bytes
-
-
 def page(
     checkpoint: Checkpoint, *, name: str, int8: bool = False, units: Sequence[NamedUnit] = (), example: str = ""
 ) -> bytes:
@@ -65,8 +58,9 @@ def page(
         CheckpointError: a weight is too large for float16.
     """
     check_model(checkpoint, int8=int8)
-    packed = pack(_forward(checkpoint), int8=int8)
-    header = _header(checkpoint, packed.tensors, name, units, example)
+    forward = dataclasses.replace(checkpoint.model, bidirectional=False).weight_shapes()
+    tensors, data = pack({name: checkpoint.weights[name] for name in forward}, int8=int8)
+    header = _header(checkpoint, tensors, name, units, example)
     scripts = [asset(script) for script in _SCRIPTS]
     style = asset("page.css")
     parts = {
@@ -74,7 +68,7 @@ def page(
         "title": html.escape(f"chargen: {name}"),
         "style": style,
         "header": json.dumps(header, allow_nan=False).replace("<", "\\u003c"),  # so that no text in it ends it
-        "weights": base64.b64encode(packed.data).decode(),
+        "weights": base64.b64encode(data).decode(),
         "scripts": "\n".join(f"<script>{script}</script>" for script in scripts),
     }
     text = re.sub(r"\{\{(\w+)\}\}", lambda place: parts[place[1]], asset("page.html"))
@@ -98,8 +92,11 @@ def check_model(checkpoint: Checkpoint, *, int8: bool) -> None:
     )
 
 
-def pack(weights: dict[str, NDArray[np.float32]], *, int8: bool = False) -> Packed:
+def pack(weights: dict[str, NDArray[np.float32]], *, int8: bool = False) -> tuple[list[dict[str, Any]], bytes]:
     """Weights as float16, little-endian; with ``int8`` matrices as bytes behind one float32 scale for each row.
+
+    Returns:
+        Where each tensor lies in the bytes: its name, shape, format and first byte; and the bytes.
 
     Raises:
         CheckpointError: a weight is too large for float16.
@@ -112,7 +109,7 @@ def pack(weights: dict[str, NDArray[np.float32]], *, int8: bool = False) -> Pack
         tensors.append({"name": name, "shape": shape, "format": "int8" if as_bytes else "float16", "start": start})
         parts.append(data)
         start += len(data)
-    return Packed(tensors, b"".join(parts))
+    return tensors, b"".join(parts)
 
 
 def _rows_of_bytes(weight: NDArray[np.float32]) -> bytes:
@@ -133,12 +130,6 @@ def _halves(name: str, weight: NDArray[np.float32]) -> bytes:
         )
     data: bytes = halves.tobytes()
     return data
-
-
-def _forward(checkpoint: Checkpoint) -> dict[str, NDArray[np.float32]]:
-    """The weights that predict a character from those before it."""
-    names = dataclasses.replace(checkpoint.model, bidirectional=False).weight_shapes()
-    return {name: checkpoint.weights[name] for name in names}
 
 
 def architecture(model: ModelConfig) -> dict[str, Any]:

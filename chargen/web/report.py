@@ -23,14 +23,7 @@ SHOWN: Final = 8
 
 @dataclass(frozen=True)
 class Training:
-    """What a report tells of one training.
-
-    Attributes:
-        name: Of the run or the file.
-        checkpoint: Its latest; the weights are not looked at.
-        test_bpc: Loss on the test split, once it has been measured.
-        samples: Texts that it wrote along its way.
-    """
+    """What a report tells of one training: its latest checkpoint, but for the weights, and what it left beside it."""
 
     name: str
     checkpoint: Checkpoint
@@ -84,9 +77,7 @@ def read(path: Path, name: str) -> Training:
 def report(trainings: Sequence[Training], *, running: bool = False) -> bytes:
     """The document of one training, or of several laid over each other.
 
-    Args:
-        trainings: At least one.
-        running: Whether the training goes on; the document then says so and when it was written, and reloads itself.
+    Of a training that is ``running`` it says so and when it was written, and reloads itself.
     """
     first, title = trainings[0], ", ".join(training.name for training in trainings)
     parts = [f"<h1>{escaped(title)}</h1>"]

@@ -1,7 +1,7 @@
 """A line plot in characters, for the terminal: each curve has its own marker, so that it reads without colour too."""
 
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from itertools import cycle, pairwise
 from typing import Final
 
 from rich.text import Text
@@ -26,8 +26,9 @@ def draw(plot: Plot, *, width: int = 64, height: int = 16) -> Text:
         for cell in _joined([(round(x_axis.place(x)), round(y_axis.place(y))) for x, y in points]):
             cells.setdefault(cell, set()).add(line)
     text = Text(f"{plot.title}:")
-    for line, label in enumerate(labels):
-        text.append(f"   {_marker(line)} {label}", _colour(line))
+    looks = list(zip(labels, cycle(MARKERS), cycle(COLOURS), strict=False))
+    for label, marker, colour in looks:
+        text.append(f"   {marker} {label}", colour)
     text.append(f"\n{plot.y_label}\n")
     beside = {round(y_axis.place(at)): f"{10**at if log_y else at:.6g}" for at in y_axis.ticks}
     margin = max(map(len, beside.values()))
@@ -36,8 +37,8 @@ def draw(plot: Plot, *, width: int = 64, height: int = 16) -> Text:
         for column in range(width):
             crossing = sorted(cells.get((column, row), ()))
             if crossing:
-                line = crossing[column % len(crossing)]  # where curves meet, they take turns
-                text.append(_marker(line), _colour(line))
+                _, marker, colour = looks[crossing[column % len(crossing)]]  # where curves meet, they take turns
+                text.append(marker, colour)
             else:
                 text.append(" ")
         text.append("\n")
@@ -57,11 +58,3 @@ def _joined(places: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
         steps = max(abs(to_x - x), abs(to_y - y), 1)
         for at in range(1, steps + 1):
             yield round(x + (to_x - x) * at / steps), round(y + (to_y - y) * at / steps)
-
-
-def _marker(line: int) -> str:
-    return MARKERS[line % len(MARKERS)]
-
-
-def _colour(line: int) -> str:
-    return COLOURS[line % len(COLOURS)]

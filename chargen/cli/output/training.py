@@ -37,9 +37,13 @@ class TrainingDisplay:
                 if isinstance(event, Finished):
                     return event
         finally:
-            if self.bar is not None:
-                self.bar.close()
+            self.close()
         raise AssertionError("a training ends with Finished")
+
+    def close(self) -> None:
+        """Leave the screen to others."""
+        if self.bar is not None:
+            self.bar.close()
 
     def _draw(self, event: Event) -> None:
         if isinstance(event, Started):
@@ -159,12 +163,12 @@ class LineDisplay(TrainingDisplay):
         super().__init__(quiet=quiet)
         self._name, self._begun = f"{name}: ", False
 
-    def follow(self, events: Iterator[Event]) -> Finished:
-        """Draw every event; the last one is the result."""
-        try:
-            return super().follow(events)
-        finally:
-            self._end_line()
+    def close(self) -> None:
+        """Leave the screen to others, on a line of their own."""
+        super().close()
+        if self._begun:
+            sys.stderr.write("\n")
+            self._begun = False
 
     def _begin(self, event: Started) -> None:
         self._notes(event.notes)
@@ -179,7 +183,7 @@ class LineDisplay(TrainingDisplay):
 
     def _finished(self, event: Finished) -> None:
         if event.reason == "interrupted":
-            self._end_line()
+            self.close()
             super()._finished(event)
             return
         losses = [("val", event.val_bpc), ("test", event.test_bpc)]
@@ -188,11 +192,6 @@ class LineDisplay(TrainingDisplay):
         self._line(line if self._begun else self._name + line)
         self._begun = False
         self._notes(event.notes)
-
-    def _end_line(self) -> None:
-        if self._begun:
-            sys.stderr.write("\n")
-            self._begun = False
 
 
 @contextlib.contextmanager
