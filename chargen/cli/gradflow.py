@@ -112,8 +112,8 @@ def _refuse_without_effect(cells: Sequence[str], network: Collection[str], measu
         raise ConfigError("--layers, --hidden-size, --seed and --recurrent-scale are for fresh networks; name a --cell")
     for name in ("grad_clip", "steps"):
         if name in measuring and "recurrent_scale" not in measuring:
-            option = name.replace("_", "-")
-            raise ConfigError(f"--{option} is about the training that comes with --recurrent-scale; give that too")
+            typed = f"--{name.replace('_', '-')}"
+            raise ConfigError(f"{typed} is about the training that comes with --recurrent-scale; give that too")
 
 
 def _of_checkpoints(paths: Sequence[Path], texts: "Texts | None") -> "tuple[list[Subject], dict[str, Clipping]]":

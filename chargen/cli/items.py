@@ -54,11 +54,11 @@ def refuse_options(model: "Model", invocation: typer.Context) -> None:
     for name in _FOR_TEXTS if of_list else _FOR_LISTS:
         if not options.is_given(invocation, name):
             continue
-        option = f"--{name.replace('_', '-')}"
+        typed = f"--{name.replace('_', '-')}"
         if of_list:
-            raise MismatchError(f"{option} means nothing to a model of a list: {_FOR_TEXTS[name]}")
+            raise MismatchError(f"{typed} means nothing to a model of a list: {_FOR_TEXTS[name]}")
         raise MismatchError(
-            f"{option} needs a model of a list, and {model.path} was trained on one long text; "
+            f"{typed} needs a model of a list, and {model.path} was trained on one long text; "
             "chargen train FILE --lines makes one"
         )
 
@@ -69,7 +69,7 @@ def write(
     sampler: SamplerConfig,
     *,
     count: int | None,
-    seed: int | None,
+    seed: int,
     new: bool,
     raw: bool,
     as_json: bool,
@@ -81,13 +81,7 @@ def write(
     Raises:
         TextError: fewer were found than asked for; those are written.
     """
-    from chargen.inference.generate import random_seed
-
     number, end = ITEMS if count is None else count, str(model.vocab.end)
-    if seed is None:
-        seed = random_seed()
-        if not (quiet or as_json):
-            options.note(f"seed {seed}")
     prompts = [dataclasses.replace(prompt, text=prompt.text.removesuffix(end)) for prompt in prompts]  # of a file
     settings: dict[str, Any] = {"new": new, "seed": seed, **more}
     drawn = [model.items(number, prompt=prompt, sampler=sampler, **settings) for prompt in prompts]

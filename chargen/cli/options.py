@@ -118,7 +118,7 @@ def _parameter(kind: type[Config], name: str, panel: str | None, default: str | 
     """The parameter of a command that is the option of a setting."""
     setting, value = kind.settings()[name], getattr(kind, name)
     plain = name.replace("_", "-")
-    option = typer.Option(
+    declared = typer.Option(
         *(setting.names or [f"--{plain}/--no-{plain}" if value is True else f"--{plain}"]),
         help=f"{setting.help} One of {', '.join(setting.choices)}." if setting.choices else setting.help,
         metavar=_metavar(setting),
@@ -126,7 +126,7 @@ def _parameter(kind: type[Config], name: str, panel: str | None, default: str | 
         rich_help_panel=panel or setting.panel or kind.panel,
         show_default=default or True,
     )
-    annotation = Annotated[setting.kind, option]  # type: ignore[name-defined]  # known when it runs
+    annotation = Annotated[setting.kind, declared]  # type: ignore[name-defined]  # known when it runs
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=value, annotation=annotation)
 
 

@@ -133,23 +133,23 @@ def sample(
         if model.checkpoint.model.bidirectional:
             options.note("this model is bidirectional; its forward half writes")
         options.notes(dict.fromkeys(str(note) for text in fitted for note in text.notes))
-    if model.checkpoint.corpus.items is not None:
-        drawing: dict[str, Any] = {"count": items, "new": new, "max_length": max_length, "seed": seed}
-        list_items.write(model, fitted, SamplerConfig(**settings), raw=raw, as_json=as_json, quiet=quiet, **drawing)
-        return
     arguments: dict[str, Any] = {"stop": tuple(stop or ()), "keep_stop": keep_stop, "until_sentence": until_sentence}
     if interactive:
         from chargen.cli.interactive import Session
 
         turn = TURN_LENGTH if length is None else length
-        drawing = {"settings": SamplerConfig(**settings), "seed": seed, "length": turn, "end": arguments}
-        Session(model=model, raw=raw, strict=strict, quiet=quiet, **drawing).run(fitted[0].text)
+        drawing: dict[str, Any] = {"settings": SamplerConfig(**settings), "seed": seed, "end": arguments}
+        Session(model=model, length=turn, raw=raw, strict=strict, quiet=quiet, **drawing).run(fitted[0].text)
         return
     start = None if state is None else model.load_state(state)
     if seed is None and beams is None and not isinstance(start, Ending):
         seed = random_seed()
         if not (quiet or as_json):
             options.note(f"seed {seed}" if num_samples == 1 else f"seeds {seed} to {seed + num_samples - 1}")
+    if model.checkpoint.corpus.items is not None:
+        drawing = {"count": items, "new": new, "max_length": max_length, "seed": seed}
+        list_items.write(model, fitted, SamplerConfig(**settings), raw=raw, as_json=as_json, quiet=quiet, **drawing)
+        return
     arguments |= {"length": LENGTH if length is None else length, "seed": seed, "num_samples": num_samples}
     arguments |= {"beams": beams, "state": start, **settings}
     if as_json:
