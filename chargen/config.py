@@ -149,7 +149,9 @@ class TrainConfig(Config):
 
     epochs: float = setting(16.0, "Passes over the training text.", 0, 1e9, above=True)
     steps: int = setting(0, "Optimizer steps, instead of epochs; 0 for epochs.", 0, 1 << 40)
-    minutes: float = setting(0.0, "Minutes to spend, which the schedule is fitted to, instead of epochs.", 0, 1e6)
+    minutes: float = setting(
+        0.0, "Minutes to spend, which the schedule is fitted to, instead of epochs; 0 for epochs.", 0, 1e6
+    )
     batch_size: int = setting(32, "Contiguous columns of text side by side.", 1, 1 << 20)
     bptt: int = setting(32, "Steps of one window; gradients go back no further.", 1, 1 << 20)
     # AdamW: Loshchilov and Hutter 2019

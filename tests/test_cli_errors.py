@@ -38,6 +38,7 @@ def inputs(folder: Path, trained: Path, text: str) -> None:
     (folder / "cut.safetensors").write_bytes(data[: len(data) // 2])
     (folder / "zero.safetensors").write_bytes(b"")
     (folder / "pickle.safetensors").write_bytes(pickle.dumps({"weight": [1.0] * 50}))
+    (folder / "document.docx").write_bytes(b"PK\x03\x04".ljust(400, b"\0"))
     (folder / "huge.safetensors").write_bytes(struct.pack("<Q", 1 << 50) + data[8:])
     save_file({"weight": np.ones(3, np.float32)}, folder / "other.safetensors")
     document, tensors = taken_apart(good)
@@ -109,7 +110,7 @@ TRAIN: list[tuple[list[str], int, str]] = [
     (["--resume", "tiny", "--overwrite"], 2, "--overwrite has no meaning with --resume"),
     (["latin.txt", "--encoding", "latin-1", "--resume", "tiny"], 1, "is not the text that run 'tiny' was trained on"),
     (["text.txt", "--steps", "abc"], 2, "--steps"),
-    (["text.txt", "--steps", "1.5"], 2, "--steps"),
+    (["text.txt", "--steps", "1.5"], 2, "not '1.5'"),
     (["text.txt", "--hidden-siz", "3"], 2, "No such option: --hidden-siz"),
     (["text.txt", "--run"], 2, "--run"),
 ]
@@ -119,6 +120,8 @@ SAMPLE: list[tuple[list[str], int, str]] = [
     (["x" * 5000], 1, "File name too long"),
     (["blank"], 1, "blank is a folder without best.safetensors"),
     (["text.txt"], 1, "text.txt is not a safetensors file"),
+    (["text.txt"], 1, "it looks like a text: name a model before it, or make one of it with chargen train text.txt"),
+    (["document.docx"], 1, "document.docx is not a safetensors file, or it is cut short (400 bytes)"),
     (["cut.safetensors"], 1, "cut.safetensors is not a safetensors file, or it is cut short"),
     (["zero.safetensors"], 1, "zero.safetensors is not a safetensors file, or it is cut short (0 bytes)"),
     (["pickle.safetensors"], 1, "pickle.safetensors is a pickle"),
@@ -150,13 +153,19 @@ SAMPLE: list[tuple[list[str], int, str]] = [
     (["good.safetensors", "--prompt-file", "latin.txt"], 1, "byte 0xE9 at offset 8"),
     (["good.safetensors", "-p", "ab\x1bX", "--strict"], 1, "is not in the model's vocabulary"),
     (["good.safetensors", "--interactive", "--json"], 2, "--interactive needs the terminal"),
-    (["good.safetensors", "--length", "x"], 2, "--length"),
+    (["good.safetensors", "--length", "x"], 2, "not 'x'"),
     (["good.safetensors", "--warmth", "3"], 2, "No such option"),
     (["good.safetensors", "more"], 2, "more"),
 ]
 
 OTHERS: list[tuple[list[str], int, str]] = [
     (["sampel"], 2, "No such command 'sampel'. Did you mean 'sample'?"),
+    (["help"], 2, "No such command 'help'; see chargen --help"),
+    (["sample", "--temp", "1"], 2, "No such option: --temp (Possible options: --temperature)"),
+    (["train", "--xyzzy"], 2, "No such option: --xyzzy; see chargen train --help"),
+    (["runs", "nothing"], 2, "see chargen runs --help"),
+    (["export"], 2, "; see chargen export --help"),
+    (["infill", "good.safetensors"], 2, "Missing argument"),
     (["inspect", "nothing"], 1, "there is no checkpoint or run"),
     (["inspect", "cut.safetensors"], 1, "cut.safetensors"),
     (["inspect", "pickle.safetensors"], 1, "is a pickle"),

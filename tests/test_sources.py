@@ -61,6 +61,14 @@ def test_a_near_miss_is_suggested(stack: contextlib.ExitStack) -> None:
         sources.find("alcie", Decoding(), None, stack)
 
 
+def test_a_misspelt_file_is_suggested(folder: Path, stack: contextlib.ExitStack) -> None:
+    """A name that is nearly that of a file beside it is answered with that."""
+    (folder / "poems").mkdir()
+    (folder / "poems" / "spring.txt").write_text("Nothing is so beautiful as spring")
+    with pytest.raises(CorpusError, match=r"'poems/Sprign\.txt'; did you mean poems.spring\.txt"):
+        sources.find("poems/Sprign.txt", Decoding(), None, stack)
+
+
 def test_a_missing_file_lists_what_is_built_in(stack: contextlib.ExitStack) -> None:
     """A name like no other is answered with what there is."""
     with pytest.raises(CorpusError, match=r"'wuthering\.txt'; built in: .*alice"):

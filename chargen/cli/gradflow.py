@@ -36,12 +36,13 @@ def gradflow(
     checkpoint: Annotated[
         list[str] | None,
         typer.Argument(
-            help="Checkpoints, runs' folders or names; without any, the newest run.", autocompletion=completion.models
+            help="Checkpoints, runs' folders or names; without any, and without --cell, the newest run.",
+            autocompletion=completion.models,
         ),
     ] = None,
     *,
     cell: Annotated[
-        list[str] | None, option(FRESH, f"Measure one of this cell: {', '.join(CELLS)}; repeatable.")
+        list[str] | None, option(FRESH, f"Measure an untrained network of this cell: {', '.join(CELLS)}; repeatable.")
     ] = None,
     text: Annotated[
         str | None,

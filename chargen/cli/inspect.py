@@ -78,7 +78,7 @@ def _everything(checkpoint: "Checkpoint") -> dict[str, Any]:
 
 def _show(path: str, checkpoint: "Checkpoint") -> None:
     def listed(values: dict[str, Any]) -> str:
-        return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in values.items())
+        return ", ".join(f"{name.replace('_', ' ')} {_plain(value)}" for name, value in values.items())
 
     corpus = checkpoint.corpus
     spans = {"train": corpus.train, "validation": corpus.val, "test": corpus.test}
@@ -103,6 +103,11 @@ def _show(path: str, checkpoint: "Checkpoint") -> None:
         for row in history:
             del row[_BOTH]
     tables.show(history, right=history[0] if history else ())
+
+
+def _plain(value: object) -> str:
+    """A setting's value; of a fraction six digits, since that which follows from a text's size has many."""
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _of_list(checkpoint: "Checkpoint") -> dict[str, str]:

@@ -107,8 +107,8 @@ def _run() -> NoReturn:
         code = 2 if isinstance(error, ConfigError) and not isinstance(error, MismatchError) else 1
         _fail(str(error), code=code)
     except _UsageError as error:
-        if error.message.strip():  # otherwise it is the help, which has been shown
-            _fail(error.format_message(), code=2)
+        if error.format_message().strip():  # otherwise it is the help, which has been shown
+            _fail(_wrong_usage(error), code=2)
         sys.exit(2)
     except (KeyboardInterrupt, typer.Abort):
         _leave_interrupted()
@@ -122,6 +122,23 @@ def _run() -> NoReturn:
         with contextlib.suppress(OSError):  # keep the interpreter from failing again on its last flush
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         _fail(f"cannot write {error.filename or 'the output'}: {error.strerror or error}")
+
+
+def _wrong_usage(error: Any) -> str:
+    """What was wrong about the words that were typed, with which value, and where to look for what is right."""
+    typed = getattr(error, "option_name", None)
+    if typed and error.ctx:  # typer suggests names of about the same length alone
+        names = [name for parameter in error.ctx.command.params for name in parameter.opts]
+        error.possibilities = [name for name in names if name.startswith(typed)] or error.possibilities
+    message: str = error.format_message()
+    details = getattr(error.__cause__, "errors", None)  # pydantic's, which have the value
+    if details is not None:
+        return f"{message.partition(',')[0]}, not {details()[0]['input']!r}"
+    says_what_may_be = isinstance(error, typer.BadParameter) and error.message  # that an argument is missing says none
+    is_suggested = getattr(error, "possibilities", None) or message.endswith("?")
+    if says_what_may_be or is_suggested or not error.ctx:
+        return message
+    return f"{message.removesuffix('.')}; see {error.ctx.command_path} --help"
 
 
 def _leave_interrupted() -> NoReturn:

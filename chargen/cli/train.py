@@ -20,7 +20,14 @@ from chargen.text.decode import Decoding
 def train(
     corpus: options.Sources = None,
     *,
-    run: Annotated[str | None, option("Run", "Name of the run; its folder is checkpoints/NAME.")] = None,
+    run: Annotated[
+        str | None,
+        option(
+            "Run",
+            "Name of the run, whose folder is checkpoints/NAME; without one, the text's name, numbered where "
+            "that is taken.",
+        ),
+    ] = None,
     resume: Annotated[
         str | None,
         option(
@@ -43,11 +50,18 @@ def train(
             "Run", f"How much to spend: {presets.described()}. Without it, default.", metavar="|".join(presets.PRESETS)
         ),
     ] = None,
-    glob: Annotated[str | None, option("Text", "Which files of a folder to read, as in '**/*.py'.")] = None,
+    glob: Annotated[
+        str | None,
+        option(
+            "Text", "Which files of a folder to read, as in '**/*.py'; without it *.txt, *.text and *.md at any depth."
+        ),
+    ] = None,
     lines: options.Lines = False,
     separator: options.Separator = None,
     files: options.Files = False,
-    min_count: Annotated[int | None, option("Text", "Characters rarer than this share one unknown id.")] = None,
+    min_count: Annotated[
+        int | None, option("Text", "Characters rarer than this share one unknown id; without it, none do.")
+    ] = None,
     printable: Annotated[
         bool, option("Text", "Give every printable ASCII character an id, also those the text lacks.", "--printable")
     ] = False,

@@ -11,6 +11,7 @@ import dataclasses
 import functools
 import hashlib
 import json
+import re
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -35,7 +36,12 @@ __all__ = ["Checkpoint", "CorpusInfo", "Evaluation", "ItemsInfo", "Resume", "Tal
 MAX_HEADER: Final = 16 << 20  # bytes; a vocabulary of every code point takes 15 MB of JSON in JSON
 _STATE: Final = "state."
 _SEEN: Final = "items.seen"
-_PICKLES: Final = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
+_PICKLES: Final = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
+_ZIP: Final = b"PK\x03\x04"
+_BINARY: Final = re.compile(rb"[\0-\x08\x0e-\x1a\x7f]")
+"""Bytes that no text has."""
+_LOOK: Final = 1000
+"""Bytes that tell whether a file is a text, or torch's."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -206,6 +212,11 @@ def _check_size(header: int) -> None:
         raise ValueError(f"a header of {header} bytes; chargen takes at most {MAX_HEADER}")
 
 
+def _is_pickle(beginning: bytes) -> bool:
+    """Whether a file that begins so is a pickle, bare or in a zip archive as torch writes it."""
+    return beginning.startswith(_PICKLES) or (beginning.startswith(_ZIP) and b"/data.pkl" in beginning)
+
+
 def _refuse_other_files(path: Path) -> None:
     """Raise a CheckpointError that says what ``path`` is where it is plainly something else."""
     try:
@@ -221,10 +232,13 @@ def _refuse_other_files(path: Path) -> None:
         raise CheckpointError(f"cannot read {path}: {error.strerror or error}") from error
     header = int.from_bytes(head, "little")
     # the first bytes of a pickle, read as a header's size, are far beyond any file's; a header may begin like a pickle
-    if (header > size - 8 or header > MAX_HEADER) and head.startswith(_PICKLES):
+    if (header > size - 8 or header > MAX_HEADER) and _is_pickle(head + entries[:_LOOK]):
         raise CheckpointError(f"{path} is a pickle; chargen reads safetensors only, since a pickle can run code")
     if header > size - 8:
-        raise CheckpointError(f"{path} is not a safetensors file, or it is cut short ({size} bytes)")
+        advice = ""
+        if not _BINARY.search(head + entries[:_LOOK]):
+            advice = f"; it looks like a text: name a model before it, or make one of it with chargen train {path}"
+        raise CheckpointError(f"{path} is not a safetensors file, or it is cut short ({size} bytes){advice}")
     try:
         _check_size(header)
         parse(entries.decode())

@@ -46,7 +46,7 @@ class Run:
 
     def __init__(self, name: str, root: str | Path = ROOT) -> None:
         if not name or name in (".", "..") or "/" in name or "\\" in name or not name.isprintable():
-            raise RunError(f"run name {name!r} is not a plain folder name")
+            raise RunError(f"run name {name!r} is not a plain folder name; choose one without slashes, such as mine")
         self.name = name
         self.folder = Path(root) / name
         self.best = self.folder / BEST

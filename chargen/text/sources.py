@@ -144,7 +144,7 @@ def find(source: str, decoding: Decoding, glob: str | None, stack: contextlib.Ex
         status = path.stat()
     except FileNotFoundError as error:
         names = [*known, *LISTS]
-        close = difflib.get_close_matches(source, names, n=1)
+        close = difflib.get_close_matches(source, [*names, *_beside(path)], n=1)
         hint = f"did you mean {close[0]}?" if close else f"built in: {', '.join(names) or 'none'}"
         raise CorpusError(f"no file, folder or built-in corpus {source!r}; {hint}") from error
     except (OSError, ValueError) as error:
@@ -161,6 +161,12 @@ def find(source: str, decoding: Decoding, glob: str | None, stack: contextlib.Ex
     else:
         file = _spooled(str(path), path, decoding, stack)
     return Found(name, [file])
+
+
+def _beside(path: Path) -> Iterator[str]:
+    """What else there is in the folder of a path, as one would type it; nothing where that cannot be read."""
+    with contextlib.suppress(OSError):
+        yield from (name for name in map(str, path.parent.iterdir()) if name.isprintable())
 
 
 def web_pages(sources: Sequence[Source]) -> tuple[str, ...]:
