@@ -295,6 +295,19 @@ def test_from_a_shell(folder: Path) -> None:
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
 
 
+def test_on_a_terminal_a_long_line_breaks_between_words(chargen: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of an error and of a note, where the terminal's line ends."""
+    monkeypatch.setenv("COLUMNS", "50")
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    error = chargen("train", "text.txt", "--separator", "***", "--run", "a").err
+    note = chargen("sample", "good.safetensors", "-p", "aXaY", "--seed", 1, "-n", 1).err
+    for told, beginning in ((error, "error: "), (note, "note: ")):
+        assert told.startswith(beginning)
+        lines = told.splitlines()
+        assert len(lines) > 1
+        assert max(map(len, lines)) <= 50
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no device that is always full")
 def test_a_full_disk_behind_stdout(folder: Path) -> None:
     """Text or JSON that cannot be written is one line, whatever is still buffered at the end."""

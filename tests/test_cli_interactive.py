@@ -87,11 +87,16 @@ def test_the_words_that_people_type_leave(chargen: Command, word: str) -> None:
     assert talk(chargen, f" {word}\n").out.strip() != ""
 
 
-def test_help_fits_the_screen(chargen: Command) -> None:
-    """It is shown at the beginning and by either name, and no line of it is longer than 79 columns."""
+def test_help_fits_the_screen(chargen: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is shown at the beginning and by either name, and no line of it is longer than 79 columns, or a narrow one."""
     once, thrice = talk(chargen, "").err, talk(chargen, "help\n/help\n").err
     assert thrice.count("/again") == 3 * once.count("/again") == 3
     assert max(map(len, once.splitlines())) < 80
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    narrow = talk(chargen, "").err
+    assert max(map(len, narrow.splitlines())) <= 40
+    assert narrow.split() == once.split()
 
 
 def test_a_command_without_a_value_shows_it(chargen: Command) -> None:
@@ -135,7 +140,9 @@ def test_ctrl_c_stops_the_turn_alone(chargen: Command, monkeypatch: pytest.Monke
 
     out = io.StringIO()
     monkeypatch.setattr(sys, "stdout", type("Out", (io.StringIO,), {"write": write})())
-    assert chargen("sample", "model.safetensors", "-i", "--seed", 3, "-n", 40, stdin=b"ab\n/text\nquit\n").code == 0
+    result = chargen("sample", "model.safetensors", "-i", "--seed", 3, "-n", 40, stdin=b"ab\n/text\nquit\n")
+    assert result.code == 0
+    assert result.err.endswith("> > > ")  # with no line between
     first, text = out.getvalue().splitlines()
     assert first == text[: len(first)]
     assert 4 <= len(first) <= len(text) <= 7

@@ -85,6 +85,10 @@ def test_a_list_is_told_in_items(chargen: Command, tmp_path: Path) -> None:
     items = load(LAST).corpus.items
     assert items is not None
     assert (items.division.kind, items.train) == ("lines", 270)
+    names.write_text("emma\nava\nmia\nzoe\n" * 90, encoding="utf-8")
+    few = chargen("train", names, "--lines", "--run", "b", *TINY, "--preview", "0").err
+    assert "note: the list has too few different items to hold out any for validation and the test, since" in few
+    assert "note: the list has too few" not in result.err
     refused = chargen("train", names, "--lines", "--files")
     assert (refused.code, refused.out) == (2, "")
     assert "lines and files each say how a list is divided" in refused.err

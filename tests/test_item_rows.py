@@ -83,7 +83,9 @@ def test_an_epoch_reads_every_item_once_in_an_order_of_its_own() -> None:
 def test_a_list_too_short_for_a_window_is_refused() -> None:
     """So is a window of one step, which might hold nothing but resets."""
     for batch_size, bptt in ((2, 4), (1, 1)):
-        with pytest.raises(CorpusError, match="a list's training split of 5 characters is too short"):
+        with pytest.raises(
+            CorpusError, match=rf"training split of 5 .* windows of {batch_size} x {bptt} .* more items"
+        ):
             ItemWindows(ids_of("ab", "c"), range(5), batch_size, bptt, 1, end=END)
 
 

@@ -176,7 +176,7 @@ def test_the_end_mark_has_an_id_of_its_own_however_rare(write: Callable[..., str
         ("emma", {"files": True}, r"one item only"),
         ("emma\nemma\n\nemma", {"lines": True}, r"all 3 lines of list are equal"),
         ("emma\n****\nava", {"separator": "***"}, r"no line between two items of list equals the separator '\*\*\*'"),
-        ("emma\n***\n", {"separator": "***"}, r"no line between two items"),
+        ("emma\n***\n", {"separator": "***"}, r"no line between two items of .* leave out --separator"),
         ("\n \n", {"lines": True}, r"list is empty"),
         (f"emma{MARK}\n***\nava", {"separator": "***"}, r"holds the character U\+0003"),
     ],

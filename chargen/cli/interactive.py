@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from chargen.atomic import replacing
 from chargen.cli import options
 from chargen.cli.line_editor import line_reader, tell
-from chargen.cli.output.terminal import Writer, visible
+from chargen.cli.output.terminal import Writer, visible, wrapped
 from chargen.cli.output.word_wrap import WordWrap
 from chargen.config import SamplerConfig
 from chargen.errors import ChargenError, ConfigError
@@ -39,17 +39,19 @@ _SHOWN: Final = 40
 HELP: Final = """\
 Type a beginning and press Enter: the model goes on for about {length} characters.
 Then type more, or press Enter alone, to go on from there. Ctrl-C stops a turn.
-  /again             write another continuation in the place of the last
-  /undo              take back the last turn, what you typed included
-  /text              show the whole text
-  /save FILE         save the whole text; later just /save
-  /new               begin a new text
-  /temperature 0.7   set this; without a number, show it; the same for /top_k,
-                     /top_p, /min_p, /repetition_penalty, /penalty_window,
-                     /length (of a turn) and /seed
-  /help, /quit       or just help, quit, exit; Ctrl-D leaves too
+  /again            write another continuation in the place of the last
+  /undo             take back the last turn, what you typed included
+  /text             show the whole text
+  /save FILE        save the whole text; later just /save
+  /new              begin a new text
+  /temperature 0.7  set this; without a number, show it; the same for /top_k,
+                    /top_p, /min_p, /repetition_penalty, /penalty_window,
+                    /length (of a turn) and /seed
+  /help, /quit      or just help, quit, exit; Ctrl-D leaves too
 A line that begins with a space is always text.
 """
+_HELP_INDENT: Final = " " * 20
+"""Stands before what continues the description of a command."""
 
 
 def _guard(turn: Callable[[], None]) -> None:
@@ -57,7 +59,7 @@ def _guard(turn: Callable[[], None]) -> None:
     try:
         turn()
     except ChargenError as error:
-        tell(f"error: {' '.join(visible(str(error)).split())}\n")
+        tell(wrapped(f"error: {' '.join(visible(str(error)).split())}") + "\n")
     except KeyboardInterrupt:
         tell("\n")
 
@@ -99,7 +101,7 @@ class Session:
             "text": self._show,
             "save": self._save,
             "new": self._new,
-            "help": lambda _: tell(HELP.format(length=self.length)),
+            "help": self._help,
             "quit": self._leave,
             "exit": self._leave,
         }
@@ -149,14 +151,22 @@ class Session:
             self._write(itertools.chain(["" if anew else typed, first], pieces))
 
     def _write(self, pieces: Iterable[str]) -> None:
-        """Write to stdout as pieces come; to a terminal so that words stay whole."""
+        """Write to stdout as pieces come, until Ctrl-C; to a terminal so that words stay whole."""
         plain = Writer(raw=self.raw)
         write = WordWrap(plain) if sys.stdout.isatty() else plain
+        is_interrupted = False
         try:
             for piece in pieces:
                 write(piece)
+        except KeyboardInterrupt:
+            is_interrupted = True
         finally:
-            write.end()
+            if not write.end() and is_interrupted:
+                tell("\n")  # behind the terminal's ^C
+
+    def _help(self, _: str) -> None:
+        for line in HELP.format(length=self.length).splitlines():
+            tell(wrapped(line, _HELP_INDENT if line.startswith(" ") else "") + "\n")
 
     def _show(self, _: str) -> None:
         self._write([self._text.text.rstrip()])
@@ -218,4 +228,4 @@ class Session:
     def _note(self, text: str) -> None:
         """Tell the person something, on stderr, who may not want to be told."""
         if not self.quiet:
-            tell(f"{visible(text)}\n")
+            tell(wrapped(visible(text)) + "\n")

@@ -21,7 +21,7 @@ from chargen.cli.gradflow import gradflow
 from chargen.cli.infill import infill
 from chargen.cli.inspect import inspect
 from chargen.cli.neurons import neurons
-from chargen.cli.output.terminal import Screen, visible
+from chargen.cli.output.terminal import Screen, visible, wrapped
 from chargen.cli.play import play
 from chargen.cli.report import report
 from chargen.cli.runs import runs
@@ -165,5 +165,5 @@ def _prepare_streams() -> None:
 
 def _fail(message: str, *, code: int = 1) -> NoReturn:
     line = visible(" ".join(message.split()))
-    sys.stderr.write(f"error: {line}\n")
+    sys.stderr.write(wrapped(f"error: {line}") + "\n")
     sys.exit(code)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from chargen.cli import completion
-from chargen.cli.output.terminal import visible
+from chargen.cli.output.terminal import visible, wrapped
 from chargen.setting import Config, Setting
 
 if TYPE_CHECKING:
@@ -208,7 +208,7 @@ def checkpoint_file(name: str | None, *, quiet: bool) -> Path:
 
 def note(text: str) -> None:
     """Tell the person something, on stderr."""
-    sys.stderr.write(f"note: {visible(text)}\n")
+    sys.stderr.write(wrapped(f"note: {visible(text)}") + "\n")
 
 
 def notes(texts: Iterable[object]) -> None:

@@ -102,7 +102,10 @@ def _problem(name: str, division: Division, items: int) -> str:
     if items > 1:
         return f"all {items:,} {division.noun} of {name} are equal; there is nothing to learn from them"
     if division.separator is not None:
-        return f"no line between two items of {name} equals the separator {division.separator!r}, so it is no list"
+        return (
+            f"no line between two items of {name} equals the separator {division.separator!r}, so it is no list; name "
+            "the line that divides its items, or leave out --separator to train on it as a text"
+        )
     return f"{name} has one item only, too few for a list; leave out --{division.kind} to train on it as a text"
 
 

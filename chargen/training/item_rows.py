@@ -99,8 +99,8 @@ class ItemWindows:
         self.per_epoch = len(self._rows) // (batch_size * bptt)
         if self.per_epoch < 1 or bptt < 2:
             raise CorpusError(
-                f"a list's training split of {len(span):,} characters is too short for {batch_size} columns of {bptt} "
-                "steps; it takes more items, or a lower --batch-size or --bptt, which must be at least 2"
+                f"a list's training split of {len(span):,} characters is too short for windows of {batch_size} x "
+                f"{bptt} (--batch-size x --bptt, which must be at least 2 for a list); it takes more items"
             )
         self._seed, self._bptt, self._batch_size = seed, bptt, batch_size
         self._epoch = -1

@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chargen import presets
-from chargen.config import BUDGET, ON_RESUME, ModelConfig
+from chargen.config import BUDGET, ON_RESUME, ModelConfig, TrainConfig
 from chargen.errors import ConfigError, CorpusError
 from chargen.store import lookup, runs
 from chargen.store.checkpoint import Resume, load, save
 from chargen.store.runs import Run
 from chargen.text.corpus import Corpus, Texts
 from chargen.text.sources import can_be_read_again
+from chargen.text.split import Split
 from chargen.text.text_stream import Progress
 from chargen.training import finetune
 from chargen.training.automatic import measured_speed, resolve, thread_counts
@@ -98,7 +99,7 @@ def begin(
         folder,
         weights=weights,
         origin=texts,
-        notes=(*corpus.notes, *notes, *lowered),
+        notes=(*corpus.notes, *_not_held_out(corpus, split, train), *notes, *lowered),
         thread_counts=counts,
         stop=stop,
         world=world,
@@ -225,6 +226,16 @@ def _advice(corpus: Corpus, beginning: NDArray[np.unsignedinteger]) -> tuple[str
         return ()
     name = lookup.ENGLISH
     return (f"the model {name} knows this text's language; to start from it, for better text: --init-from {name}",)
+
+
+def _not_held_out(corpus: Corpus, split: Split, train: TrainConfig) -> tuple[str, ...]:
+    """A note of what a list has no items for, though some were to be held out."""
+    shares = {"validation": (train.val_fraction, split.val), "the test": (train.test_fraction, split.test)}
+    lacking = [part for part, (share, places) in shares.items() if share and not places]
+    if corpus.division is None or not lacking:
+        return ()
+    note = f"the list has too few different items to hold out any for {' and '.join(lacking)}"
+    return (f"{note}, since equal ones stay together; larger shares may help: --val-fraction, --test-fraction",)
 
 
 def _free_run(name: str, root: Path) -> Run:

@@ -2,7 +2,9 @@
 
 import contextlib
 import json
+import shutil
 import sys
+import textwrap
 import unicodedata
 from typing import Any, Final, TextIO
 
@@ -36,6 +38,22 @@ def glyph(character: str) -> str:
     if character == " ":
         return "' '"
     return "\u25cc" * unicodedata.category(character).startswith("M") + printable(character)
+
+
+def wrapped(text: str, indent: str = "") -> str:
+    """A line for stderr: on a terminal broken between words where the terminal's line ends, elsewhere as it is.
+
+    Args:
+        text: The line.
+        indent: What continues it begins with this.
+    """
+    if not sys.stderr.isatty():
+        return text
+    columns = shutil.get_terminal_size().columns
+    lines = textwrap.wrap(
+        text, columns, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False, tabsize=1
+    )
+    return "\n".join(lines)
 
 
 def print_json(value: object) -> None:
@@ -102,8 +120,10 @@ class Writer:
         if self._live:
             sys.stdout.flush()
 
-    def end(self) -> None:
-        """End the line, if one has begun."""
-        if not self._at_line_start:
+    def end(self) -> bool:
+        """End the line, if one has begun; says whether one had."""
+        had_begun = not self._at_line_start
+        if had_begun:
             self("\n")
         sys.stdout.flush()
+        return had_begun

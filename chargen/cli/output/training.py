@@ -3,15 +3,13 @@
 import contextlib
 import shlex
 import sys
-import textwrap
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from rich.console import Console
 from tqdm import tqdm
 
 from chargen.cli import options
-from chargen.cli.output.terminal import visible
+from chargen.cli.output.terminal import visible, wrapped
 from chargen.progress import TrainingBar
 from chargen.store.runs import address
 from chargen.training.events import Evaluated, Event, Finished, Started, Stepped
@@ -144,16 +142,7 @@ class TrainingDisplay:
 
     def _line(self, text: str) -> None:
         """A line, or several where a terminal is too narrow, above the bar."""
-        text = visible(text)
-        if not sys.stderr.isatty():
-            sys.stderr.write(text + "\n")
-            return
-        width = Console(stderr=True).width
-        indent = "" if text.startswith("note: ") else INDENT
-        lines = textwrap.wrap(
-            text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False, tabsize=1
-        )
-        tqdm.write("\n".join(lines), file=sys.stderr)
+        tqdm.write(wrapped(visible(text), "" if text.startswith("note: ") else INDENT), file=sys.stderr)
 
 
 class LineDisplay(TrainingDisplay):

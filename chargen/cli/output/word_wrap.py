@@ -36,10 +36,10 @@ class WordWrap:
                 if _width(self._word) >= self._columns:  # no word ends here, or there are no spaces
                     self._flush()
 
-    def end(self) -> None:
-        """Write what is held back, and end the line, if one has begun."""
+    def end(self) -> bool:
+        """Write what is held back, and end the line, if one has begun; says whether one had."""
         self._flush()
-        self._write.end()
+        return self._write.end()
 
     def _flush(self) -> None:
         """Write the word that has ended, if there is one, and the space before it."""
