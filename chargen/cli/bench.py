@@ -64,16 +64,13 @@ def bench(
         if trained and sampled:
             typer.echo()
         tables.show([_sampled(row) for row in sampled], right=_NUMBERS)
-    if quiet:
-        return
     if not as_json:
         notes = [_RATIOS, *([_TRAINING] if trained else []), _PEAK, _SPREAD]
         doubtful = any(None in (row.ratio, row.competent_ratio) for row in [*trained, *sampled])
-        options.notes(
-            [*notes, *([_DOUBTFUL] if doubtful else []), ", ".join(f"{name} {value}" for name, value in facts.items())]
-        )
+        notes += [*([_DOUBTFUL] if doubtful else []), ", ".join(f"{name} {value}" for name, value in facts.items())]
+        options.notes(notes, quiet=quiet)
     if busy:
-        options.note(_BUSY)
+        options.note(_BUSY, quiet=quiet)
 
 
 def _measured(rows: "Iterator[_Row]", shown: "Callable[[_Row], dict[str, str]]", quiet: bool) -> "list[_Row]":
@@ -81,8 +78,7 @@ def _measured(rows: "Iterator[_Row]", shown: "Callable[[_Row], dict[str, str]]",
     measured = []
     for row in rows:
         measured.append(row)
-        if not quiet:
-            options.note(", ".join(f"{name} {value}" for name, value in shown(row).items()))
+        options.note(", ".join(f"{name} {value}" for name, value in shown(row).items()), quiet=quiet)
     return measured
 
 

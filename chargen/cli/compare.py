@@ -73,7 +73,7 @@ def compare(
     with Stop() as stop:
         with encoding_bar(quiet=quiet) as progress:
             text = texts.load(progress)
-        options.notes(() if quiet else text.notes)
+        options.notes(text.notes, quiet=quiet)
         contests = comparing.plan(
             texts,
             text,
@@ -87,8 +87,8 @@ def compare(
         try:
             for at, contest in enumerate(contests, 1):
                 name = f"training {at} of {len(contests)}: {contest.model.cell}, seed {contest.train.seed}"
-                if verbose and not quiet:
-                    options.note(name)
+                if verbose:
+                    options.note(name, quiet=quiet)
                 display = TrainingDisplay(quiet=quiet) if verbose else LineDisplay(name, quiet=quiet)
                 try:
                     trainer = contest.trainer(stop)

@@ -47,10 +47,8 @@ def encode(
     model = api.load(options.checkpoint_file(checkpoint, quiet=quiet))
     named = text_arguments.gather(text, literal, lines=lines, **decoding)
     fitted = [prompts.fit(passage.text, model.vocab, strict=strict) for passage in named]
-    if not quiet:
-        for passage, fit in zip(named, fitted, strict=True):
-            for note in fit.notes:
-                options.note(f"{passage.name}: {note}")
+    told = [f"{passage.name}: {note}" for passage, fit in zip(named, fitted, strict=True) for note in fit.notes]
+    options.notes(told, quiet=quiet)
     vectors = model.encode([fit.text for fit in fitted], mean=mean, layer=which)
     if output is not None:
         statefile.save_vectors(output, vectors)

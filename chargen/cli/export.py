@@ -68,10 +68,7 @@ def write_page(checkpoint: Path, output: Path, *, int8: bool, example: bool, qui
     with replacing(output) as file:
         file.write(page.data)
     typer.echo(str(output))
-    if quiet:
-        return
-    options.note(f"the page takes {len(page.data) / 1e6:.1f} MB")
+    options.note(f"the page takes {len(page.data) / 1e6:.1f} MB", quiet=quiet)
     if page.example:
-        options.note(
-            f"it begins with {page.example:,} characters of {page.source} as an example; --no-example leaves them out"
-        )
+        shown = f"{page.example:,} characters of {page.source}"
+        options.note(f"it begins with {shown} as an example; --no-example leaves them out", quiet=quiet)

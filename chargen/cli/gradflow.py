@@ -77,8 +77,7 @@ def gradflow(
     paths = list(dict.fromkeys(options.checkpoint_file(name, quiet=quiet) for name in names))
     networks = 2 * len(paths) + len(cells)
     work = networks + 2 * len(cells) * is_trained
-    if not quiet:
-        options.note(f"measuring {networks} network{'s' if networks > 1 else ''}")
+    options.note(f"measuring {networks} network{'s' if networks > 1 else ''}", quiet=quiet)
     with options.bar("measuring", work, quiet=quiet, unit="part", slow=True) as bar:
         from chargen.experiments.gradflow import measure
         from chargen.text.corpus import Texts
@@ -90,11 +89,9 @@ def gradflow(
         for subject in [*subjects, *fresh]:
             flows.append((subject, measure(subject.network, subject.ids, lags=config.lags, positions=config.positions)))
             bar.update()
-    if not quiet:
-        notes = [note for subject in subjects for note in subject.notes]
-        notes += [f"{flow.positions} predictions on {len(subject.ids):,} characters of text" for subject, flow in flows]
-        for note in dict.fromkeys(notes):
-            options.note(note)
+    notes = [note for subject in subjects for note in subject.notes]
+    notes += [f"{flow.positions} predictions on {len(subject.ids):,} characters of text" for subject, flow in flows]
+    options.notes(dict.fromkeys(notes), quiet=quiet)
     from chargen.cli.output.gradflow import Report
     from chargen.cli.output.page import write
 

@@ -46,10 +46,9 @@ def infill(
     sizes = None if length is None else _lengths(length)
     model = load(options.checkpoint_file(checkpoint, quiet=quiet))
     fillings = model.infill(text, blank=blank, length=sizes, **settings)
-    if not quiet:
-        if blank is None and BLANK in model.vocab:
-            options.note(f"{BLANK!r} marks missing characters here, though the model knows it as a character")
-        options.notes(prompt.fit(text.replace(blank or BLANK, ""), model.vocab).notes)
+    if blank is None and BLANK in model.vocab:
+        options.note(f"{BLANK!r} marks missing characters here, though the model knows it as a character", quiet=quiet)
+    options.notes(prompt.fit(text.replace(blank or BLANK, ""), model.vocab).notes, quiet=quiet)
     if as_json:
         print_json({"checkpoint": str(model.path), "candidates": [dataclasses.asdict(filling) for filling in fillings]})
         return

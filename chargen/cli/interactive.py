@@ -130,8 +130,7 @@ class Session:
             line = f"/{bare}"
         if not line.startswith("/"):
             fitted = prompts.fit(line, self.model.vocab, strict=self.strict)
-            if not self.quiet:
-                options.notes(fitted.notes)
+            options.notes(fitted.notes, quiet=self.quiet)
             self.go_on(fitted.text)
             return
         name, _, value = line[1:].strip().partition(" ")

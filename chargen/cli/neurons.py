@@ -44,15 +44,14 @@ def neurons(
     model = api.load(options.checkpoint_file(checkpoint, quiet=quiet))
     name, content = unseen(model.checkpoint, model.path) if text is None else (text, read_text(text, **decoding))
     fitted = prompts.fit(content[:MOST_CHARACTERS], model.vocab)
-    if not quiet:
-        options.notes(f"{name}: {note}" for note in fitted.notes)
+    options.notes([f"{name}: {note}" for note in fitted.notes], quiet=quiet)
     units = named_units(model.network, model.vocab, fitted.text)
     if as_json:
         about = {"checkpoint": str(model.path), "text": name, "characters": len(fitted.text)}
         print_json({**about, "units": [dataclasses.asdict(unit) for unit in units]})
         return
-    if not units and not quiet:
-        options.note(f"no unit follows anything that has a name closely enough in {name}")
+    if not units:
+        options.note(f"no unit follows anything that has a name closely enough in {name}", quiet=quiet)
     rows = [
         {
             "follows": unit.name,

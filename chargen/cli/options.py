@@ -201,19 +201,20 @@ def checkpoint_file(name: str | None, *, quiet: bool) -> Path:
 
     path = lookup.find(name)
     explanation = lookup.explain(name, path)
-    if explanation and not quiet:
-        note(explanation)
+    if explanation:
+        note(explanation, quiet=quiet)
     return path
 
 
-def note(text: str) -> None:
-    """Tell the person something, on stderr."""
-    sys.stderr.write(wrapped(f"note: {visible(text)}") + "\n")
+def note(text: str, *, quiet: bool = False) -> None:
+    """Tell the person something, on stderr, unless it is to be quiet."""
+    if not quiet:
+        sys.stderr.write(wrapped(f"note: {visible(text)}") + "\n")
 
 
-def notes(texts: Iterable[object]) -> None:
-    """Tell several things, but no more than a screen holds."""
-    lines = list(texts)
+def notes(texts: Iterable[object], *, quiet: bool = False) -> None:
+    """Tell several things likewise, but no more than a screen holds."""
+    lines = [] if quiet else list(texts)
     for line in lines[:NOTES]:
         note(str(line))
     if len(lines) > NOTES:

@@ -26,13 +26,11 @@ def runs(*, as_json: options.Json = False, quiet: options.Quiet = False) -> None
         print_json({"folder": str(ROOT), "runs": [_plain(entry) for entry in entries]})
         return
     tables.show([_row(entry) for entry in entries], right=("val bpc", "test bpc"))
-    if quiet:
-        return
     if not entries:
-        options.note(f"there are no runs in {ROOT}/ yet; make one with: chargen train")
+        options.note(f"there are no runs in {ROOT}/ yet; make one with: chargen train", quiet=quiet)
     for entry in entries:
         if entry.problem:
-            options.note(f"{entry.problem}; chargen inspect {entry.name} tells what can be used")
+            options.note(f"{entry.problem}; chargen inspect {entry.name} tells what can be used", quiet=quiet)
 
 
 def _row(entry: "Entry") -> dict[str, str]:

@@ -129,10 +129,9 @@ def sample(
     if adapt_to is not None:
         model = _adapted(model, adapt_to, decoding, adapting, quiet=quiet)
     fitted = [fit(text, model.vocab, strict=strict) for text in texts]
-    if not quiet:
-        if model.checkpoint.model.bidirectional:
-            options.note("this model is bidirectional; its forward half writes")
-        options.notes(dict.fromkeys(str(note) for text in fitted for note in text.notes))
+    if model.checkpoint.model.bidirectional:
+        options.note("this model is bidirectional; its forward half writes", quiet=quiet)
+    options.notes(dict.fromkeys(str(note) for text in fitted for note in text.notes), quiet=quiet)
     arguments: dict[str, Any] = {"stop": tuple(stop or ()), "keep_stop": keep_stop, "until_sentence": until_sentence}
     if interactive:
         from chargen.cli.interactive import Session
@@ -144,8 +143,8 @@ def sample(
     start = None if state is None else model.load_state(state)
     if seed is None and beams is None and not isinstance(start, Ending):
         seed = random_seed()
-        if not (quiet or as_json):
-            options.note(f"seed {seed}" if num_samples == 1 else f"seeds {seed} to {seed + num_samples - 1}")
+        told = f"seed {seed}" if num_samples == 1 else f"seeds {seed} to {seed + num_samples - 1}"
+        options.note(told, quiet=quiet or as_json)
     if model.checkpoint.corpus.items is not None:
         drawing = {"count": items, "new": new, "max_length": max_length, "seed": seed}
         list_items.write(model, fitted, SamplerConfig(**settings), raw=raw, as_json=as_json, quiet=quiet, **drawing)
@@ -198,8 +197,7 @@ def _adapted(
     model: "Model", file: str, decoding: Mapping[str, str], settings: dict[str, Any], *, quiet: bool
 ) -> "Model":
     text = read_text(file, **decoding)
-    if not quiet:
-        options.note(f"learning from {file}, {len(text):,} characters")
+    options.note(f"learning from {file}, {len(text):,} characters", quiet=quiet)
     with options.bar(file, len(text), quiet=quiet) as bar:
         return model.adapted(text, progress=bar.update, **settings)
 

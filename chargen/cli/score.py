@@ -121,24 +121,24 @@ def score(
     model, *others = (load(options.checkpoint_file(name, quiet=quiet)) for name in (checkpoint, *(together or ())))
     if split is None:
         texts = _read(model, text or ["-"], decoding, quiet=quiet)
-        if adapt and not quiet:
-            options.note(f"learning from {sum(len(passage.text) for passage in texts):,} characters as they are scored")
+        if adapt:
+            read = sum(len(passage.text) for passage in texts)
+            options.note(f"learning from {read:,} characters as they are scored", quiet=quiet)
     else:
         forgets = model.vocab.end is not None and not adapt  # of what stands before an item, its state holds nothing
         first = context if context is not None else 0 if forgets else HELDOUT_CONTEXT
         reach = REMEMBERED if remember else 0
         texts = [_held_out([model, *others], split, sources=text or [], context=first, reach=reach, **decoding)]
-        if not (quiet or forgets):
-            note = f"{len(texts[0].before):,} characters before it were read first" + ", and learnt from" * adapt
-            if remember:
-                note += f", and {len(texts[0].earlier):,} before those remembered"
-            options.note(note)
+        note = f"{len(texts[0].before):,} characters before it were read first" + ", and learnt from" * adapt
+        if remember:
+            note += f", and {len(texts[0].earlier):,} before those remembered"
+        options.note(note, quiet=quiet or forgets)
 
     reading = {"adapt": adapt, "remember": remember, "others": others, **settings}
     passages = [Passage(text.name, text.text, _score(model, text, quiet=quiet, **reading)) for text in texts]
     total = passages[0].scored.joined([passage.scored for passage in passages])
-    if split is not None and total.unknown and not quiet:
-        options.note("the training's own figure does not charge which unknown character each of them was")
+    if split is not None and total.unknown:
+        options.note("the training's own figure does not charge which unknown character each of them was", quiet=quiet)
     if html is not None:
         _write_page(html, [model, *others], passages)
     if as_json:
@@ -160,8 +160,8 @@ def score(
 
 
 def _read(model: "Model", files: list[str], decoding: Mapping[str, str], *, quiet: bool) -> list[_Text]:
-    if "-" in files and sys.stdin and sys.stdin.isatty() and not quiet:
-        options.note("reading the text from the terminal; Ctrl-D ends it")
+    if "-" in files and sys.stdin and sys.stdin.isatty():
+        options.note("reading the text from the terminal; Ctrl-D ends it", quiet=quiet)
     named = text_arguments.gather(files, (), lines=False, **decoding)
     texts = [_Text(name, model.as_read(text)) for name, text in named]
     for passage in texts:
