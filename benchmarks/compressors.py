@@ -20,6 +20,7 @@ from functools import partial
 
 import pyppmd
 
+from chargen.config import TrainConfig
 from chargen.errors import ChargenError
 from chargen.text.corpus import DEFAULT, Texts
 
@@ -41,7 +42,7 @@ def main() -> None:
     parser.add_argument("--memory", type=int, choices=range(1, 1025), metavar="MB", help="of PPMd")
     arguments = parser.parse_args()
     found = Texts((arguments.text,)).load()
-    split = found.split(arguments.val_fraction, arguments.test_fraction)
+    split = found.split(TrainConfig(val_fraction=arguments.val_fraction, test_fraction=arguments.test_fraction))
     text = found.vocab.text_of(found.ids[:])
     settings = itertools.product(
         arguments.variant or VARIANTS,

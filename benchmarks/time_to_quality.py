@@ -20,6 +20,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+from chargen.config import TrainConfig
 from chargen.errors import ChargenError
 from chargen.text.corpus import DEFAULT, Texts
 
@@ -89,7 +90,8 @@ def ppmd(text: str, val_fraction: float) -> tuple[str, float]:
     from compressors import MEMORIES, ORDERS, VARIANTS, best_ppmd, bits_per_character
 
     read = Texts((text,)).load()
-    whole, val = read.vocab.text_of(read.ids[:]), read.split(val_fraction, 0.0).val
+    val = read.split(TrainConfig(val_fraction=val_fraction, test_fraction=0.0)).val
+    whole = read.vocab.text_of(read.ids[:])
     name, compress = best_ppmd(whole, val, itertools.product(VARIANTS, MEMORIES, ORDERS))
     return name, bits_per_character(compress, whole, val) * math.log(2)
 

@@ -1,14 +1,5 @@
 """What can go wrong, as one small tree.
 
-    ChargenError
-    ├── ConfigError       a setting out of its range, or settings that contradict each other
-    │   └── MismatchError a setting that is good in itself, but not with this text, checkpoint or machine
-    ├── CorpusError       a text that cannot be read, decoded, split or encoded
-    ├── CheckpointError   a file that is not a whole, consistent chargen checkpoint
-    ├── RunError          a run folder that exists, is missing, or cannot be written
-    ├── TextError         a prompt or text that a model cannot take
-    └── TrainingError     a training that had to stop (a loss that is not finite, a lost process)
-
 Every message is one line: what was wrong, with which value, and what to do. The command line prints that line and
 exits with code 1, or with 2 after a ConfigError that is no MismatchError, which is wrong usage; the library lets the
 exception through.

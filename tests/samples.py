@@ -39,6 +39,11 @@ def load_corpus(
     return Texts(tuple(map(str, named)), **reading).load(progress)
 
 
+def shares(val: float, test: float, seed: int = 1) -> TrainConfig:
+    """Settings that hold out these shares of a text, and by this seed the items of a list."""
+    return TrainConfig(val_fraction=val, test_fraction=test, seed=seed)
+
+
 def evaluation(step: int = 10, **changes: Any) -> Evaluation:
     """An evaluation, all of its numbers there."""
     numbers: dict[str, Any] = {field.name: 0.5 for field in dataclasses.fields(Evaluation)}

@@ -6,7 +6,7 @@ import pytest
 
 from chargen.config import ModelConfig, TrainConfig
 from chargen.training import automatic, hardware
-from chargen.training.distributed import World
+from chargen.training.distributed import ALONE, World
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def test_nothing_is_tried_where_the_number_is_given_or_one_serves(rates: dict[in
 def test_numbers_to_choose_from_are_one_half_and_all(rates: dict[int, float]) -> None:
     """Each is there once, and a number that was asked for, or a GPU's training, leaves no choice."""
 
-    def counts(world: World | None = None, hidden_size: int = 256, **settings: Any) -> tuple[int, ...]:
+    def counts(world: World = ALONE, hidden_size: int = 256, **settings: Any) -> tuple[int, ...]:
         train = TrainConfig(**{"device": "cpu", **settings})
         return automatic.thread_counts(train, ModelConfig(vocab_size=9, hidden_size=hidden_size), world)
 

@@ -6,15 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
+from chargen.config import TrainConfig
 from chargen.errors import CorpusError
 from chargen.training.bptt import Windows, fit
 
 
 def windows(characters: int, batch_size: int, bptt: int, *, start: int = 0, seed: int = 1) -> Windows:
     """Windows over a text in which each character is its own place."""
-    return Windows(
-        np.arange(start + characters, dtype=np.uint32), range(start, start + characters), batch_size, bptt, seed
-    )
+    train = TrainConfig(batch_size=batch_size, bptt=bptt, seed=seed)
+    return Windows(np.arange(start + characters, dtype=np.uint32), range(start, start + characters), train)
 
 
 def epoch(made: Windows, number: int = 0) -> tuple[list[Tensor], list[Tensor]]:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from samples import load_corpus, vocab_of
+from samples import load_corpus, shares, vocab_of
 
 from chargen.errors import ConfigError, CorpusError
 from chargen.text import cache, corpus, decode, text_stream
@@ -83,7 +83,7 @@ def test_built_in_corpora_are_the_files_that_the_readme_describes() -> None:
 
 def test_split_of_alice_is_90_5_5() -> None:
     """Training is the first 90 %, then validation, then test, with no character lost to rounding."""
-    split = load_corpus().split(0.05, 0.05)
+    split = load_corpus().split(shares(0.05, 0.05))
     assert (split.train, split.val, split.test) == (
         range(133_632),
         range(133_632, 141_056),
@@ -93,7 +93,7 @@ def test_split_of_alice_is_90_5_5() -> None:
 
 def test_split_of_tinyshakespeare_is_the_usual_one() -> None:
     """1,115,394 characters with a tenth for validation divide as everybody divides them."""
-    split = of_length(1_115_394).split(0.1, 0)
+    split = of_length(1_115_394).split(shares(0.1, 0))
     assert (len(split.train), len(split.val), len(split.test)) == (1_003_854, 111_540, 0)
 
 
@@ -102,7 +102,7 @@ def test_split_of_tinyshakespeare_is_the_usual_one() -> None:
 def test_split_covers_the_text(length: int, val: int, test: int) -> None:
     """The ranges follow one another, cover the text, and have their shares to within a character."""
     ids = np.broadcast_to(np.uint8(0), length)
-    split = corpus.Corpus("tale", ids, Vocab("ab"), "", 0, (len(ids),)).split(val / 100, test / 100)
+    split = corpus.Corpus("tale", ids, Vocab("ab"), "", 0, (len(ids),)).split(shares(val / 100, test / 100))
     assert [*(split.train.start, split.val.start), split.test.start, split.test.stop] == [
         0,
         split.train.stop,
@@ -116,14 +116,14 @@ def test_split_covers_the_text(length: int, val: int, test: int) -> None:
 @pytest.mark.parametrize(("val", "test"), [(-0.1, 0), (0, -0.1), (0.5, 0.5), (float("nan"), 0), (2, 0)])
 def test_split_refuses_fractions_that_leave_nothing(val: float, test: float) -> None:
     """Fractions below 0, not a number, or together 1 and more are errors."""
-    with pytest.raises(ConfigError, match="val-fraction"):
-        of_length(100).split(val, test)
+    with pytest.raises(ConfigError, match=r"(val|test)-fraction"):
+        of_length(100).split(shares(val, test))
 
 
 def test_split_refuses_a_text_of_a_few_characters() -> None:
     """Training needs a character and the one after it."""
     with pytest.raises(CorpusError, match="only 2 characters"):
-        of_length(2).split(0.5, 0)
+        of_length(2).split(shares(0.5, 0))
 
 
 @given(TEXTS, st.integers(1, 9), st.booleans(), st.sampled_from(["utf-8", "utf-16", "gb18030"]))
@@ -396,10 +396,10 @@ def test_each_of_several_texts_is_split_at_its_own_end(tmp_path: Path) -> None:
     (tmp_path / "d.txt").write_text("d" * 40 + "e" * 5 + "f" * 5)
     loaded = load_corpus([tmp_path / "a.txt", tmp_path / "d.txt"])
     assert loaded.lengths == (100, 50)
-    split = loaded.split(0.1, 0.1)
+    split = loaded.split(shares(0.1, 0.1))
     parts = [loaded.vocab.text_of(split.ids[part.start : part.stop]) for part in (split.train, split.val, split.test)]
     assert parts == ["a" * 80 + "d" * 40, "b" * 10 + "e" * 5, "c" * 9 + "\n" + "f" * 5]
-    together = loaded.split(0.1, 0.1, lengths=(150,))
+    together = loaded.split(shares(0.1, 0.1), lengths=(150,))
     assert loaded.vocab.text_of(together.ids[:]) == "a" * 80 + "b" * 10 + "c" * 9 + "\n" + "d" * 40 + "e" * 5 + "f" * 5
 
 

@@ -60,7 +60,8 @@ def test_rows_are_items_with_a_reset_before_each() -> None:
 def test_an_epoch_reads_every_item_once_in_an_order_of_its_own() -> None:
     """Whole items begin the columns; what does not fill a window is left out, in each epoch something else."""
     names = [f"{a}{b}{c}" for a, b, c in itertools.product("abcdefgh", repeat=3)]
-    windows = ItemWindows(ids_of(*names), range(4 * len(names)), 4, 10, 3, end=END)
+    train = TrainConfig(batch_size=4, bptt=10, seed=3)
+    windows = ItemWindows(ids_of(*names), range(4 * len(names)), train, end=END)
     assert windows.per_epoch == 5 * len(names) // 40
     epochs = []
     for epoch in range(2):
@@ -75,7 +76,7 @@ def test_an_epoch_reads_every_item_once_in_an_order_of_its_own() -> None:
         assert set(read) <= set(names)
         epochs.append(read)
     assert epochs[0] != epochs[1]
-    again = ItemWindows(ids_of(*names), range(4 * len(names)), 4, 10, 3, end=END).at(windows.per_epoch + 2)
+    again = ItemWindows(ids_of(*names), range(4 * len(names)), train, end=END).at(windows.per_epoch + 2)
     for one, other in zip(again, windows.at(windows.per_epoch + 2), strict=True):
         assert torch.equal(one, other)
 
@@ -83,10 +84,11 @@ def test_an_epoch_reads_every_item_once_in_an_order_of_its_own() -> None:
 def test_a_list_too_short_for_a_window_is_refused() -> None:
     """So is a window of one step, which might hold nothing but resets."""
     for batch_size, bptt in ((2, 4), (1, 1)):
+        train = TrainConfig(batch_size=batch_size, bptt=bptt)
         with pytest.raises(
             CorpusError, match=rf"training split of 5 .* windows of {batch_size} x {bptt} .* more items"
         ):
-            ItemWindows(ids_of("ab", "c"), range(5), batch_size, bptt, 1, end=END)
+            ItemWindows(ids_of("ab", "c"), range(5), train, end=END)
 
 
 @pytest.mark.parametrize("cell", CELLS)
@@ -173,9 +175,9 @@ def test_each_character_counts_alike_in_several_processes() -> None:
         def mean(self, value: torch.Tensor) -> torch.Tensor:
             return value
 
-    windows = ItemWindows(ids := ids_of(*ITEMS, *"abcdefgh"), range(len(ids)), 4, 6, 1, end=END)
     model = ModelConfig(vocab_size=len(VOCAB), hidden_size=6, embedding_size=5)
     train = TrainConfig(batch_size=4, bptt=6, device="cpu", precision="fp32", grad_clip=0.0)
+    windows = ItemWindows(ids := ids_of(*ITEMS, *"abcdefgh"), range(len(ids)), train, end=END)
     losses, gradients = [], []
     for process in (World(), Share(0, 2), Share(1, 2)):
         learner = Learner(model, train, process, resets=True)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from samples import load_corpus
+from samples import load_corpus, shares
 
 from chargen.config import MARK
 from chargen.errors import ConfigError, CorpusError
@@ -81,13 +81,13 @@ def test_a_list_is_split_by_item(write: Callable[..., str]) -> None:
     """Shares are counted in items, each is whole, all are there, and another seed gives another order."""
     names = [f"name{number}" for number in range(1000)]
     loaded = load_corpus(write("\n".join(names)), lines=True)
-    split = loaded.split(0.05, 0.1, seed=1)
+    split = loaded.split(shares(0.05, 0.1, 1))
     parts = [items_of(loaded, split, part) for part in (split.train, split.val, split.test)]
     assert [len(part) for part in parts] == [850, 50, 100]
     assert sorted(itertools.chain(*parts)) == sorted(names)
     assert parts[2] != names[-100:]
-    np.testing.assert_array_equal(loaded.split(0.05, 0.1, seed=1).ids, split.ids)
-    other = loaded.split(0.05, 0.1, seed=2)
+    np.testing.assert_array_equal(loaded.split(shares(0.05, 0.1, 1)).ids, split.ids)
+    other = loaded.split(shares(0.05, 0.1, 2))
     assert items_of(loaded, other, other.test) != parts[2]
 
 
@@ -96,7 +96,7 @@ def test_equal_items_are_in_the_same_part(write: Callable[..., str]) -> None:
     names = [f"name{number // 3}" for number in range(1200)] + ["lol"] * 300
     loaded = load_corpus(write("\n".join(names)), lines=True)
     for seed in range(5):
-        split = loaded.split(0.1, 0.1, seed=seed)
+        split = loaded.split(shares(0.1, 0.1, seed))
         train, val, test = (Counter(items_of(loaded, split, part)) for part in (split.train, split.val, split.test))
         assert len(train) + len(val) + len(test) == len(set(names))
         assert train + val + test == Counter(names)
@@ -107,7 +107,7 @@ def test_equal_items_are_in_the_same_part(write: Callable[..., str]) -> None:
 def test_the_items_trained_on_are_known(write: Callable[..., str]) -> None:
     """Every training item is seen, alone and among others; no other is, nor a part or a join of some."""
     loaded = load_corpus(write("\n".join(f"name{number // 2:03}" for number in range(400))), lines=True)
-    split = loaded.split(0.1, 0.1, seed=1)
+    split = loaded.split(shares(0.1, 0.1, 1))
     hashes = seen_items(loaded, split)
     assert hashes is not None
     train = items_of(loaded, split, split.train)
@@ -125,7 +125,7 @@ def test_a_hundred_thousand_items_are_split_in_blocks(write: Callable[..., str])
     """A list longer than what is handled at a time keeps every item, and its hashes tell all of them apart."""
     names = [f"the item of number {number}" for number in range(100_000)]
     loaded = load_corpus(write("\n".join(names)), lines=True)
-    split = loaded.split(0.05, 0.05, seed=3)
+    split = loaded.split(shares(0.05, 0.05, 3))
     train = items_of(loaded, split, split.train)
     assert len(train) == 90_000
     assert (
@@ -142,11 +142,11 @@ def test_a_list_in_the_cache_is_split_like_one_in_memory(
     """A large list is read from its file of ids, and the same file as a text is another entry."""
     monkeypatch.setenv("CHARGEN_CACHE_DIR", str(tmp_path / "cache"))
     path = write("\n\n".join(f"name{number}" for number in range(200)))
-    in_memory = load_corpus(path, lines=True).split(0.1, 0.1, seed=1)
+    in_memory = load_corpus(path, lines=True).split(shares(0.1, 0.1, 1))
     monkeypatch.setattr("chargen.text.corpus.IN_MEMORY", 0)
     for _ in range(2):  # the second time it is there
         cached = load_corpus(path, lines=True)
-        np.testing.assert_array_equal(cached.split(0.1, 0.1, seed=1).ids, in_memory.ids)
+        np.testing.assert_array_equal(cached.split(shares(0.1, 0.1, 1)).ids, in_memory.ids)
         assert len(load_corpus(path)) == len(cached) + 198
 
 
@@ -154,7 +154,7 @@ def test_rare_characters_do_not_change_the_split(write: Callable[..., str]) -> N
     """A list read again with every character as it is, as a checkpoint's test is, is split as its training was."""
     path = write("\n".join([*(f"name{number}" for number in range(100)), "amé", "amè", "amê"]))
     trained, again = load_corpus(path, lines=True, min_count=2), load_corpus(path, lines=True)
-    before, after = trained.split(0.2, 0.2, seed=1), again.split(0.2, 0.2, seed=1, known=trained.vocab)
+    before, after = trained.split(shares(0.2, 0.2, 1)), again.split(shares(0.2, 0.2, 1), known=trained.vocab)
     assert (before.train, before.val, before.test) == (after.train, after.val, after.test)
     shown = again.vocab.text_of(after.ids[:])
     for accented in "éèê":
@@ -186,7 +186,7 @@ def test_what_is_no_list_is_refused(
 ) -> None:
     """One item, equal items, a separator that never occurs, or an end mark in the text: one line says what is wrong."""
     with pytest.raises(CorpusError, match=message):
-        load_corpus(write(text), **reading).split(0.1, 0.1)  # type: ignore[arg-type]  # any of the keywords
+        load_corpus(write(text), **reading).split(shares(0.1, 0.1))  # type: ignore[arg-type]  # any of the keywords
 
 
 def test_a_list_is_divided_in_one_way() -> None:

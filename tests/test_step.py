@@ -33,7 +33,7 @@ PLAIN = TrainConfig(
     precision="fp32",
 )
 IDS = np.random.default_rng(0).integers(0, 7, 500).astype(np.uint8)
-WINDOWS = Windows(IDS, range(500), 3, 5, seed=1)
+WINDOWS = Windows(IDS, range(500), PLAIN)
 
 
 def changed(train: TrainConfig, **changes: object) -> TrainConfig:

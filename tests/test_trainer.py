@@ -140,7 +140,7 @@ def test_the_trainer_walks_the_text_as_the_textbook_does(text_file: Path, tmp_pa
     """Window after window at the scheduled rates, from the zero state at each epoch: the weights of a plain loop."""
     made = tiny.begin(text_file, tmp_path, steps=24, batch_size=16, bptt=50, ema_decay=0)
     learner = Learner(made.model, made.train)
-    windows = Windows(made.corpus.ids, made.split.train, 16, 50, made.train.seed)
+    windows = Windows(made.corpus.ids, made.split.train, made.train)
     schedule = Schedule(made.train, windows.per_epoch)
     assert 2 < windows.per_epoch < 12
     for step in range(24):

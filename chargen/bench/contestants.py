@@ -23,7 +23,7 @@ def chargen_training(model: ModelConfig, train: TrainConfig) -> Iterator[int]:
     from chargen.training.step import Learner
 
     ids = Texts().load().ids
-    windows = Windows(ids, range(len(ids)), train.batch_size, train.bptt, train.seed)
+    windows = Windows(ids, range(len(ids)), train)
     with hardware.tuned(train.threads):
         learner = Learner(model, train)
         means = RunningMeans(learner.device)

@@ -153,7 +153,7 @@ def _of_cells(
     subjects, trials = [], []
     for cell in dict.fromkeys(cells):
         model, train = presets.choose(len(corpus), len(corpus.vocab), cell=cell, **settings)
-        held_out = corpus.split(train.val_fraction, train.test_fraction).train.stop
+        held_out = corpus.split(train).train.stop
         ids = corpus.ids[held_out if texts is None else 0 :]
         subject = of_cell(model, ids, seed=train.seed, recurrent_scale=scale)
         subjects.append(subject)

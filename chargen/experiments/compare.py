@@ -20,7 +20,6 @@ from chargen.store.checkpoint import Evaluation
 from chargen.store.runs import Run
 from chargen.text.corpus import Corpus, Texts
 from chargen.training.automatic import resolve
-from chargen.training.distributed import World
 from chargen.training.events import Finished
 from chargen.training.start import plain_name
 from chargen.training.trainer import Trainer
@@ -81,7 +80,7 @@ class Contest:
     def trainer(self, stop: Callable[[], bool] = lambda: False) -> Trainer:
         """The trainer of this contest; a time budget begins to run here."""
         corpus, train = self.corpus, self.train
-        split = corpus.split(train.val_fraction, train.test_fraction, seed=train.seed)
+        split = corpus.split(train)
         trainer = Trainer(corpus, split, self.model, train, self.run, origin=self.texts, notes=self.notes, stop=stop)
         self.run.prepare(overwrite=self.overwrite)
         return trainer
@@ -155,9 +154,9 @@ def plan(
         train = dataclasses.replace(train, eval_every=max(1, train.steps // POINTS))
     # the budget alone ends a training, and no sample text takes of its time
     train = dataclasses.replace(train, patience=0, preview=0)
-    characters = len(corpus.split(train.val_fraction, train.test_fraction, seed=train.seed).train)
+    characters = len(corpus.split(train).train)
     resolved = [
-        (model, *resolve(dataclasses.replace(train, learning_rate=rate), model, characters, World()))
+        (model, *resolve(dataclasses.replace(train, learning_rate=rate), model, characters))
         for model, rate in zip(models, rates, strict=True)
     ]
     contests = [(seed, *settled) for seed in range(train.seed, train.seed + config.seeds) for settled in resolved]

@@ -37,7 +37,6 @@ from chargen.text.corpus import Corpus
 from chargen.training import hardware
 from chargen.training.automatic import resolve
 from chargen.training.bptt import Windows
-from chargen.training.distributed import World
 from chargen.training.schedule import Schedule
 from chargen.training.step import Learner
 from chargen.training.torch_network import StackedRNN
@@ -225,11 +224,11 @@ def descend(corpus: Corpus, model: ModelConfig, train: TrainConfig, *, recurrent
     The steps are those of ``chargen train`` with these settings, on the CPU and without dropout and averaging, so that
     nothing but ``train.grad_clip`` and the scale makes a difference. Nothing is kept of it.
     """
-    split = corpus.split(train.val_fraction, train.test_fraction).train
+    split = corpus.split(train).train
     without = ("minutes", "dropout", "input_dropout", "output_dropout", "weight_drop", "ema_decay")
     train = dataclasses.replace(train, device="cpu", precision="fp32", **dict.fromkeys(without, 0))
-    train, _ = resolve(train, model, len(split), World())
-    windows = Windows(corpus.ids, split, train.batch_size, train.bptt, train.seed)
+    train, _ = resolve(train, model, len(split))
+    windows = Windows(corpus.ids, split, train)
     schedule = Schedule(train, windows.per_epoch)
     learner = Learner(model, train)
     scale_recurrent(learner.network, recurrent_scale)

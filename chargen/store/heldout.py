@@ -77,12 +77,8 @@ def held_out(
             f"{LONGEST:,} that are read at once; score a part of it as a file"
         )
     border = max(0, start - context)
-    train, lengths = checkpoint.train, info.lengths or (len(corpus),)
-    split_again = corpus.split(
-        train.val_fraction, train.test_fraction, lengths=lengths, seed=train.seed, known=checkpoint.vocab
-    )
-    ids = split_again.ids
-    text = corpus.vocab.text_of(ids[first:stop])
+    split_again = corpus.split(checkpoint.train, lengths=info.lengths or (len(corpus),), known=checkpoint.vocab)
+    text = corpus.vocab.text_of(split_again.ids[first:stop])
     before, text = text[: start - first], text[start - first :]
     return HeldOut(f"{info.name} {split}", text, before[border - first :], before[: border - first])
 

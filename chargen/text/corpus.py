@@ -14,6 +14,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from chargen.config import TrainConfig
 from chargen.errors import ConfigError, CorpusError
 from chargen.text import cache
 from chargen.text.decode import STDIN, Decoding
@@ -62,35 +63,22 @@ class Corpus:
         """Number of characters."""
         return len(self.ids)
 
-    def split(
-        self,
-        val_fraction: float,
-        test_fraction: float,
-        *,
-        lengths: tuple[int, ...] = (),
-        seed: int = 0,
-        known: Vocab | None = None,
-    ) -> Split:
+    def split(self, train: TrainConfig, *, lengths: tuple[int, ...] = (), known: Vocab | None = None) -> Split:
         """The training, validation and test parts.
 
         Args:
-            val_fraction: Share of each text for validation; of a list, of its items.
-            test_fraction: Share for the test, likewise; of a text that at its very end.
+            train: Has the shares of each text, or of a list's items, for validation and for the test at the very end,
+                and the seed of the order of a list's items.
             lengths: Where other texts begin and end than in ``self.lengths``, as a checkpoint tells.
-            seed: Of the order of a list's items.
             known: The vocabulary of the model that the list was shuffled for, if that is another than the list's.
 
         Raises:
-            ConfigError: a fraction is negative, or they leave nothing for training.
             CorpusError: the text is too short to leave two characters for training, or all items of a list are equal.
         """
-        shares = (val_fraction, test_fraction)
         if self.division is None:
-            split = split_texts(self.ids, lengths or self.lengths, shares)
+            split = split_texts(self.ids, lengths or self.lengths, train)
         else:
-            split = split_items(
-                self.name, self.ids, self.vocab, self.division, shares, seed=seed, known=known or self.vocab
-            )
+            split = split_items(self.name, self.ids, self.vocab, self.division, train, known or self.vocab)
         if len(split.train) < 2:
             raise CorpusError(f"{self.name} has only {len(self)} characters, too few to train on")
         return split

@@ -5,7 +5,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from chargen.errors import ConfigError, CorpusError
+from chargen.config import TrainConfig
+from chargen.errors import CorpusError
 from chargen.text.id_file import Ids
 from chargen.text.items import Division, blocks, places
 from chargen.text.vocab import Vocab
@@ -29,15 +30,12 @@ class Split:
     lengths: tuple[int, ...]
 
 
-def split_texts(ids: Ids, lengths: tuple[int, ...], shares: tuple[float, float]) -> Split:
-    """The parts of texts, of which each gives these shares of its own end for validation and for the test.
+def split_texts(ids: Ids, lengths: tuple[int, ...], train_config: TrainConfig) -> Split:
+    """The parts of texts, each of which gives its shares of its own end for validation and for the test.
 
     Of several texts the ids are a copy in memory, in another order.
-
-    Raises:
-        ConfigError: a fraction is negative, or they leave nothing for training.
     """
-    train_ends, val_ends = np.transpose([_cuts(length, shares) for length in lengths])
+    train_ends, val_ends = np.transpose([_cuts(length, train_config) for length in lengths])
     train, val = int(train_ends.sum()), int(val_ends.sum())
     if len(lengths) > 1:
         starts = np.cumsum(lengths) - lengths
@@ -48,16 +46,9 @@ def split_texts(ids: Ids, lengths: tuple[int, ...], shares: tuple[float, float])
 
 
 def split_items(
-    name: str,
-    ids: Ids,
-    vocab: Vocab,
-    division: Division,
-    shares: tuple[float, float],
-    *,
-    seed: int,
-    known: Vocab,
+    name: str, ids: Ids, vocab: Vocab, division: Division, train_config: TrainConfig, known: Vocab
 ) -> Split:
-    """The parts of a list, whose items are put in random order.
+    """The parts of a list, whose items are put in an order that depends on them and the seed alone.
 
     Equal items are all in the same part, so that nothing is tested that was learnt word by word; no copy is dropped,
     since how often an item occurs is worth learning. The ids are a copy in memory.
@@ -67,21 +58,19 @@ def split_items(
         ids: Shape (N,), the stream of items.
         vocab: What they mean.
         division: How the list is divided.
-        shares: Of the items, for validation and for the test.
-        seed: Of the order, which depends on that and the items alone.
+        train_config: Has the shares of the items, and the seed.
         known: The vocabulary of the model; items that differ only in characters that it lacks are equal.
 
     Raises:
-        ConfigError: a fraction is negative, or they leave nothing for training.
         CorpusError: there is only one item, or all are equal.
     """
     ends = division.ends(ids, vocab)
     _, groups, copies = np.unique(division.fingerprints(ids, vocab, known), return_inverse=True, return_counts=True)
     if len(copies) < 2:
         raise CorpusError(_problem(name, division, len(ends)))
-    ranks = np.random.default_rng(seed).permutation(len(copies)) + 1
+    ranks = np.random.default_rng(train_config.seed).permutation(len(copies)) + 1
     # an item so frequent that it would upset the smallest part is for training
-    wanted = _cuts(len(ends), shares)
+    wanted = _cuts(len(ends), train_config)
     smallest = min((size for size in np.diff([*wanted, len(ends)]) if size), default=0)
     ranks[copies > max(1, smallest // 2)] = 0
     order = np.argsort(ranks[groups], kind="stable")
@@ -109,13 +98,9 @@ def _problem(name: str, division: Division, items: int) -> str:
     return f"{name} has one item only, too few for a list; leave out --{division.kind} to train on it as a text"
 
 
-def _cuts(length: int, shares: tuple[float, float]) -> tuple[int, int]:
+def _cuts(length: int, train_config: TrainConfig) -> tuple[int, int]:
     """Where the training part of so many characters or items ends, and where that for validation does."""
-    val_fraction, test_fraction = shares
-    if not (val_fraction >= 0 and test_fraction >= 0 and val_fraction + test_fraction < 1):
-        raise ConfigError(
-            f"val-fraction {val_fraction} and test-fraction {test_fraction} must be at least 0 and together below 1"
-        )
+    val_end = 1 - train_config.test_fraction
+    train_end = 1 - train_config.val_fraction - train_config.test_fraction
     # Rounding first keeps 1 - 0.05 - 0.05 from losing a character to floating point.
-    train, val = (int(round(share * length, 6)) for share in (1 - val_fraction - test_fraction, 1 - test_fraction))
-    return train, val
+    return int(round(train_end * length, 6)), int(round(val_end * length, 6))

@@ -10,7 +10,7 @@ import torch
 from chargen.config import ModelConfig, TrainConfig
 from chargen.training import hardware
 from chargen.training.bptt import fit
-from chargen.training.distributed import World
+from chargen.training.distributed import ALONE, World
 from chargen.training.step import Learner
 
 PROBE_SECONDS: Final = 1.0
@@ -18,7 +18,7 @@ TRIAL_SECONDS: Final = 0.3  # for each number of threads that is tried
 
 
 def resolve(
-    train: TrainConfig, model: ModelConfig, characters: int, world: World
+    train: TrainConfig, model: ModelConfig, characters: int, world: World = ALONE
 ) -> tuple[TrainConfig, tuple[str, ...]]:
     """``train`` with automatic settings chosen and the window fitted to the text, and notes on what was lowered.
 
@@ -53,7 +53,7 @@ def resolve(
     return with_threads(resolved, model, world), notes
 
 
-def with_threads(train: TrainConfig, model: ModelConfig, world: World | None = None) -> TrainConfig:
+def with_threads(train: TrainConfig, model: ModelConfig, world: World = ALONE) -> TrainConfig:
     """``train``, all else in which is definite, with the number of threads that it asks for or else that suits it now.
 
     Raises:
@@ -64,21 +64,21 @@ def with_threads(train: TrainConfig, model: ModelConfig, world: World | None = N
     return dataclasses.replace(train, threads=_fastest_threads(model, train, counts)) if len(counts) > 1 else train
 
 
-def thread_counts(train: TrainConfig, model: ModelConfig, world: World | None = None) -> tuple[int, ...]:
+def thread_counts(train: TrainConfig, model: ModelConfig, world: World = ALONE) -> tuple[int, ...]:
     """The numbers of threads that are tried: one, half of the cores and all; just one number where no trial is made.
 
     Raises:
         MismatchError: ``train`` asks for more than any machine like this could use.
     """
     most = hardware.choose_threads(train.threads, model)
-    if train.threads or train.device != "cpu" or (world is not None and world.size > 1):
+    if train.threads or train.device != "cpu" or world.size > 1:
         return (most,)
     return tuple(sorted({1, max(1, most // 2), most}))
 
 
-def measured_speed(model: ModelConfig, train: TrainConfig, world: World | None = None) -> float:
+def measured_speed(model: ModelConfig, train: TrainConfig, world: World = ALONE) -> float:
     """How many characters a second one process of ``world`` trains such a network on, from a second's trial."""
-    train, _ = resolve(train, model, train.batch_size * train.bptt * 16, world or World())
+    train, _ = resolve(train, model, train.batch_size * train.bptt * 16, world)
     return _speed(model, train, PROBE_SECONDS)
 
 

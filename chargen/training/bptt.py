@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from chargen.config import TrainConfig
 from chargen.errors import CorpusError
 from chargen.text.id_file import Ids
 
@@ -27,16 +28,17 @@ class Windows:
     Args:
         ids: The whole text's ids, (N,).
         span: The training split within it.
-        batch_size: Columns.
-        bptt: Steps in a window.
-        seed: Of the offsets.
+        train: Has the number of columns, the steps in a window and the seed of the offsets.
+
+    Attributes:
+        per_epoch: Windows in an epoch.
 
     Raises:
         CorpusError: the split is too short for a single window.
     """
 
-    def __init__(self, ids: Ids, span: range, batch_size: int, bptt: int, seed: int) -> None:
-        room = len(span) - 1
+    def __init__(self, ids: Ids, span: range, train: TrainConfig) -> None:
+        batch_size, bptt, room = train.batch_size, train.bptt, len(span) - 1
         spare = bptt - 1 if room // (batch_size * bptt) > 8 else 0
         self.per_epoch = (room - spare) // (batch_size * bptt)
         if self.per_epoch < 1:
@@ -44,7 +46,7 @@ class Windows:
                 f"a training split of {len(span)} characters is too short for {batch_size} columns of {bptt} steps; "
                 "lower --batch-size or --bptt"
             )
-        self._ids, self._seed, self._spare, self._bptt = ids, seed, spare, bptt
+        self._ids, self._seed, self._spare, self._bptt = ids, train.seed, spare, bptt
         self._starts = span.start + (room - spare) // batch_size * np.arange(batch_size)  # (B,)
 
     def at(self, step: int) -> tuple[Tensor, Tensor]:

@@ -111,6 +111,9 @@ class World:
             ) from error
 
 
+ALONE: Final = World()
+
+
 @contextlib.contextmanager
 def world() -> Iterator[World]:
     """The processes that this one was started with, connected; itself alone where it was started alone.
@@ -162,7 +165,7 @@ def _world() -> World:
     """This process's place among those that were started together, as the variables tell it."""
     size, rank = _variable("WORLD_SIZE", 0), _variable("RANK", -1)
     if (size, rank) == (0, -1) or (size, rank) == (1, -1):
-        return World()
+        return ALONE
     if not 0 <= rank < size:
         variables = ", ".join(f"{name}={os.environ.get(name, '')}" for name in ("RANK", "WORLD_SIZE"))
         raise ConfigError(

@@ -1,11 +1,10 @@
 """How well a network predicts a split, in bits per character."""
 
 import math
-from typing import Final, Protocol
+from typing import Final
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -34,17 +33,11 @@ def calibrate(network: StackedRNN, ids: Ids, span: range, *, end: int | None = N
     return SCALES[best], bits[best]
 
 
-class _Columns(Protocol):
-    """A span as columns side by side, (T, B), of which some characters are scored."""
-
-    scored: NDArray[np.bool_]
-
-    def window(self, at: int, steps: int) -> tuple[Tensor, Tensor]:
-        """Inputs and targets of some rows from row ``at`` on, as many as there are, int64."""
-
-
 class _TextColumns:
-    """A span of a text; a column starts ``CONTEXT`` characters before the first that is scored."""
+    """A span of a text as columns side by side, (T, B), of which some characters are ``scored``.
+
+    A column starts ``CONTEXT`` characters before the first that is.
+    """
 
     def __init__(self, ids: Ids, span: range, column: int) -> None:
         self._ids = ids
@@ -58,13 +51,14 @@ class _TextColumns:
         self.scored = (np.arange(len(self._places)) >= context)[:, None] & (self._places < span.stop)
 
     def window(self, at: int, steps: int) -> tuple[Tensor, Tensor]:
+        """Inputs and targets of some rows from row ``at`` on, as many as there are, int64."""
         places = self._places[at : at + steps].clip(1, self._stop - 1)
         inputs, targets = (torch.from_numpy(self._ids[places + shift].astype(np.int64)) for shift in (-1, 0))
         return inputs, targets
 
 
 class _ListColumns:
-    """A span of a list; a column starts where an item does, and all but the resets are scored."""
+    """A span of a list likewise; a column starts where an item does, and all but the resets are scored."""
 
     def __init__(self, ids: Ids, span: range, column: int, end: int) -> None:
         self._rows = ItemRows(ids, span, end)
@@ -107,7 +101,7 @@ def evaluate(
     Returns:
         Mean bits per character with each factor, in float32 precision.
     """
-    columns: _Columns = _TextColumns(ids, span, column) if end is None else _ListColumns(ids, span, column, end)
+    columns = _TextColumns(ids, span, column) if end is None else _ListColumns(ids, span, column, end)
     scored = torch.from_numpy(columns.scored)
     device = network.readout.weight.device
     state, nats = network.initial_state(scored.shape[1]), torch.zeros(len(scales), device=device)

@@ -76,25 +76,16 @@ class ItemRows:
         return torch.from_numpy(inputs), torch.from_numpy(targets)
 
 
-class ItemWindows:
-    """The windows of a list's training split, in the place of ``bptt.Windows``.
+class ItemWindows(Windows):
+    """The windows of a list's training split.
 
-    Each epoch has its items in another order, which follows from ``seed`` and the epoch alone, and columns that begin
-    where an item does. Items longer than a window go on in the next one, where the state is carried on.
-
-    Args:
-        ids: The whole list's ids, (N,).
-        span: The training split within it.
-        batch_size: Columns.
-        bptt: Steps in a window.
-        seed: Of the orders.
-        end: The id of the end mark.
-
-    Raises:
-        CorpusError: the split is too short for a single window.
+    Each epoch has its items in another order, which follows from the seed and the epoch alone, and columns that begin
+    where an item does. Items longer than a window go on in the next one, where the state is carried on. ``end`` is the
+    id of the end mark.
     """
 
-    def __init__(self, ids: Ids, span: range, batch_size: int, bptt: int, seed: int, *, end: int) -> None:
+    def __init__(self, ids: Ids, span: range, train: TrainConfig, *, end: int) -> None:
+        batch_size, bptt = train.batch_size, train.bptt
         self._rows = ItemRows(ids, span, end)
         self.per_epoch = len(self._rows) // (batch_size * bptt)
         if self.per_epoch < 1 or bptt < 2:
@@ -102,7 +93,7 @@ class ItemWindows:
                 f"a list's training split of {len(span):,} characters is too short for windows of {batch_size} x "
                 f"{bptt} (--batch-size x --bptt, which must be at least 2 for a list); it takes more items"
             )
-        self._seed, self._bptt, self._batch_size = seed, bptt, batch_size
+        self._seed, self._bptt, self._batch_size = train.seed, bptt, batch_size
         self._epoch = -1
 
     def at(self, step: int) -> tuple[Tensor, Tensor]:
@@ -116,13 +107,7 @@ class ItemWindows:
         # what a column lacks at the end, since another began late, it takes from the beginning
         return self._rows.at((self._starts + steps[:, None]) % len(self._rows))
 
-    def starts_epoch(self, step: int) -> bool:
-        """Whether step ``step`` begins an epoch, and so starts from the zero state."""
-        return step % self.per_epoch == 0
 
-
-def windows(ids: Ids, span: range, train: TrainConfig, *, end: int | None) -> Windows | ItemWindows:
+def windows(ids: Ids, span: range, train: TrainConfig, *, end: int | None) -> Windows:
     """The windows of a training split: of a list, whose end mark has the id ``end``, or of a text."""
-    if end is None:
-        return Windows(ids, span, train.batch_size, train.bptt, train.seed)
-    return ItemWindows(ids, span, train.batch_size, train.bptt, train.seed, end=end)
+    return Windows(ids, span, train) if end is None else ItemWindows(ids, span, train, end=end)

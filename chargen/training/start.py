@@ -20,7 +20,7 @@ from chargen.text.split import Split
 from chargen.text.text_stream import Progress
 from chargen.training import finetune
 from chargen.training.automatic import measured_speed, resolve, thread_counts
-from chargen.training.distributed import World
+from chargen.training.distributed import ALONE, World
 from chargen.training.finetune import carried_weights, inherited_architecture
 from chargen.training.schedule import RESTART_SHARE, Schedule
 from chargen.training.trainer import Trainer
@@ -36,7 +36,7 @@ def begin(
     root: Path = runs.ROOT,
     progress: Progress | None = None,
     stop: Callable[[], bool] = lambda: False,
-    world: World | None = None,
+    world: World = ALONE,
     **settings: Any,
 ) -> Trainer:
     """A trainer for a new run.
@@ -56,7 +56,6 @@ def begin(
     Raises:
         ChargenError: anything about the texts, the settings or the run that prevents a start; nothing is written.
     """
-    world = world or World()
     if run is not None and not overwrite:
         world.led(Run(run, root).refuse_existing)
     parent = None if init_from is None else load(lookup.find(init_from, root=root))
@@ -76,7 +75,7 @@ def begin(
             **settings,
         )
     )
-    split = corpus.split(train.val_fraction, train.test_fraction, seed=train.seed)
+    split = corpus.split(train)
     beginning = split.ids[: min(len(split.train), finetune.COUNTED)]
     weights: dict[str, NDArray[np.float32]] | None = None
     notes: tuple[str, ...] = ()
@@ -115,7 +114,7 @@ def resume(
     root: Path = runs.ROOT,
     progress: Progress | None = None,
     stop: Callable[[], bool] = lambda: False,
-    world: World | None = None,
+    world: World = ALONE,
     **settings: Any,
 ) -> Trainer:
     """A trainer that goes on where ``run`` stopped, exactly, or beyond its end.
@@ -145,7 +144,6 @@ def resume(
     texts = dataclasses.replace(resumed.origin, **(moved or {}))
     if "sources" not in (moved or {}) and not all(map(can_be_read_again, texts.sources)):
         raise CorpusError(f"this run's text came through a pipe; pipe it in again: chargen train - --resume {run}")
-    world = world or World()
     corpus = _read(texts, progress, world)
     if corpus.sha256 != last.corpus.sha256 or corpus.vocab != last.vocab:
         raise CorpusError(
@@ -160,7 +158,7 @@ def resume(
     train = dataclasses.replace(last.train, **settings)
     # a run of chargen 0.1 cut several texts as one
     lengths = last.corpus.lengths or (len(corpus),)
-    split = corpus.split(train.val_fraction, train.test_fraction, lengths=lengths, seed=train.seed)
+    split = corpus.split(train, lengths=lengths)
     train, notes = resolve(train, last.model, len(split.train), world)
     trainer = Trainer(
         corpus,

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from chargen.config import ModelConfig, TrainConfig
 from chargen.training.adamw import AdamW
-from chargen.training.distributed import World
+from chargen.training.distributed import ALONE, World
 from chargen.training.dropout import Masks
 from chargen.training.hardware import on_device
 from chargen.training.item_rows import RESET
@@ -36,10 +36,8 @@ class Learner:
         step: Optimizer steps done.
     """
 
-    def __init__(
-        self, model: ModelConfig, train: TrainConfig, world: World | None = None, *, resets: bool = False
-    ) -> None:
-        self.train, self.world = train, world or World()
+    def __init__(self, model: ModelConfig, train: TrainConfig, world: World = ALONE, *, resets: bool = False) -> None:
+        self.train, self.world = train, world
         self._columns = self.world.columns(train.batch_size)
         self.device = torch.device(train.device)
         self.network = StackedRNN(model, seed=train.seed, resets=resets).to(self.device)

@@ -56,10 +56,9 @@ class Layer(nn.Module):
         run = RUNS[self.cell]
         if resets is None:
             return run(self, x, state, self.weight_ih, weight_hh)
-        closing = CLOSING[self.cell](self)
-        if closing is None:
+        if self.cell not in CLOSING:
             return _step_by_step(run, self, x, state, weight_hh, ~resets[..., None])
-        weight_ih = torch.cat([self.weight_ih, closing[:, None]], dim=1)
+        weight_ih = torch.cat([self.weight_ih, CLOSING[self.cell](self)[:, None]], dim=1)
         return run(self, torch.cat([x, resets[..., None].to(x.dtype)], dim=-1), state, weight_ih, weight_hh)
 
     def fused(self, weight_ih: Tensor, weight_hh: Tensor) -> tuple[Any, ...]:
@@ -121,20 +120,15 @@ def _closing_gru(layer: Layer) -> Tensor:
     return torch.cat([torch.full_like(reset, CLOSED), torch.full_like(update, CLOSED), -new])
 
 
-def _closing_rnn(layer: Layer) -> None:
-    """None: no input keeps its state from being read."""
-
-
 CLOSED: Final = -1e4
 """What is added to a gate, in float32 and bfloat16 alike, that is to be 0 whatever else comes in."""
 
-CLOSING: Final[Mapping[str, Callable[[Layer], Tensor | None]]] = {
+CLOSING: Final[Mapping[str, Callable[[Layer], Tensor]]] = {
     "lstm": _closing_lstm,
     "gru": _closing_gru,
-    "rnn": _closing_rnn,
     "peephole": _closing_lstm,
 }
-"""What a reset adds to the input of each gate, (rows,); None for a cell whose state has to be cleared from outside."""
+"""What a reset adds to the input of each gate, (rows,); the state of other cells has to be cleared from outside."""
 
 
 def _step_by_step(

@@ -23,7 +23,7 @@ from chargen.store.runs import Run, address
 from chargen.text.corpus import Corpus, Texts
 from chargen.text.split import Split
 from chargen.training import hardware
-from chargen.training.distributed import World
+from chargen.training.distributed import ALONE, World
 from chargen.training.evaluate import calibrate, evaluate
 from chargen.training.events import Evaluated, Event, Finished, Started, Stepped
 from chargen.training.item_rows import windows
@@ -71,14 +71,14 @@ class Trainer:
         weights: Mapping[str, NDArray[np.float32]] | None = None,
         notes: tuple[str, ...] = (),
         thread_counts: Sequence[int] = (),
-        world: World | None = None,
+        world: World = ALONE,
         stop: Callable[[], bool] = lambda: False,
     ) -> None:
         self.began = time.perf_counter()
         self.corpus, self.model, self.run, self.stop = corpus, model, run, stop
         self.split, self.train = split, train
         self.info, self.seen = CorpusInfo.of(corpus, split), seen_items(corpus, split)
-        self.world = world or World()
+        self.world = world
         self.origin, self.notes, self.finished = origin, notes, finished
         self.end = corpus.vocab.end_id
         self.windows = windows(split.ids, split.train, train, end=self.end)
