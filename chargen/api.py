@@ -5,7 +5,7 @@ import inspect
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Never
 
@@ -57,7 +57,7 @@ def train(sources: tuple[Source, ...], arguments: TrainArguments, settings: Sett
     from chargen.training import start
 
     reading = {field.name: getattr(arguments, field.name) for field in fields(Texts) if field.name != "sources"}
-    request = _StopRequest(arguments.stop)
+    request = _StopRequest()
     trainer = start.begin(
         Texts(sources=_named(sources), **reading),
         run=arguments.run,
@@ -65,7 +65,7 @@ def train(sources: tuple[Source, ...], arguments: TrainArguments, settings: Sett
         init_from=arguments.init_from,
         overwrite=arguments.overwrite,
         root=Path(arguments.root),
-        stop=request,
+        stop=lambda: request.made or arguments.stop(),
         **settings,
     )
     return _finish(trainer, arguments.on_event, request, progress=arguments.progress)
@@ -126,15 +126,17 @@ def resume(
 
     refuse_unknown(others, {*inspect.signature(resume).parameters, *ModelConfig.settings(), *TrainConfig.settings()})
     changeable = {"device": device, "precision": precision, "threads": threads, "preview": preview, "keep": keep}
-    budget = {"epochs": epochs, "steps": steps, "minutes": minutes}
-    changed: Settings = {name: value for name, value in (changeable | budget).items() if value is not None}
-    reading: dict[str, Any] = {"encoding": encoding, "errors": errors, "min_count": min_count, "glob": glob}
-    moved = {name: value for name, value in reading.items() if value is not None}
-    if sources:
-        moved["sources"] = _named(sources)
-    request = _StopRequest(stop)
-    trainer = start.resume(run, moved, root=Path(root), stop=request, **changed, **others)
+    changed = _given(**changeable, epochs=epochs, steps=steps, minutes=minutes)
+    named = _named(sources) or None
+    moved = _given(sources=named, encoding=encoding, errors=errors, min_count=min_count, glob=glob)
+    request = _StopRequest()
+    trainer = start.resume(run, moved, root=Path(root), stop=lambda: request.made or stop(), **changed, **others)
     return _finish(trainer, on_event, request, progress=progress)
+
+
+def _given(**values: object) -> dict[str, Any]:
+    """Those of the values that are given."""
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _named(sources: Sequence[str | Path]) -> tuple[str, ...]:
@@ -144,16 +146,11 @@ def _named(sources: Sequence[str | Path]) -> tuple[str, ...]:
     )
 
 
+@dataclass
 class _StopRequest:
-    """Called, says whether a training is asked to stop: by its caller, by Ctrl-C, or since a callback failed."""
+    """Whether a training is to stop, since Ctrl-C came or a callback failed; no lock, which a signal might wait for."""
 
-    def __init__(self, stop: Callable[[], bool]) -> None:
-        self._stop = stop
-        self.made = False
-
-    def __call__(self) -> bool:
-        """Whether to stop."""
-        return self.made or self._stop()
+    made: bool = False
 
 
 def _finish(

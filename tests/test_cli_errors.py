@@ -211,7 +211,7 @@ def test_bad_input_is_one_line(arguments: list[str], code: int, words: str, char
 def test_no_checkpoint_at_all_says_how_to_make_one(chargen: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a run and without the pretrained model, the command that makes one is named."""
     shutil.rmtree("checkpoints")
-    monkeypatch.setattr("chargen.store.lookup.bundled", lambda _name: None)
+    monkeypatch.setattr("chargen.store.lookup.bundled", dict)
     for command in ("sample", "inspect"):
         assert "make one with: chargen train" in chargen(command).error
 

@@ -37,7 +37,7 @@ def test_runs_and_models_are_completed(complete: Complete, trained: Path, folder
     shutil.copytree(trained, folder / "checkpoints" / "tiny")
     for words in (["sample"], ["score"], ["train", "--resume"], ["export"], ["classify", "--model"], ["report"]):
         assert complete(*words, "ti") == ["tiny"]
-    assert {"tiny", *lookup.bundled_names()} == {*completion.models("")}
+    assert {"tiny", *lookup.bundled()} == {*completion.models("")}
 
 
 def test_corpora_are_completed(complete: Complete) -> None:

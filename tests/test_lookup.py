@@ -79,9 +79,9 @@ def test_the_newest_run_is_taken_without_a_name(tmp_path: Path, monkeypatch: pyt
         os.utime(tmp_path / name / "best.safetensors", (at, at))
     assert find(root=tmp_path) == tmp_path / "a" / "best.safetensors"
     nowhere = tmp_path / "nowhere"
-    monkeypatch.setattr(lookup, "bundled", lambda _name: tmp_path / "alice.safetensors")
+    monkeypatch.setattr(lookup, "bundled", lambda: {"alice": tmp_path / "alice.safetensors"})
     assert find(root=nowhere) == tmp_path / "alice.safetensors"
-    monkeypatch.setattr(lookup, "bundled", lambda _name: None)
+    monkeypatch.setattr(lookup, "bundled", dict)
     with pytest.raises(CheckpointError, match="make one with: chargen train"):
         find(root=nowhere)
 
@@ -90,11 +90,11 @@ def test_alice_is_the_pretrained_model_unless_a_run_has_that_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """So that what is told of the one can be tried with the other."""
-    monkeypatch.setattr(lookup, "bundled", lambda _name: tmp_path / "pretrained")
+    monkeypatch.setattr(lookup, "bundled", lambda: {"alice": tmp_path / "pretrained"})
     assert find("alice", root=tmp_path) == find(Path("alice"), root=tmp_path) == tmp_path / "pretrained"
     write(Run("alice", tmp_path))
     assert find("alice", root=tmp_path) == tmp_path / "alice" / "best.safetensors"
-    monkeypatch.setattr(lookup, "bundled", lambda _name: None)
+    monkeypatch.setattr(lookup, "bundled", dict)
     with pytest.raises(CheckpointError, match="there is no checkpoint or run 'alice'"):
         find("alice", root=tmp_path / "nowhere")
 

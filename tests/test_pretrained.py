@@ -19,7 +19,7 @@ LARGEST = 8_000_000
 @pytest.fixture(scope="module")
 def file() -> Path:
     """Where it lies."""
-    found = lookup.bundled(lookup.PRETRAINED)
+    found = lookup.bundled().get(lookup.PRETRAINED)
     assert found is not None
     return found
 
@@ -60,7 +60,7 @@ def test_it_writes_at_once(chargen: Command, folder: Path) -> None:
 
 def test_english_is_what_its_readme_says() -> None:
     """Three authors, none of them Carroll; a validation split from the end of each; all of printable ASCII."""
-    path = lookup.bundled(lookup.ENGLISH)
+    path = lookup.bundled().get(lookup.ENGLISH)
     assert path is not None
     assert path.stat().st_size <= LARGEST
     english = load(path)
@@ -75,7 +75,7 @@ def test_english_is_what_its_readme_says() -> None:
 
 def test_english_is_advised_for_english_alone() -> None:
     """It predicts Alice and a diary well, and not German, code or names."""
-    path = lookup.bundled(lookup.ENGLISH)
+    path = lookup.bundled().get(lookup.ENGLISH)
     assert path is not None
     english = load(path)
     diary = (

@@ -12,7 +12,7 @@ from samples import assert_equal, checkpoint, evaluation
 
 from chargen.errors import RunError
 from chargen.store import runs
-from chargen.store.checkpoint import Checkpoint, load
+from chargen.store.checkpoint import Checkpoint, load, save
 from chargen.store.runs import Run
 
 
@@ -100,7 +100,7 @@ def test_what_follows_from_last_is_made_up_for(tmp_path: Path) -> None:
     names_before, metrics = names(run), run.metrics.read_bytes()
     (run.folder / "step-00000020.safetensors").rename(run.folder / "step-00000010.safetensors")
     run.metrics.write_text("")
-    run.write_best(lean(at_step(30)))
+    save(run.best, lean(at_step(30)))
     last = load(run.last, with_state=True)
     assert last.resume is not None
     run.reconcile(dataclasses.replace(last, resume=dataclasses.replace(last.resume, step=20, best_step=20)), keep=1)

@@ -73,7 +73,7 @@ def opened(browser: Browser, tmp_path: Path) -> Opened:
 @pytest.fixture
 def alice(browser: Browser, tmp_path: Path) -> tuple[Browser, Checkpoint]:
     """The page of the pretrained model, opened, and the model."""
-    path = lookup.bundled(lookup.PRETRAINED)
+    path = lookup.bundled().get(lookup.PRETRAINED)
     assert path is not None
     model = lookup.load(path)
     (tmp_path / "alice.html").write_bytes(page(model, name="alice"))

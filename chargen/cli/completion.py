@@ -10,7 +10,7 @@ def models(incomplete: str) -> list[str]:
     """The names of runs, and of the models that come with chargen, that begin so."""
     from chargen.store import lookup
 
-    names = lookup.bundled_names()
+    names = [*lookup.bundled()]
     with contextlib.suppress(ChargenError):  # of runs that cannot be read
         names = [*(folder.name for folder in lookup.runs_in()), *names]
     return [name for name in dict.fromkeys(names) if name.startswith(incomplete)]

@@ -28,15 +28,14 @@ def find(where: str | Path | None = None, *, root: str | Path = ROOT) -> Path:
     Raises:
         CheckpointError: there is no such checkpoint.
     """
-    root = Path(root)
+    root, models = Path(root), bundled()
     if where is None:
         best = newest(root)
         if best is not None:
             return best
-        pretrained = bundled(PRETRAINED)
-        if pretrained is None:
+        if PRETRAINED not in models:
             raise CheckpointError(f"there is no checkpoint in {root}/ yet; make one with: chargen train")
-        return pretrained
+        return models[PRETRAINED]
     places = _places(where, root)
     try:
         for place in places:
@@ -48,9 +47,9 @@ def find(where: str | Path | None = None, *, root: str | Path = ROOT) -> Path:
         raise CheckpointError(f"cannot read {str(where)!r}: {error.strerror or error}") from error
     if folders:
         raise CheckpointError(f"{folders[-1]} is a folder without {BEST} or {LAST}")
-    if pretrained := bundled(str(where)):
-        return pretrained
-    raise CheckpointError(f"there is no checkpoint or run {str(where)!r}; {_advice(where, root, *bundled_names())}")
+    if str(where) in models:
+        return models[str(where)]
+    raise CheckpointError(f"there is no checkpoint or run {str(where)!r}; {_advice(where, root, *models)}")
 
 
 def newest(root: str | Path = ROOT) -> Path | None:
@@ -190,17 +189,8 @@ def _places(where: str | Path, root: str | Path) -> tuple[Path, Path]:
     return Path(where), Path(root) / where
 
 
-def bundled(name: str) -> Path | None:
-    """The model of that name that comes with chargen, in a wheel or a checkout; None where there is none."""
-    return next((file for file in _bundled() if file.stem == name), None)
-
-
-def bundled_names() -> list[str]:
-    """The names of the models that come with chargen."""
-    return sorted({file.stem for file in _bundled()})
-
-
-def _bundled() -> list[Path]:
+def bundled() -> dict[str, Path]:
+    """The files of the models that come with chargen, in a wheel or a checkout, by the models' names."""
     package = Path(__file__).parent.parent
-    folders = (package / "checkpoints", package.parent / "checkpoints")
-    return [file for folder in folders for file in folder.glob("*.safetensors")]
+    folders = (package.parent / "checkpoints", package / "checkpoints")
+    return {file.stem: file for folder in folders for file in folder.glob("*.safetensors")}

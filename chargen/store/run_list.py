@@ -4,18 +4,11 @@ import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from chargen.errors import CheckpointError, RunError
 from chargen.store import lookup
 from chargen.store.checkpoint import Checkpoint, load
 from chargen.store.runs import ROOT, Run, is_finished
-
-FINISHED: Final = "finished"
-STOPPED: Final = "stopped"
-RUNNING: Final = "running"
-BEST_ONLY: Final = "best only"
-DAMAGED: Final = "damaged"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,13 +59,13 @@ def _entry(folder: Path) -> Entry:
         problems.append(f"{run.best} is missing")
     resume = last.resume if last else None
     if problems:
-        state = DAMAGED
+        state = "damaged"
     elif best is None or last is None or resume is None:
-        state = BEST_ONLY
+        state = "best only"
     elif is_finished(last, best):
-        state = FINISHED
+        state = "finished"
     else:
-        state = RUNNING if run.is_claimed() else STOPPED
+        state = "running" if run.is_claimed() else "stopped"
     return Entry(
         name=folder.name,
         modified=_modified(run),

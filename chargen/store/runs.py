@@ -191,7 +191,7 @@ class Run:
         """
         model = for_use(last)
         if best:
-            self.write_best(model)
+            save(self.best, model)
         save(self.last, last)
         self._write_metrics(last)
         self._write_periodic(model, keep)
@@ -207,14 +207,10 @@ class Run:
         if resume is None:  # nothing goes on from it
             return
         if resume.best_step == resume.step and load(self.best).history != last.history:
-            self.write_best(model)
+            save(self.best, model)
         self._write_metrics(last)
         if last.history and last.history[-1].step == resume.step:
             self._write_periodic(model, keep)
-
-    def write_best(self, checkpoint: Checkpoint) -> None:
-        """Write ``best`` alone."""
-        save(self.best, checkpoint)
 
     def _write_metrics(self, last: Checkpoint) -> None:
         lines = [json.dumps(dataclasses.asdict(evaluation)) for evaluation in last.history]

@@ -218,7 +218,7 @@ def _plan_more(trainer: Trainer, resumed: Resume, *, finished: bool) -> str:
 
 def _advice(corpus: Corpus, beginning: NDArray[np.unsignedinteger]) -> tuple[str, ...]:
     """A note for someone who trains from nothing where the model of English would serve better."""
-    path = lookup.bundled(lookup.ENGLISH)
+    path = lookup.bundled().get(lookup.ENGLISH)
     text = corpus.vocab.text_of(beginning[: finetune.SAMPLE])
     if path is None or len(corpus) >= finetune.SHORT or not finetune.knows(load(path), text):
         return ()

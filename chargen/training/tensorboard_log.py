@@ -58,18 +58,15 @@ class TensorBoardLog:
                 self._writer.flush()
             case Finished():
                 if event.test_bpc is not None:
-                    self._scalar("test/bpc", event.test_bpc, event.best_step, time.time())
+                    self._writer.add_scalar("test/bpc", event.test_bpc, event.best_step, time.time())
                 self._writer.close()
 
     def _write(self, evaluation: Evaluation, sample: Sample | None, when: float) -> None:
         for name, value in _scalars(evaluation):
-            self._scalar(name, value, evaluation.step, when)
+            self._writer.add_scalar(name, value, evaluation.step, when)
         if sample is not None:
             text = "\n".join(f"    {line}" for line in sample.text.split("\n"))  # Markdown's way to keep it as it is
             self._writer.add_text("sample", text, evaluation.step, when)
-
-    def _scalar(self, name: str, value: float, step: int, when: float) -> None:
-        self._writer.add_scalar(name, value, step, when)
 
 
 def _scalars(evaluation: Evaluation) -> Iterator[tuple[str, float]]:

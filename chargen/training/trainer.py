@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from chargen.config import ModelConfig, TrainConfig
 from chargen.errors import CheckpointError, TrainingError
-from chargen.store.checkpoint import Checkpoint, CorpusInfo, Evaluation, Resume, load
+from chargen.store.checkpoint import Checkpoint, CorpusInfo, Evaluation, Resume, load, save
 from chargen.store.records import out_of_patience, seen_items
 from chargen.store.runs import Run, address
 from chargen.text.corpus import Corpus, Texts
@@ -244,7 +244,7 @@ class Trainer:
             judge.load(best.weights)
             (bpc,) = evaluate(judge, self.split.ids, self.split.test, column=WHOLE_COLUMN, end=self.end)
             best = dataclasses.replace(best, test_bpc=bpc)
-            self.run.write_best(best)
+            save(self.run.best, best)
         return best.val_bpc, best.test_bpc
 
     def _save(self, *, best: bool = False, keep: int = 0) -> None:
