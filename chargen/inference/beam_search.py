@@ -51,14 +51,8 @@ def beam_search(
 ) -> Iterator[Piece]:
     """The likeliest text behind each prompt that a beam finds, each in one piece.
 
-    Args:
-        network: The model.
-        vocab: Its vocabulary; the reserved unknown id is never written.
-        prompts: As in ``generate``.
-        beams: How many beginnings are kept at each character.
-        length: Characters to write, at most.
-        end: As in ``generate``.
-        state: Likewise; the ending of a text that was searched for goes on at temperature 0.
+    At each character ``beams`` beginnings are kept. All else is as in ``generate``, but that the ending of a text that
+    was searched for goes on at temperature 0.
 
     Raises:
         ConfigError: a number is out of its range.

@@ -23,6 +23,7 @@ Where all models are of lists, each text is an item: what ends it is charged too
 M models, T characters.
 """
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -111,12 +112,8 @@ def verdicts(
 ) -> list[Verdict]:
     """Which of the models each text is likeliest from; all texts run through a model in batches.
 
-    Args:
-        texts: One or several, each as if it began on a new line, as ``score`` takes it.
-        models: Two or more.
-        prior: The models' probabilities before a text is seen, or any numbers in their proportion; all equal with
-            None.
-        validation: Bits per character of each model's own validation text, as far as known.
+    Each text is read as if it began on a new line, as ``score`` takes it. ``prior`` is as in ``chargen.api.classify``,
+    and ``validation`` has the bits per character of each model's own validation text, as far as known.
 
     Raises:
         ConfigError: there are fewer than two models, two of them have no character in common, or the prior is not a
@@ -163,12 +160,11 @@ def _weights(prior: Sequence[float] | None, models: int) -> Bits:
 
 
 def _check_overlap(vocabs: Sequence[Vocab]) -> None:
-    for at, vocab in enumerate(vocabs):
-        for other in range(at):
-            if not set(vocab.characters) & set(vocabs[other].characters):
-                raise MismatchError(
-                    f"models {other + 1} and {at + 1} have no character in common; no text can be compared under both"
-                )
+    for (first, one), (second, other) in itertools.combinations(enumerate(vocabs, 1), 2):
+        if set(one.characters).isdisjoint(other.characters):
+            raise MismatchError(
+                f"models {first} and {second} have no character in common; no text can be compared under both"
+            )
 
 
 def _verdict(bits: Bits, listed: NDArray[np.bool_], weights: Bits, validation: tuple[float | None, ...]) -> Verdict:

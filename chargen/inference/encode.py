@@ -20,14 +20,11 @@ def encode(
 ) -> Floats:
     """The hidden state of each text, read from a state of zeros as a prompt is.
 
-    Args:
-        network: The model; a bidirectional one reads with its forward half.
-        texts: The ids of each, shape (T,).
-        mean: The mean over all characters instead of the state after the last one.
-        layer: Which one, counted as Python counts: 0 is the first, -1 the top; None for all.
+    A text is the ids of its characters, (T,); a bidirectional network reads with its forward half, and an LSTM's cell
+    state is not part of it. ``mean`` and ``layer`` are as in ``chargen.model.Model.encode``.
 
     Returns:
-        Shape (N, H), or (N, L, H) for all layers; float32. An LSTM's cell state is not part of it.
+        Shape (N, H), or (N, L, H) for all layers; float32.
 
     Raises:
         MismatchError: there is no such layer.

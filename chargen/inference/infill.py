@@ -108,17 +108,7 @@ class Infiller:
     ) -> list[Candidate]:
         """``fill`` for a text in which characters are marked as missing; what is not known is read as in a prompt.
 
-        Args:
-            text: The text.
-            config: How to fill it.
-            blank: The character that marks a missing one; with None ``BLANK``, even where the model knows that.
-            length: Size of the gap that a single blank stands for, or several sizes to compare; with None each blank
-                is one character.
-
-        Raises:
-            ConfigError: ``blank`` is no character, or ``length`` out of its range or given with several blanks.
-            MismatchError: the model knows ``blank`` as a character.
-            TextError: nothing is missing, or more than ``LONGEST`` characters are.
+        Arguments and errors are those of ``chargen.model.Model.infill``.
         """
         if blank is not None and len(blank) != 1:
             raise ConfigError(f"blank must be a single character, not {blank!r}")

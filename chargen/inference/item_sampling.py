@@ -57,16 +57,8 @@ def draw_items(
 ) -> Iterator[Item]:
     """Distinct items, as they are found; one that is empty or longer than ``max_length`` is drawn again.
 
-    Args:
-        network: The model.
-        vocab: Its vocabulary, with an end mark.
-        count: How many items to give.
-        seen: Tells of some items whether the model was trained on each.
-        new: Give only items that it was not trained on.
-        prompt: What each item begins with, in characters of the vocabulary.
-        seed: Of the first item drawn.
-        max_length: Characters of an item, at most, those of the prompt among them.
-        sampler: How characters are drawn; with None the defaults.
+    The vocabulary has an end mark, and ``seen`` tells of some items whether the model was trained on each. All else is
+    as in ``chargen.item_model.ItemModel.items``.
 
     Raises:
         ConfigError: a number is out of its range.

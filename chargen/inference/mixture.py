@@ -74,13 +74,7 @@ def primed(
 ) -> Scorer:
     """A scorer of a text that all of the predictors predict together, each having read what stands before it.
 
-    Args:
-        predictors: At least one, at the beginning of ``before``.
-        vocab: Their vocabulary.
-        before: What stands right before the text.
-        earlier: What stands before that; remembered alone.
-        remember: Whether an n-gram model of what was read predicts too.
-        progress: Told now and then how many more characters of ``before`` were read.
+    The predictors, at least one, are at the beginning of ``before``. All else is as in ``chargen.model.Model.scorer``.
     """
     scorers = [Scorer(predictor, vocab) for predictor in predictors]
     for scorer in scorers:

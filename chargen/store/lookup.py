@@ -171,11 +171,9 @@ def _advice(where: str | Path, root: str | Path, *others: str) -> str:
 
 
 def _holds_a_run(folder: Path) -> bool:
-    return any(map(_of_a_run, folder.iterdir()))
-
-
-def _of_a_run(path: Path) -> bool:
-    return path.suffix == ".safetensors" or path.name == METRICS or path.match(LEFTOVER)
+    return any(
+        path.suffix == ".safetensors" or path.name == METRICS or path.match(LEFTOVER) for path in folder.iterdir()
+    )
 
 
 def _places(where: str | Path, root: str | Path) -> tuple[Path, Path]:

@@ -204,12 +204,10 @@ class Run:
             keep: How many periodic checkpoints to keep.
         """
         model, resume = for_use(last), last.resume
-        if resume is None:  # nothing goes on from it
-            return
-        if resume.best_step == resume.step and load(self.best).history != last.history:
+        if resume and resume.best_step == resume.step and load(self.best).history != last.history:
             save(self.best, model)
         self._write_metrics(last)
-        if last.history and last.history[-1].step == resume.step:
+        if resume and last.history and last.history[-1].step == resume.step:
             self._write_periodic(model, keep)
 
     def _write_metrics(self, last: Checkpoint) -> None:

@@ -26,6 +26,9 @@ FEW_THREADS: Final = 64
 THREADS_A_CORE: Final = 4
 TOO_SMALL: Final = 64
 """Hidden size of networks that gain nothing from a second thread."""
+_LOCK: Final = threading.Lock()
+_BEFORE: Final[list[int]] = []
+"""Torch's number of threads before the first who changed it, once for each who has not put it back."""
 
 
 def choose_device(device: str, processes: int = 1) -> str:
@@ -141,45 +144,24 @@ def check_memory(device: str, model: ModelConfig) -> None:
 
 @contextlib.contextmanager
 def tuned(threads: int) -> Iterator[None]:
-    """Torch with ``threads`` threads and denormals flushed to zero, put back at the end."""
+    """Torch with ``threads`` threads and denormals flushed to zero, put back at the end.
+
+    The number of threads is the whole process's: of several who overlap, the last one puts back what was before the
+    first.
+    """
     _keep_freed_memory()
-    _threads.enter()
+    with _LOCK:
+        _BEFORE.append(_BEFORE[0] if _BEFORE else torch.get_num_threads())
     torch.set_num_threads(threads)
     torch.set_flush_denormal(True)
     try:
         yield
     finally:
         torch.set_flush_denormal(False)
-        _threads.leave()
-
-
-class _ThreadsBefore:
-    """Torch's number of threads before the first of those who change it, put back when the last of them is done.
-
-    The number is the whole process's: of two who overlap, the second would take the first one's for what was before.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._users = 0
-        self._number = 0
-
-    def enter(self) -> None:
-        """Remember the number, where nobody has changed it."""
-        with self._lock:
-            if not self._users:
-                self._number = torch.get_num_threads()
-            self._users += 1
-
-    def leave(self) -> None:
-        """Put it back, where nobody else still needs another."""
-        with self._lock:
-            self._users -= 1
-            if not self._users:
-                torch.set_num_threads(self._number)
-
-
-_threads: Final = _ThreadsBefore()
+        with _LOCK:
+            before = _BEFORE.pop()
+            if not _BEFORE:
+                torch.set_num_threads(before)
 
 
 def _keep_freed_memory() -> None:

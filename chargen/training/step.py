@@ -1,6 +1,5 @@
 """One network learning: its weights, their average, the optimizer, the carried state, and a single step of all."""
 
-import contextlib
 import copy
 from collections.abc import Mapping
 from typing import Any
@@ -65,7 +64,7 @@ class Learner:
         masks = Masks.draw(self.network.config, train, inputs.shape[1], self.step, self.device).of(self._columns)
         weight = self._weight(targets)
         inputs, targets = (on_device(ids[:, self._columns], self.device) for ids in (inputs, targets))
-        with self._autocast():
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.train.precision == "bf16"):
             total, loss, hidden = self._objective(inputs, targets, self.hidden, masks)
         if weight is not None:
             total, loss = total * weight, loss * weight
@@ -149,11 +148,6 @@ class Learner:
         """Move the average on; early on it is short, so that it forgets the random start."""
         decay = min(self.train.ema_decay, self.step / (self.step + 10))
         torch._foreach_lerp_(self._averages, self._weights, 1 - decay)
-
-    def _autocast(self) -> contextlib.AbstractContextManager[None]:
-        if self.train.precision == "bf16":
-            return torch.autocast(self.device.type, dtype=torch.bfloat16)
-        return contextlib.nullcontext()
 
 
 class Objective(nn.Module):
