@@ -1,12 +1,13 @@
 """``chargen classify``: which of several models a text is likeliest from."""
 
+import sys
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from chargen.cli import completion, options, text_arguments
 from chargen.cli.output import tables
-from chargen.cli.output.terminal import glyph, print_json, printable, visible
+from chargen.cli.output.terminal import glyph, print_json, printable, visible, wrapped
 from chargen.errors import TextError
 from chargen.text.decode import Decoding
 from chargen.threads import use_threads
@@ -123,7 +124,7 @@ def _show(named: text_arguments.Named, verdict: "Verdict", names: list[str], cou
     line = f"{named.name}: {names[best]}, {verdict.margin:.1f} bits ahead of {names[second]}"
     if verdict.from_vocabulary:
         line += f", {verdict.from_vocabulary:+.1f} of them from characters that not both know"
-    typer.echo(visible(line))
+    typer.echo(wrapped(visible(line), screen=sys.stdout))
     length = len(named.text)
     tables.show(
         [

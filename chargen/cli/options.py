@@ -177,9 +177,9 @@ def bar(name: str, total: int | None, *, quiet: bool, unit: str = "char", slow: 
 
     It shows at once where that is known to be ``slow``, and otherwise once it takes more than a moment.
     """
-    from tqdm import tqdm
+    from chargen.cli.output.bar import Bar
 
-    return tqdm(
+    return Bar(
         total=total,
         desc=visible(name),
         unit=unit,

@@ -40,14 +40,15 @@ def glyph(character: str) -> str:
     return "\u25cc" * unicodedata.category(character).startswith("M") + printable(character)
 
 
-def wrapped(text: str, indent: str = "") -> str:
-    """A line for stderr: on a terminal broken between words where the terminal's line ends, elsewhere as it is.
+def wrapped(text: str, indent: str = "", *, screen: TextIO | None = None) -> str:
+    """A line of words, on a terminal broken between them where the terminal's line ends, elsewhere as it is.
 
     Args:
         text: The line.
         indent: What continues it begins with this.
+        screen: Where it is shown; stderr without.
     """
-    if not sys.stderr.isatty():
+    if not (screen or sys.stderr).isatty():
         return text
     columns = shutil.get_terminal_size().columns
     lines = textwrap.wrap(

@@ -9,6 +9,7 @@ from typing import Final
 from tqdm import tqdm
 
 from chargen.cli import options
+from chargen.cli.output.bar import Bar
 from chargen.cli.output.terminal import visible, wrapped
 from chargen.progress import TrainingBar
 from chargen.store.runs import address
@@ -58,7 +59,7 @@ class TrainingDisplay:
 
     def _open_bar(self, label: str = "") -> None:
         if sys.stderr.isatty():
-            self.bar = TrainingBar(tqdm, label=label, leave=False)
+            self.bar = TrainingBar(Bar, label=label, leave=False)
 
     def _begin(self, event: Started) -> None:
         corpus, model, train = event.corpus, event.model, event.train
