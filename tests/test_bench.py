@@ -37,7 +37,7 @@ class Races:
         """Stands for the race."""
         self.entered.append(contestants)
         assert (rounds, seconds) == (2, 0.1)
-        return Race(self.rates, self.rates * [4, 1, 1, 1], self.others)
+        return Race(self.rates, self.others)
 
 
 @pytest.fixture
@@ -80,16 +80,18 @@ def test_a_ratio_that_the_rounds_disagree_on_is_not_given(races: Races) -> None:
 
 @pytest.mark.parametrize(
     ("others", "threads", "busy", "ratio"),
-    [(None, 2, None, 3), (0.1, 2, False, 3), (0.2, 1, True, 12), (0.2, 2, True, None)],
+    [(None, 2, None, 3), (0.1, 2, False, 3), (0.2, 1, True, None), (0.2, 2, True, None)],
 )
 def test_other_work_is_told_and_its_ratios_are_not(
     races: Races, others: float | None, threads: int, busy: bool | None, ratio: float | None
 ) -> None:
-    """A row tells that others took over a tenth of the processors; one thread's ratio is then by processor time."""
+    """A row tells that others took over a tenth of the processors; then it has no ratio that they may have spoilt."""
     races.others = others
     settings = BenchConfig(batch_size=3, bptt=5, precision="fp32", threads=threads, rounds=2, seconds=0.1)
     [row] = measure.training(["1x8"], settings)
     assert (row.busy, row.ratio) == (busy, ratio)
+    shares = (row.ratio, row.competent_ratio, row.peak_share)
+    assert shares == ((None, None, None) if busy else (3, 1.5, 0.75))
     assert [row.busy for row in measure.sampling(["1x8"], settings)] == [busy] * 2
 
 

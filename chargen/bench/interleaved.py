@@ -12,7 +12,7 @@ import signal
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import Connection
 from time import perf_counter, process_time
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,8 +23,6 @@ from chargen.threads import THREAD_COUNTS, cores
 
 Turn = tuple[int, float, float]
 """The characters that a turn was worth, and the seconds and seconds of processor time that it took."""
-SHORTEST: Final = 1e-6
-"""Seconds of processor time that a turn takes at least, for systems that count it in larger units."""
 
 
 class Contestant(NamedTuple):
@@ -40,14 +38,11 @@ class Race(NamedTuple):
 
     Attributes:
         rates: Characters a second of each contestant in each round, (rounds, contestants).
-        processor_rates: Characters a second of the processor time that its process took, likewise: waiting for a
-            processor that others have does not count.
         others: Share of the processors' time that went to other processes meanwhile; None where the system does not
             tell.
     """
 
     rates: NDArray[np.float64]
-    processor_rates: NDArray[np.float64]
     others: float | None
 
 
@@ -73,7 +68,7 @@ def race(contestants: Sequence[Contestant], *, rounds: int, seconds: float) -> R
         if worked is not None and (now := processors.seconds_at_work()) is not None:
             ours = process_time() - here + float(processor.sum())
             others = max(0.0, now - worked - ours) / (cores() * (perf_counter() - began))
-        return Race(characters / taken, characters / processor, others)
+        return Race(characters / taken, others)
 
 
 class Runner:
@@ -119,7 +114,7 @@ def turn(contestant: Iterator[int], seconds: float) -> Turn:
     while elapsed < seconds or not characters:
         characters += next(contestant)
         elapsed = perf_counter() - began
-    return characters, elapsed, max(process_time() - processor, SHORTEST)
+    return characters, elapsed, process_time() - processor
 
 
 def _serve(pipe: Connection, make: Callable[..., Iterator[int]], arguments: tuple[Any, ...]) -> None:

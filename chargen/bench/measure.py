@@ -1,9 +1,10 @@
 """How fast this machine trains and samples, beside the same network in PyTorch and beside the bare matrix products.
 
 A figure is the median of several rounds, in which all take turns with the same number of threads; a ratio is the median
-of the rounds' ratios. How much of the processors goes to other processes meanwhile is measured too. Beside these a
-ratio of one thread is that of the speeds by processor time, in which waiting for a turn does not count, and there is
-none of several threads: they wait for each other, which costs each way of training another part of its speed.
+of the rounds' ratios. How much of the processors goes to other processes meanwhile is measured too. Beside these there
+are no ratios, since other work slows each contestant in its own measure: threads wait for each other, and memory and
+caches are shared. Of one 2x512 text by one thread, a second of processor time is then worth three quarters of chargen's
+quiet speed, and less than half of that of the textbook's, which copies all weights at each step.
 """
 
 import math
@@ -42,8 +43,7 @@ class Row:
         chars_per_second: chargen's speed.
         spread: How far its middle rounds lie apart: the distance of the quartiles, as a share of the median.
         plain_chars_per_second: The speed of PyTorch written as in a textbook.
-        ratio: chargen's speed over that; None where the rounds disagree, or others took the processors that several
-            threads need.
+        ratio: chargen's speed over that; None where the rounds disagree, or other processes were busy.
         competent_chars_per_second: The speed of PyTorch written competently.
         competent_ratio: As ``ratio``.
         busy: Whether other processes took more than a tenth of the processors; None where the system does not tell.
@@ -193,10 +193,8 @@ class _Result:
 
     def ratio(self, contestant: int) -> float | None:
         """How many times as fast chargen is as another, where it can be told."""
-        rates = self._race.processor_rates if self._busy else self._race.rates
-        ratios = rates[:, 0] / rates[:, contestant]
-        crowded = bool(self._busy) and self._threads > 1
-        return None if crowded or _spread(ratios) > DOUBTFUL else float(np.median(ratios))
+        ratios = self._race.rates[:, 0] / self._race.rates[:, contestant]
+        return None if self._busy or _spread(ratios) > DOUBTFUL else float(np.median(ratios))
 
     def common(self) -> dict[str, Any]:
         """What rows of training and of sampling share."""

@@ -26,10 +26,10 @@ _RATIOS: Final = (
 _TRAINING: Final = "chargen trains with its dropout, DropConnect, clipping and averaging; the others without"
 _PEAK: Final = "peak is chargen's share of the speed of the bare matrix products"
 _SPREAD: Final = "spread is the distance of the quartiles of chargen's rounds, as a share of their median"
-_DOUBTFUL: Final = "? is a ratio that the rounds disagree on, or of several threads beside other work"
+_DOUBTFUL: Final = "? is a ratio that the rounds disagree on, or one beside other work"
 _BUSY: Final = (
-    "other processes took more than a tenth of the processors, so these speeds are not this machine's, and ratios are "
-    "by processor time; run it again when it is quiet"
+    "other processes took more than a tenth of the processors, so these speeds are not this machine's, and there "
+    "are no ratios; run it again when it is quiet"
 )
 
 
