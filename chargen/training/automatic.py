@@ -37,12 +37,9 @@ def resolve(
     hardware.check_memory(device, model)
     batch_size, bptt = fit(characters, train.batch_size, train.bptt)
     batch_size = max(1, batch_size // world.size) * world.size
-    notes: tuple[str, ...] = ()
-    if (batch_size, bptt) != (train.batch_size, train.bptt):
-        changes = (("batch size", train.batch_size, batch_size), ("bptt", train.bptt, bptt))
-        became = " and ".join(f"{name} {was} became {now}" for name, was, now in changes if was != now)
-        note = f"the training split has only {characters:,} characters, so {became}"
-        notes = (note,)
+    changes = (("batch size", train.batch_size, batch_size), ("bptt", train.bptt, bptt))
+    lowered = [f"{name} {was} became {now}" for name, was, now in changes if was != now]
+    note = f"the training split has only {characters:,} characters, so {' and '.join(lowered)}"
     resolved = dataclasses.replace(
         train,
         device=device,
@@ -50,7 +47,7 @@ def resolve(
         batch_size=batch_size,
         bptt=bptt,
     )
-    return with_threads(resolved, model, world), notes
+    return with_threads(resolved, model, world), (note,) * bool(lowered)
 
 
 def with_threads(train: TrainConfig, model: ModelConfig, world: World = ALONE) -> TrainConfig:

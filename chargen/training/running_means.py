@@ -41,20 +41,10 @@ class RunningMeans:
         """Whether every loss and gradient so far was finite."""
         return bool(torch.isfinite(self._sums).all())
 
-    @property
-    def bpc(self) -> float:
-        """Mean training loss, in bits per character."""
-        return self._mean(0) / math.log(2)
-
-    @property
-    def grad_norm(self) -> float:
-        """Mean gradient norm before clipping."""
-        return self._mean(1)
-
-    @property
-    def clipped(self) -> float:
-        """Share of steps whose gradient was clipped."""
-        return self._mean(2)
+    def values(self) -> tuple[float, float, float]:
+        """Mean loss in bits per character, mean gradient norm before clipping, and share of steps that were clipped."""
+        nats, norms, clipped = (total / max(1, self.steps) for total in self._sums.tolist())
+        return nats / math.log(2), norms, clipped
 
     def chars_per_second(self, characters: int) -> float:
         """Speed of steps of ``characters`` each."""
@@ -65,6 +55,3 @@ class RunningMeans:
         """The sums so far, which others go on from."""
         nats, norms, clipped = self._sums.tolist()
         return Tally(steps=self.steps, sums=(nats, norms, clipped))
-
-    def _mean(self, at: int) -> float:
-        return float(self._sums[at]) / max(1, self.steps)

@@ -167,7 +167,7 @@ class Trainer:
             step=self.learner.step,
             total_steps=self.schedule.total_steps,
             epoch=self.learner.step / self.windows.per_epoch,
-            train_bpc=self.means.bpc,
+            train_bpc=self.means.values()[0],
             learning_rate=self.schedule.learning_rate(self.learner.step - 1),
             chars_per_second=self.means.chars_per_second(self.train.batch_size * self.train.bptt),
             notes=self.pace.news(self.train.batch_size * self.train.bptt, address(self.run.folder)),
@@ -184,16 +184,17 @@ class Trainer:
         self._check_finite()
         speed = self.means.chars_per_second(self.train.batch_size * self.train.bptt)
         scale, bpc, joint = self.world.led(self._validate)
+        train_bpc, grad_norm, clipped = self.means.values()
         evaluation = Evaluation(
             step=self.learner.step,
             epoch=self.learner.step / self.windows.per_epoch,
-            train_bpc=self.means.bpc,
+            train_bpc=train_bpc,
             val_bpc=bpc,
             joint_bpc=joint,
             logit_scale=scale,
             learning_rate=self.schedule.learning_rate(self.learner.step - 1),
-            grad_norm=self.means.grad_norm,
-            clipped=self.means.clipped,
+            grad_norm=grad_norm,
+            clipped=clipped,
             seconds=self._seconds(),
             chars_per_second=speed,
         )
