@@ -16,12 +16,7 @@ from chargen.text.prompt import Fitted
 
 
 class ItemModel:
-    """The part of ``Model`` that knows items.
-
-    Attributes:
-        checkpoint: Everything the checkpoint holds.
-        path: The file it came from.
-    """
+    """The part of ``chargen.model.Model``, which has its attributes, that knows items."""
 
     def __init__(self, checkpoint: Checkpoint, path: Path) -> None:
         self.checkpoint = checkpoint

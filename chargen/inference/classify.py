@@ -180,14 +180,10 @@ def _charge(network: Network, vocab: Vocab, texts: Sequence[str], alphabet: Voca
     symbols = len(alphabet) + 1
     among_unlisted = np.log2(symbols - len(vocab.characters))
     among_rest = np.log2(max(1, CODE_POINTS - len(alphabet)))
-    looked_up = [vocab.lookup(text) for text in texts]
-    unlisted = [ids < 0 for ids in looked_up]
-    if vocab.unknown_id is not None:
-        for ids in looked_up:
-            ids[ids < 0] = vocab.unknown_id
+    read = [vocab.read(text) for text in texts]
     charged: list[Bits] = []
-    for text, bits, lacking in zip(texts, _predicted(network, start_id(vocab), looked_up), unlisted, strict=True):
-        predicted = np.log2(1 - ESCAPE) - bits - among_unlisted * lacking
+    for text, bits in zip(texts, _predicted(network, start_id(vocab), read), strict=True):
+        predicted = np.log2(1 - ESCAPE) - bits - among_unlisted * (vocab.lookup(text) < 0)
         of_symbol = -np.logaddexp2(predicted, np.log2(ESCAPE / symbols))
         charged.append(of_symbol + among_rest * (alphabet.lookup(text) < 0))
     return charged

@@ -52,9 +52,7 @@ class NGram:
         self._seen: set[int] = set()  # every four that followed each other
         self._counts: tuple[dict[int, dict[int, int]], ...] = tuple({} for _ in range(SHORT))
         self._given = not history  # whether the next character that comes is a new one
-        ids = vocab.lookup(history)
-        if vocab.unknown_id is not None:
-            ids[ids < 0] = vocab.unknown_id
+        ids = vocab.read(history)
         for character in ids[ids >= 0].tolist():
             self.read(character)
 

@@ -141,11 +141,8 @@ class Scorer:
         return Scored.joined(scored)
 
     def _feed(self, text: str) -> Scored:
-        ids = self._vocab.lookup(text)
-        unknown = ids < 0
+        ids, unknown = self._vocab.read(text), self._vocab.lookup(text) < 0
         bits = np.where(unknown, self._unknown_bits, self._known_bits)
-        if self._vocab.unknown_id is not None:
-            ids[unknown] = self._vocab.unknown_id
         end = self._vocab.end_id
         ends = np.flatnonzero(ids == end) if end is not None else np.empty(0, np.int64)
         read = ids >= 0

@@ -69,21 +69,23 @@ class Vocab:
         ids[inside] = self._table[codes[inside]]
         return ids
 
+    def read(self, text: str) -> NDArray[np.int64]:
+        """As ``lookup``, with the reserved id, where there is one, for those not listed."""
+        ids = self.lookup(text)
+        if self.unknown_id is not None:
+            ids[ids < 0] = self.unknown_id
+        return ids
+
     def ids_of(self, text: str) -> NDArray[np.int64]:
         """The id of each character, shape (T,); the reserved id, where there is one, for those not listed.
 
         Raises:
             TextError: a character is not listed and no id is reserved for such.
         """
-        ids = self.lookup(text)
-        missing = ids < 0
-        if missing.any():
-            if self.unknown_id is None:
-                at = int(missing.argmax())
-                raise TextError(
-                    f"character {text[at]!r} (U+{ord(text[at]):04X}, at {at}) is not in the model's vocabulary"
-                )
-            ids[missing] = self.unknown_id
+        ids = self.read(text)
+        if (ids < 0).any():
+            at = int((ids < 0).argmax())
+            raise TextError(f"character {text[at]!r} (U+{ord(text[at]):04X}, at {at}) is not in the model's vocabulary")
         return ids
 
     def text_of(self, ids: NDArray[np.integer]) -> str:
