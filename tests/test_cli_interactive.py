@@ -109,6 +109,7 @@ def test_a_command_without_a_value_shows_it(chargen: Command) -> None:
     assert "seed is random\n" in random
     assert "seed is random; the last turn had " in random
     assert "temperature is 2.0\n" in random
+    assert talk(chargen, "/Temperature\n", "--quiet").err == "temperature is 0.8\n"
 
 
 def test_the_text_is_saved_whole(chargen: Command, folder: Path) -> None:
@@ -170,7 +171,10 @@ def test_quiet_says_nothing_but_errors(chargen: Command) -> None:
         ("/seed -1", "seed must be a whole number of at least 0, not -1"),
         ("/top_k 1.5", "/top_k needs a whole number, not '1.5'"),
         ("/temperature -1", "temperature must be a number from 0 to 100, not -1.0"),
-        ("/sing", "there is no command or setting /sing"),
+        ("/zzz", "there is no command or setting /zzz; /help lists them"),
+        ("/", "there is no command or setting /; /help lists them"),
+        ("/te 1", "there is no command or setting /te; did you mean /text or /temperature?"),
+        ("/temperature=1", "there is no command or setting /temperature=1; did you mean /temperature?"),
     ],
 )
 def test_a_wrong_setting_changes_nothing(chargen: Command, command: str, message: str) -> None:

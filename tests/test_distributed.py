@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from conftest import Command
 from samples import resume_of
 
 from chargen.config import ModelConfig, TrainConfig
@@ -144,6 +145,20 @@ def test_two_processes_train_as_one_does(tmp_path: Path, text_file: Path) -> Non
     assert two.returncode == 0, two.stderr
     assert len(two.stdout.splitlines()) == 1  # one process alone talks
     for alone, shared in zip(curve(tmp_path, "one"), curve(tmp_path, "two"), strict=True):
+        for name in ("train_bpc", "val_bpc", "grad_norm"):
+            assert shared[name] == pytest.approx(alone[name], abs=1e-4)
+
+
+def test_a_list_goes_on_beyond_its_end_in_two_processes(chargen: Command, folder: Path) -> None:
+    """Begun and gone on with by two, it has the losses that it has in one process."""
+    names = folder / "names.txt"
+    names.write_text("\n".join(f"name{number}" * (1 + number % 3) for number in range(300)), encoding="utf-8")
+    begun = [str(names), "--lines", *SETTINGS, "--steps", "8", "--eval-every", "4"]
+    for arguments in (["--run", "one", *begun], ["--resume", "one", "--steps", "12"]):
+        assert chargen("train", *arguments).code == 0
+    for arguments in (["--run", "two", *begun], ["--resume", "two", "--steps", "12"]):
+        assert finish(folder, "--nproc", "2", *arguments).returncode == 0
+    for alone, shared in zip(curve(folder, "one"), curve(folder, "two"), strict=True):
         for name in ("train_bpc", "val_bpc", "grad_norm"):
             assert shared[name] == pytest.approx(alone[name], abs=1e-4)
 

@@ -216,6 +216,15 @@ def test_a_training_on_a_list_goes_on_exactly(names: Texts, tmp_path: Path, chan
         np.testing.assert_array_equal(array, arrays(other)[name], err_msg=name)
 
 
+def test_a_list_is_learnt_within_minutes(names: Texts, tmp_path: Path) -> None:
+    """A time budget ends its training too, with everything measured, and more of it goes on."""
+    budget = {**tiny.SETTINGS, "steps": 0, "minutes": 0.001}
+    first = tiny.finish(start.begin(names, run="run", root=tmp_path, **budget))
+    assert first.test_bpc is not None
+    second = tiny.finish(start.resume("run", root=tmp_path, steps=first.step + 5))
+    assert second.step == first.step + 5
+
+
 def test_a_list_is_learnt_from_another_models_weights(names: Texts, tmp_path: Path) -> None:
     """Fine-tuning begins from a model of a text, and its loss falls."""
     text = tmp_path / "text.txt"

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import difflib
 import itertools
 import os
 import sys
@@ -134,6 +135,7 @@ class Session:
             self.go_on(fitted.text)
             return
         name, _, value = line[1:].strip().partition(" ")
+        name = name.lower()
         if name in self.commands:
             self.commands[name](value.strip())
         else:
@@ -201,7 +203,10 @@ class Session:
         """Change one setting in place, or show it where there is no value."""
         key = name.replace("-", "_")
         if key not in NUMBERS:
-            raise ConfigError(f"there is no command or setting /{visible(name)}; /help lists them")
+            names = [*self.commands, *NUMBERS]
+            near = [known for known in names if key and known.startswith(key)] or difflib.get_close_matches(key, names)
+            advice = f"did you mean /{' or /'.join(near)}?" if near else "/help lists them"
+            raise ConfigError(f"there is no command or setting /{visible(name)}; {advice}")
         if not value:
             tell(f"{key} is {self._value(key)}\n")
             return
