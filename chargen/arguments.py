@@ -21,6 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar, cast
 
+import numpy as np
+
 from chargen.config import (
     HELDOUT_CONTEXT,
     ITEMS,
@@ -83,8 +85,9 @@ def takes(
 
         @functools.wraps(function)
         def called(subject: S, /, *values: P.args, **keywords: P.kwargs) -> R:
+            keywords.update({name: _plain(value) for name, value in keywords.items()})
             refuse_unknown(keywords, signature.parameters, advice=advice)
-            passed = arguments(*values, **keywords)
+            passed = arguments(*map(_plain, values), **keywords)  # type: ignore[arg-type]  # of the same types
             settings = passed.settings()
             return function(subject, passed, {name: value for name, value in keywords.items() if name in settings})
 
@@ -92,6 +95,11 @@ def takes(
         return called
 
     return decorate
+
+
+def _plain(value: object) -> object:
+    """A number of NumPy's as one of Python's, since settings are stored as JSON; anything else as it is."""
+    return value.item() if isinstance(value, np.generic) else value
 
 
 class OfSources(Protocol[P, R_co]):

@@ -7,7 +7,9 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from samples import checkpoint
 
@@ -115,3 +117,10 @@ def test_what_cannot_change_is_told_as_such() -> None:
     """Going on with a run, a setting of its training is known, though it is not taken."""
     with pytest.raises(ConfigError, match="--hidden-size cannot change when a run goes on"):
         chargen.resume("mine", hidden_size=3)  # type: ignore[arg-type]
+
+
+def test_numbers_of_numpy_serve_as_numbers(tmp_path: Path) -> None:
+    """A seed, a length or a temperature out of an array is taken as Python's own."""
+    model = Model(checkpoint(), tmp_path / "model")
+    numbers: dict[str, Any] = {"length": np.int64(9), "seed": np.int32(2), "temperature": np.float32(0.5)}
+    assert model.sample("a", **numbers) == model.sample("a", length=9, seed=2, temperature=0.5)

@@ -190,6 +190,12 @@ def test_an_example_scores_a_text(folder: Path, trained: Path) -> None:
     assert {line.split()[1] for line in printed[1:]} <= {"Alice", "was", "beginning", "to", "get", "very", "tired."}
 
 
+def test_an_example_scores_the_last_word_too(folder: Path, trained: Path) -> None:
+    """A text that ends without a line end is no shorter."""
+    (folder / "letter.txt").write_text("tired", encoding="utf-8")
+    assert output("score_a_text.py", trained, "letter.txt").splitlines()[1].split()[1] == "tired"
+
+
 def test_an_example_streams_to_a_page(folder: Path, trained: Path) -> None:
     """examples/stream_to_a_page.py serves a page that holds a new text."""
     with start("stream_to_a_page.py", trained, 0) as process:
