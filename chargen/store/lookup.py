@@ -154,13 +154,7 @@ def runs_in(root: str | Path = ROOT) -> list[Path]:
 
 
 def _advice(where: str | Path, root: str | Path, *others: str) -> str:
-    """What to do about a name that is none: the runs, or ``others``, that it may have meant, or how to see or make one.
-
-    Args:
-        where: The name.
-        root: The folder of all runs.
-        others: Names that are known beside those of the runs.
-    """
+    """What to do about a name that is none: the runs or ``others`` it may have meant, or how to see or make one."""
     names: list[str] = []
     with contextlib.suppress(CheckpointError):
         names = [folder.name for folder in runs_in(root)]

@@ -53,13 +53,8 @@ def split_items(
     Equal items are all in the same part, so that nothing is tested that was learnt word by word; no copy is dropped,
     since how often an item occurs is worth learning. The ids are a copy in memory.
 
-    Args:
-        name: What messages call the list.
-        ids: Shape (N,), the stream of items.
-        vocab: What they mean.
-        division: How the list is divided.
-        train_config: Has the shares of the items, and the seed.
-        known: The vocabulary of the model; items that differ only in characters that it lacks are equal.
+    Items that differ only in characters that ``known``, the vocabulary of the model, lacks are equal too. ``name`` is
+    what messages call the list.
 
     Raises:
         CorpusError: there is only one item, or all are equal.

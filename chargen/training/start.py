@@ -41,17 +41,8 @@ def begin(
 ) -> Trainer:
     """A trainer for a new run.
 
-    Args:
-        texts: What to train on.
-        run: The run's name; without one, the corpus's name, numbered where that run exists.
-        preset: Starting point of the settings.
-        init_from: A checkpoint whose weights to start from; characters new to it start fresh.
-        overwrite: Replace a run of the same name.
-        root: The folder of all runs.
-        progress: Told of bytes done and bytes in all while a text is encoded.
-        stop: Asked before each step; True ends the training with everything saved.
-        world: The processes that share the work; this one alone without it.
-        settings: Settings by their names in ``ModelConfig`` and ``TrainConfig``.
+    ``progress`` is told of bytes done and bytes in all while a text is encoded, and ``world`` is the processes that
+    share the work. All else is as in ``chargen.api.train``.
 
     Raises:
         ChargenError: anything about the texts, the settings or the run that prevents a start; nothing is written.
@@ -119,14 +110,9 @@ def resume(
 ) -> Trainer:
     """A trainer that goes on where ``run`` stopped, exactly, or beyond its end.
 
-    Args:
-        run: The run's name, its folder, or a checkpoint in that.
-        moved: What is new of where the text is and how it is read, by the names in ``Texts``.
-        root: The folder of all runs.
-        progress: As in ``begin``.
-        stop: As in ``begin``.
-        world: As in ``begin``; it need not be of the size that the run had.
-        settings: New values for settings in ``ON_RESUME``, and for one in ``BUDGET`` more than the run had.
+    ``moved`` has what is new of where the text is and how it is read, by the names in ``Texts``, and ``settings`` those
+    in ``ON_RESUME`` and one in ``BUDGET``. ``world`` need not be of the size that the run had. All else is as in
+    ``chargen.api.resume``.
 
     Raises:
         ConfigError: a setting that cannot change was given, or a budget that is no more than the run had.
