@@ -105,7 +105,9 @@ def _value(kind: Any, value: object, name: str) -> Any:
         return None if value is None else _value(kinds[kinds[0] is NoneType], value, name)
     if dataclasses.is_dataclass(kind):
         return record(cast("type", kind), value, name)
-    if get_origin(kind) is Mapping and isinstance(value, dict):
+    if get_origin(kind) is Mapping:
+        if not isinstance(value, dict):
+            raise _KindError
         return {key: _value(kinds[1], entry, name) for key, entry in value.items()}
     if get_origin(kind) is tuple:
         return _tuple(kinds, value, name)

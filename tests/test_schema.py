@@ -77,6 +77,7 @@ def test_records_and_tuples_of_any_length_lie_within_records() -> None:
         ({"things": [{**THING, "size": "x"}]}, "its things has the size 'x'"),
         ({"shares": {"a": "b"}}, "its Box has the shares"),
         ({"shares": []}, "its Box has the shares"),
+        ({"shares": 5}, "its Box has the shares 5"),
     ):
         with pytest.raises(ValueError, match=words):
             record(Box, {**values, **change})
