@@ -18,8 +18,9 @@ class Bar(tqdm):  # type: ignore[type-arg]  # it takes none when it runs
         drawn = super().format_dict
         return {**drawn, "ncols": drawn["ncols"] and drawn["ncols"] - len(_INTERRUPT)}
 
-    def display(self, msg: str | None = None, pos: int | None = None) -> None:
-        """Draw the bar; with an empty ``msg``, which is its end, wipe it off."""
-        if msg == "":
+    def close(self) -> None:
+        """End the bar, and leave its line empty, with the cursor at its beginning."""
+        was_shown = not self.disable and self.last_print_t >= self.start_t + (self.delay or 0)
+        super().close()
+        if was_shown and not self.leave:
             self.fp.write(_WIPE)
-        super().display(msg, pos)
