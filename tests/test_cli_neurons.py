@@ -45,6 +45,7 @@ def test_a_file_can_be_read(chargen: Command, trained: Path, text: str, folder: 
     assert json.loads(piped.out)["text"] == "-"
     assert len(json.loads(piped.out)["units"]) == max(0, len(result.out.splitlines()) - 1)
     assert chargen("neurons", trained, "read.txt", "--quiet").err == ""
+    assert json.loads(chargen("neurons", trained, "first-names", "--json").out)["text"] == "first-names"
 
 
 def test_what_cannot_be_read_is_an_error(chargen: Command, trained: Path, folder: Path) -> None:

@@ -273,6 +273,15 @@ def test_each_item_of_a_list_is_read_by_itself(opened: Opened) -> None:
     np.testing.assert_allclose(found / 127, values, atol=0.01)
 
 
+def test_a_legend_says_what_a_units_colours_mean(opened: Opened) -> None:
+    """From one end of a unit's values to the other, in the colours that the text has for them."""
+    tab = opened()
+    steps = tab.evaluate(
+        "Array.from(document.querySelectorAll('#neurons-legend b'), (b) => [b.textContent, b.className])"
+    )
+    assert steps == [["-1", "low"], ["-0.5", "low"], ["0", "high"], ["0.5", "high"], ["1", "high"]]
+
+
 def test_a_seed_that_is_no_number_is_said(opened: Opened) -> None:
     """Nothing is written by a seed that was not meant."""
     tab = opened()

@@ -12,7 +12,7 @@ from chargen.threads import use_threads
 Int8 = Annotated[
     bool,
     typer.Option(
-        "--int8", help="A byte for each weight: half the size, and hardly worse (alice by 0.0001 bits a character)."
+        "--int8", help="A byte for each weight: half the size, and hardly worse (alice by 0.001 bits a character)."
     ),
 ]
 Example = Annotated[

@@ -8,7 +8,8 @@ import typer
 from chargen.cli import options
 from chargen.cli.output import tables
 from chargen.cli.output.terminal import print_json
-from chargen.text.decode import Decoding, read_text
+from chargen.text.decode import Decoding
+from chargen.text.sources import read_text
 from chargen.threads import use_threads
 
 
@@ -18,8 +19,8 @@ def neurons(
     text: Annotated[
         str | None,
         typer.Argument(
-            help="A file to read, - is stdin; without one, what the model's training held out, or else a built-in "
-            "corpus."
+            help="A file or built-in corpus to read, - is stdin; without one, what the model's training held out, "
+            "or else Alice."
         ),
     ] = None,
     *,

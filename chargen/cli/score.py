@@ -43,8 +43,8 @@ def score(
         list[str] | None,
         typer.Argument(
             metavar="TEXT...",
-            help="Files; - is stdin, which is also read where none is named. With --split: the text that the "
-            "checkpoint was trained on, if it has moved.",
+            help="Files or built-in corpora; - is stdin, which is also read where none is named. With --split: the "
+            "text that the checkpoint was trained on, if it has moved.",
         ),
     ] = None,
     *,

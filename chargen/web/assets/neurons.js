@@ -26,9 +26,14 @@ function described({ layer, unit: at, name, sign, correlation, auc }) {
   return `${name} (${where}, r ${number(sign * correlation, 2)}${area})`;
 }
 
+/** The colour of a value, as a class of page.css. */
+function sideOf(value) {
+  return value < 0 ? "low" : "high";
+}
+
 function colour(place) {
   const value = valueAt(place);
-  neurons.text.shade(place, value < 0 ? "low" : "high", Math.abs(value));
+  neurons.text.shade(place, sideOf(value), Math.abs(value));
 }
 
 /** Shows a unit in the fields and in the text. */
@@ -140,3 +145,5 @@ for (const id of ["unit-layer", "unit-number"]) element(id).addEventListener("ch
 element("unit-previous").addEventListener("click", () => stepUnit(-1));
 element("unit-next").addEventListener("click", () => stepUnit(1));
 showUnit(header.units[0] ?? unit);
+
+for (const value of [-1, -0.5, 0, 0.5, 1]) legend("neurons-legend", `${value}`, sideOf(value), Math.abs(value));

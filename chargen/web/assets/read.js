@@ -39,7 +39,5 @@ element("read-start").addEventListener("click", async () => {
 });
 
 for (const bits of [0, 1, 2, 4, FULL]) {
-  const step = made("b", bits === FULL ? `${bits} and more` : `${bits}`, "surprise");
-  step.style.setProperty("--shade", bits / FULL);
-  element("read-legend").append(step);
+  legend("read-legend", bits === FULL ? `${bits} and more` : `${bits}`, "surprise", bits / FULL);
 }

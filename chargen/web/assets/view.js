@@ -17,6 +17,13 @@ function made(kind, text = "", classes = "") {
   return node;
 }
 
+/** Adds to a legend what a shade means: `colour` is a class of page.css, `strength` from 0 to 1. */
+function legend(id, text, colour, strength) {
+  const step = made("b", text, colour);
+  step.style.setProperty("--shade", strength);
+  element(id).append(step);
+}
+
 const number = (value, digits = 0) =>
   value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
 
