@@ -110,7 +110,7 @@ def test_a_reset_leaves_the_zero_state(cell: str) -> None:
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("skip", [True, False])
 def test_gradients_are_those_of_the_items_alone(cell: str, skip: bool) -> None:
-    """Items one after the other, cut by a window's end and carried on, teach what each by itself does."""
+    """Items one after the other teach what each by itself does."""
     packed, alone = network(cell, skip=skip), network(cell, skip=skip)
     rows = ItemRows(ids := ids_of(*ITEMS), range(len(ids)), END)
     inputs, targets = rows.at(np.arange(len(rows))[:, None])
@@ -124,6 +124,20 @@ def test_gradients_are_those_of_the_items_alone(cell: str, skip: bool) -> None:
     backward(nats / len(ids))
     for one, other in zip(packed.parameters(), alone.parameters(), strict=True):
         torch.testing.assert_close(one.grad, other.grad, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_an_item_longer_than_a_window_goes_on_in_the_next(cell: str) -> None:
+    """Its state is carried on, so that the logits are those of one long window."""
+    made = network(cell)
+    rows = ItemRows(ids := ids_of(*ITEMS), range(len(ids)), END)
+    inputs, _ = rows.at(np.arange(len(rows))[:, None])
+    whole, _ = made(inputs, made.initial_state(1))
+    state, parts = made.initial_state(1), []
+    for window in inputs.split(5):
+        logits, state = made(window, state)
+        parts.append(logits)
+    torch.testing.assert_close(torch.cat(parts), whole)
 
 
 @pytest.mark.parametrize("cell", CELLS)

@@ -130,7 +130,7 @@ def test_each_item_of_a_list_costs_what_it_costs_alone(items: list[str], cut: in
     np.testing.assert_allclose(whole.item_bits, alone, atol=1e-4)
     assert whole.items == len(items)
     assert whole.bits_per_item == pytest.approx(sum(alone) / len(items), abs=1e-4)
-    assert f", {len(items)} items at " in repr(whole)
+    assert f", {len(items)} {'item' if len(items) == 1 else 'items'} at " in repr(whole)
 
 
 def test_a_text_has_no_items() -> None:

@@ -43,7 +43,8 @@ class Scored:
 
     def __repr__(self) -> str:
         unknown = f", {self.unknown:,} of them unknown" * bool(self.unknown)
-        items = f", {self.items:,} items at {self.bits_per_item:.2f} bits" * bool(self.items)
+        noun = "item" if self.items == 1 else "items"
+        items = f", {self.items:,} {noun} at {self.bits_per_item:.2f} bits" * bool(self.items)
         return f"<Scored: {self.characters:,} characters{unknown}, {self.bpc:.4f} bits per character{items}>"
 
     @property
