@@ -18,6 +18,12 @@ class Bar(tqdm):  # type: ignore[type-arg]  # it takes none when it runs
         drawn = super().format_dict
         return {**drawn, "ncols": drawn["ncols"] and drawn["ncols"] - len(_INTERRUPT)}
 
+    def clear(self, nolock: bool = False) -> None:
+        """Make room for a line that is written above the bar."""
+        super().clear(nolock)
+        if not self.disable:
+            self.fp.write(_WIPE)
+
     def close(self) -> None:
         """End the bar, and leave its line empty, with the cursor at its beginning."""
         was_shown = not self.disable and self.last_print_t >= self.start_t + (self.delay or 0)
