@@ -138,19 +138,17 @@ def _fine_tuning(characters: int, effort: float, given: Mapping[str, Any], famil
     """What serves a network that knows the language: few passes, small steps, and little that disturbs it.
 
     The numbers were chosen on validation splits of Alice, whole and its first 5,000 and 20,000 characters, and of Tiny
-    Shakespeare, with 2x512 LSTMs that had learnt English. Twice as many passes with the dropout that they ask for end
-    where the default's do.
+    Shakespeare, with 2x512 LSTMs that had learnt English.
     """
     splits = _splits(characters, given)
     trained = max(1.0, characters * (1 - sum(splits.values())))
     length = trained / ALICE  # in Alices
     short = min(1.0, length)
-    # the longer the text, and the stranger, the further from where it began the network has to go
-    rate = (0.0008 if familiar else 0.003) * length ** (0.6 if length > 1 else 0.2)
-    window = {
-        "batch_size": max(8, 2 ** round(math.log2(32 * math.sqrt(short)))),
-        "bptt": 96 if given.get("bidirectional") else TrainConfig.bptt,
-    }
+    # the stranger the text, and the longer a strange one, the further from where it began the network has to go
+    rate = short**0.35 * (0.0011 if familiar else 0.004 * max(1.0, length) ** 0.6)
+    # few columns and long windows, in which what knows the language learns what else a text has
+    columns = min(32, max(4, 2 ** round(math.log2(16 * math.sqrt(length)))))
+    window = {"batch_size": columns, "bptt": min(2048 // columns, 2 ** round(math.log2(128 * short**0.15)))}
     few = _fine_tuning_passes(characters)
     asked_passes = _passes_asked({**window, **given}, trained) or few * effort
     more = math.log2(asked_passes / (TrainConfig.epochs / 2))  # doublings of the passes over Alice
@@ -158,7 +156,7 @@ def _fine_tuning(characters: int, effort: float, given: Mapping[str, Any], famil
         **splits,
         **window,
         "epochs": few * effort,
-        "learning_rate": min(0.006, round(rate * 2 ** (-more / 2), 8)),
+        "learning_rate": min(0.006, round(rate * 2 ** (-more / 4), 8)),
         "weight_decay": TrainConfig.weight_decay,
         "dropout": 0.0,
         "weight_drop": _within(0.4, 0.15 + 0.1 * more),

@@ -151,6 +151,7 @@ def test_fine_tuning_takes_fewer_passes_and_smaller_steps() -> None:
     """Half the default's passes over Alice; the less text, the smaller the steps; more passes bring more dropout.
 
     A long text, passed over once or twice, is learnt in larger steps with hardly any; another language in larger steps.
+    Columns are few and windows long.
     """
     _, nothing = choose(148_480, 72, hidden_size=512)
     _, alice = choose(148_480, 72, fine_tuning=True, hidden_size=512)
@@ -158,7 +159,9 @@ def test_fine_tuning_takes_fewer_passes_and_smaller_steps() -> None:
     _, best = choose(148_480, 72, fine_tuning=True, preset="best", hidden_size=512)
     _, long = choose(1_000_000, 72, fine_tuning=True, hidden_size=512)
     assert alice.epochs == pytest.approx(8)
-    assert alice.learning_rate == pytest.approx(0.0008)
+    assert alice.learning_rate == pytest.approx(0.0011)
+    assert (alice.batch_size, alice.bptt) == (16, 128)
+    assert (short.batch_size, long.batch_size) == (8, 32)
     assert alice.learning_rate < nothing.learning_rate
     assert short.learning_rate < alice.learning_rate
     assert alice.epochs < short.epochs < nothing.epochs
