@@ -169,11 +169,13 @@ def _keep_freed_memory() -> None:
 
     A step frees and takes again the same few large arrays; by default each goes back to the kernel, which clears its
     pages again: a fifth to a third of a step's time. The values are those of ``mallopt(3)``: M_MMAP_MAX,
-    M_TRIM_THRESHOLD and M_TOP_PAD. Elsewhere than on glibc nothing is done.
+    M_TRIM_THRESHOLD and M_TOP_PAD. What was freed before, as by the trial of the threads, still goes back: kept, it
+    lies between what stays, in pieces too small for a step. Elsewhere than on glibc nothing is done.
     """
     if not sys.platform.startswith("linux"):
         return
     with contextlib.suppress(AttributeError, OSError):
         libc = ctypes.CDLL("libc.so.6")
+        libc.malloc_trim(0)
         for parameter, value in ((-4, 0), (-1, 1 << 30), (-2, 64 << 20)):
             libc.mallopt(parameter, value)
