@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import functools
 import os
 import platform
 import sys
@@ -169,13 +170,32 @@ def _keep_freed_memory() -> None:
 
     A step frees and takes again the same few large arrays; by default each goes back to the kernel, which clears its
     pages again: a fifth to a third of a step's time. The values are those of ``mallopt(3)``: M_MMAP_MAX,
-    M_TRIM_THRESHOLD and M_TOP_PAD. What was freed before, as by the trial of the threads, still goes back: kept, it
-    lies between what stays, in pieces too small for a step. Elsewhere than on glibc nothing is done.
+    M_TRIM_THRESHOLD and M_TOP_PAD. Elsewhere than on glibc nothing is done.
     """
-    if not sys.platform.startswith("linux"):
-        return
-    with contextlib.suppress(AttributeError, OSError):
-        libc = ctypes.CDLL("libc.so.6")
-        libc.malloc_trim(0)
+    libc = _glibc()
+    if libc is not None:
         for parameter, value in ((-4, 0), (-1, 1 << 30), (-2, 64 << 20)):
             libc.mallopt(parameter, value)
+
+
+def release_freed_memory() -> None:
+    """Have glibc hand the system what was freed so far; elsewhere nothing is done.
+
+    What the trial of the threads and the judgement of a text leave lies between what stays, in pieces too small for a
+    step. It takes milliseconds, so it is for the start of a training.
+    """
+    libc = _glibc()
+    if libc is not None:
+        libc.malloc_trim(0)
+
+
+@functools.cache
+def _glibc() -> ctypes.CDLL | None:
+    """The C library where it is glibc, else None."""
+    if not sys.platform.startswith("linux"):
+        return None
+    with contextlib.suppress(OSError):
+        libc = ctypes.CDLL("libc.so.6")
+        if hasattr(libc, "mallopt") and hasattr(libc, "malloc_trim"):
+            return libc
+    return None

@@ -105,6 +105,7 @@ class Trainer:
             RunError: a checkpoint cannot be written.
         """
         advice = f"go on with: chargen train --resume {address(self.run.folder)}"
+        hardware.release_freed_memory()
         with contextlib.closing(self.run), hardware.tuned(self.train.threads), self.world.watching(advice):
             yield self._started()
             if self.learner.step == 0:
