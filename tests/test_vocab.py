@@ -44,6 +44,14 @@ def test_the_reserved_id_takes_what_is_not_listed() -> None:
     assert vocab.text_of(ids) == f"a{UNKNOWN}{UNKNOWN}c"
 
 
+@pytest.mark.parametrize("unknown", [True, False])
+def test_what_was_read_tells_what_is_not_listed(*, unknown: bool) -> None:
+    """The ids of a text tell which of its characters are not listed, with a reserved id and without."""
+    vocab = Vocab("abc", unknown=unknown)
+    text = "aé😀c"
+    assert vocab.unlisted(vocab.read(text)).tolist() == [False, True, True, False]
+
+
 def test_u_fffd_itself_is_not_the_reserved_id() -> None:
     """A replacement character in the text is a character like any other."""
     vocab = Vocab(f"a{UNKNOWN}", unknown=True)

@@ -182,8 +182,8 @@ def _charge(network: Network, vocab: Vocab, texts: Sequence[str], alphabet: Voca
     among_rest = np.log2(max(1, CODE_POINTS - len(alphabet)))
     read = [vocab.read(text) for text in texts]
     charged: list[Bits] = []
-    for text, bits in zip(texts, _predicted(network, start_id(vocab), read), strict=True):
-        predicted = np.log2(1 - ESCAPE) - bits - among_unlisted * (vocab.lookup(text) < 0)
+    for text, ids, bits in zip(texts, read, _predicted(network, start_id(vocab), read), strict=True):
+        predicted = np.log2(1 - ESCAPE) - bits - among_unlisted * vocab.unlisted(ids)
         of_symbol = -np.logaddexp2(predicted, np.log2(ESCAPE / symbols))
         charged.append(of_symbol + among_rest * (alphabet.lookup(text) < 0))
     return charged

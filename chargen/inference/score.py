@@ -142,7 +142,8 @@ class Scorer:
         return Scored.joined(scored)
 
     def _feed(self, text: str) -> Scored:
-        ids, unknown = self._vocab.read(text), self._vocab.lookup(text) < 0
+        ids = self._vocab.read(text)
+        unknown = self._vocab.unlisted(ids)
         bits = np.where(unknown, self._unknown_bits, self._known_bits)
         end = self._vocab.end_id
         ends = np.flatnonzero(ids == end) if end is not None else np.empty(0, np.int64)

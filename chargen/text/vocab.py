@@ -76,6 +76,10 @@ class Vocab:
             ids[ids < 0] = self.unknown_id
         return ids
 
+    def unlisted(self, ids: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which of the ids that ``read`` gave stand for characters that are not listed."""
+        return ids < 0 if self.unknown_id is None else ids == self.unknown_id
+
     def ids_of(self, text: str) -> NDArray[np.int64]:
         """The id of each character, shape (T,); the reserved id, where there is one, for those not listed.
 
