@@ -28,14 +28,12 @@ def find(where: str | Path | None = None, *, root: str | Path = ROOT) -> Path:
     Raises:
         CheckpointError: there is no such checkpoint.
     """
-    root, models = Path(root), bundled()
+    root = Path(root)
     if where is None:
-        best = newest(root)
-        if best is not None:
-            return best
-        if PRETRAINED not in models:
+        best = newest(root) or bundled().get(PRETRAINED)
+        if best is None:
             raise CheckpointError(f"there is no checkpoint in {root}/ yet; make one with: chargen train")
-        return models[PRETRAINED]
+        return best
     places = _places(where, root)
     try:
         for place in places:
@@ -47,6 +45,7 @@ def find(where: str | Path | None = None, *, root: str | Path = ROOT) -> Path:
         raise CheckpointError(f"cannot read {str(where)!r}: {error.strerror or error}") from error
     if folders:
         raise CheckpointError(f"{folders[-1]} is a folder without {BEST} or {LAST}")
+    models = bundled()
     if str(where) in models:
         return models[str(where)]
     raise CheckpointError(f"there is no checkpoint or run {str(where)!r}; {_advice(where, root, *models)}")
