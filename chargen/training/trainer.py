@@ -93,8 +93,8 @@ class Trainer:
         self.best_step = 0
         self.best_bpc = math.inf
         self.seconds_before = 0.0
-        if resume is not None and resume.resume is not None:
-            self._restore(resume, resume.resume)
+        if resume is not None:
+            self._restore(resume)
 
     def events(self) -> Generator[Event, None, None]:
         """Train, step by step, telling of it; the last event is ``Finished``.
@@ -276,7 +276,10 @@ class Trainer:
             seen=self.seen,
         )
 
-    def _restore(self, last: Checkpoint, resume: Resume) -> None:
+    def _restore(self, last: Checkpoint) -> None:
+        resume = last.resume
+        if resume is None:
+            raise CheckpointError(f"{self.run.last} holds no training state to resume from")
         try:
             self.learner.restore(resume.step, last.weights, resume.tensors)
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
