@@ -19,6 +19,7 @@ from chargen.store import runs
 from chargen.store.checkpoint import Evaluation
 from chargen.store.runs import Run
 from chargen.text.corpus import Corpus, Texts
+from chargen.text.split import Split
 from chargen.training.automatic import resolve
 from chargen.training.events import Finished
 from chargen.training.start import plain_name
@@ -71,6 +72,7 @@ class Contest:
 
     texts: Texts
     corpus: Corpus
+    split: Split
     model: ModelConfig
     train: TrainConfig
     notes: tuple[str, ...]
@@ -79,9 +81,9 @@ class Contest:
 
     def trainer(self, stop: Callable[[], bool] = lambda: False) -> Trainer:
         """The trainer of this contest; a time budget begins to run here."""
-        corpus, train = self.corpus, self.train
-        split = corpus.split(train)
-        trainer = Trainer(corpus, split, self.model, train, self.run, origin=self.texts, notes=self.notes, stop=stop)
+        trainer = Trainer(
+            self.corpus, self.split, self.model, self.train, self.run, origin=self.texts, notes=self.notes, stop=stop
+        )
         self.run.prepare(overwrite=self.overwrite)
         return trainer
 
@@ -154,18 +156,22 @@ def plan(
         train = dataclasses.replace(train, eval_every=max(1, train.steps // POINTS))
     # the budget alone ends a training, and no sample text takes of its time
     train = dataclasses.replace(train, patience=0, preview=0)
-    characters = len(corpus.split(train).train)
+    split = corpus.split(train)
     resolved = [
-        (model, *resolve(dataclasses.replace(train, learning_rate=rate), model, characters))
+        (model, *resolve(dataclasses.replace(train, learning_rate=rate), model, len(split.train)))
         for model, rate in zip(models, rates, strict=True)
     ]
-    contests = [(seed, *settled) for seed in range(train.seed, train.seed + config.seeds) for settled in resolved]
+    splits = dict.fromkeys(range(train.seed, train.seed + config.seeds), split)
+    if corpus.division is not None:  # a list's order, and so what it holds out, is the seed's
+        splits |= {seed: corpus.split(dataclasses.replace(train, seed=seed)) for seed in [*splits][1:]}
+    contests = [(seed, *settled) for seed in splits for settled in resolved]
     names = [model.cell if config.seeds == 1 else f"{model.cell}-{seed}" for seed, model, _, _ in contests]
     folders = _runs(name, corpus.name, names, root, overwrite=overwrite)
     return [
         Contest(
             texts=texts,
             corpus=corpus,
+            split=splits[seed],
             model=model,
             train=dataclasses.replace(train, seed=seed),
             notes=notes,
