@@ -19,6 +19,9 @@ LENGTH: Final = 500
 """Characters that are written where no length is given."""
 TURN_LENGTH: Final = 200
 """Characters of a turn, about, where a person and the model write together."""
+MAX_SAMPLES: Final = 100_000
+"""Texts in one batch."""
+MAX_BEAMS: Final = 1000
 ITEMS: Final = 10
 """Items that a model of a list writes where no number is given."""
 MARK: Final = "\x03"

@@ -119,7 +119,7 @@ def test_bad_settings_are_refused_before_the_search() -> None:
     network = random_network()
     for wrong, words in (
         ({"beams": 0}, "beams must be"),
-        ({"beams": 1001}, "at most 1,000"),
+        ({"beams": 1001}, "from 1 to 1,000, not 1001"),
         ({"length": -1}, "length must be"),
     ):
         with pytest.raises(ConfigError, match=words):

@@ -140,7 +140,11 @@ SAMPLE: list[tuple[list[str], int, str]] = [
     (["good.safetensors", "--penalty-window", "0"], 2, "penalty-window must be"),
     (["good.safetensors", "-p", "a", "-n", "-1"], 2, "length must be"),
     (["good.safetensors", "-p", "a", "--num-samples", "0"], 2, "num-samples must be"),
-    (["good.safetensors", "-p", "a", "--num-samples", "9" * 12], 2, "num-samples must be at most 100,000"),
+    (
+        ["good.safetensors", "-p", "a", "--num-samples", "9" * 12],
+        2,
+        "num-samples must be a whole number of at most 100,000",
+    ),
     (["good.safetensors", "-p", "a", "--seed", "-1"], 2, "seed must be"),
     (["good.safetensors", "-p", "a", "--stop", ""], 2, "a stop string must not be empty"),
     (["good.safetensors", "-p", "a", "--save-state", "text.txt/state"], 2, "text.txt/state cannot be written"),
@@ -206,6 +210,37 @@ def test_bad_input_is_one_line(arguments: list[str], code: int, words: str, char
     assert result.error.isprintable()
     assert listing() == before
     assert sorted(path.name for path in Path("checkpoints").iterdir()) == ["tiny"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["sample", "-n", "-5"],
+        ["sample", "-i", "--seed", "-1"],
+        ["sample", "--num-samples", "0"],
+        ["sample", "--num-samples", "9" * 12],
+        ["sample", "--beams", "0"],
+        ["sample", "--items", "0"],
+        ["sample", "--max-length", "0"],
+        ["sample", "--stop", ""],
+        ["sample", "--adapt-to", "nothing.txt"],
+        ["sample", "-t", "-1"],
+        ["score", "--split", "all"],
+        ["score", "--split", "val", "--context", "-1"],
+        ["embeddings", "-k", "0"],
+        ["embeddings", "-c", "ab"],
+        ["gradflow", "--cell", "transformer"],
+        ["compare", "texts", "--cells", "transformer"],
+        ["compare", "texts", "--seeds", "0"],
+    ],
+    ids=" ".join,
+)
+def test_a_wrong_value_is_refused_before_any_note(arguments: list[str], chargen: Command, text: str) -> None:
+    """Nobody is told the model, the seed or what was read, and then that none of it was of use."""
+    Path("texts").mkdir()
+    Path("texts/a.txt").write_text(text, encoding="utf-8")
+    result = chargen(*arguments)
+    assert result.err == f"error: {result.error}\n"
 
 
 def test_no_checkpoint_at_all_says_how_to_make_one(chargen: Command, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,6 +16,8 @@ from samples import checkpoint
 from chargen.api import load
 from chargen.cli import line_editor
 from chargen.config import SamplerConfig
+from chargen.errors import CheckpointError
+from chargen.inference.generate import Piece
 from chargen.inference.shared_text import SharedText
 from chargen.inference.text_end import TextEnd
 from chargen.store.checkpoint import save
@@ -184,10 +186,15 @@ def test_a_wrong_setting_changes_nothing(chargen: Command, command: str, message
     assert result.out == "ab" + continuation("ab", 3) + "\n"
 
 
-def test_a_turn_that_fails_leaves_the_text(chargen: Command) -> None:
+def test_a_turn_that_fails_leaves_the_text(chargen: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was typed is not kept when it cannot be continued."""
-    result = talk(chargen, "ab\n/text\n", "--stop", "")
-    assert "error: a stop string must not be empty" in result.err
+
+    def generate(*_arguments: object, **_settings: object) -> Iterator[Piece]:
+        raise CheckpointError("the model's logits are not finite")
+
+    monkeypatch.setattr("chargen.inference.shared_text.generate", generate)
+    result = talk(chargen, "ab\n/text\n")
+    assert "error: the model's logits are not finite" in result.err
     assert result.out == ""
 
 

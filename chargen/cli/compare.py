@@ -73,7 +73,6 @@ def compare(
     with Stop() as stop:
         with encoding_bar(quiet=quiet) as progress:
             text = texts.load(progress)
-        options.notes(text.notes, quiet=quiet)
         contests = comparing.plan(
             texts,
             text,
@@ -84,6 +83,7 @@ def compare(
             speed=measured_speed,
             **settings,
         )
+        options.notes(text.notes, quiet=quiet)
         try:
             for at, contest in enumerate(contests, 1):
                 name = f"training {at} of {len(contests)}: {contest.model.cell}, seed {contest.train.seed}"

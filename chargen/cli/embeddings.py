@@ -5,9 +5,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from chargen.cli import options
+from chargen.cli.options import checked
 from chargen.cli.output import tables
 from chargen.cli.output.terminal import glyph, print_json
 from chargen.errors import TextError
+from chargen.setting import Setting
 
 if TYPE_CHECKING:
     from chargen.text.vocab import Vocab
@@ -16,7 +18,9 @@ if TYPE_CHECKING:
 def embeddings(
     checkpoint: options.CheckpointPath = None,
     *,
-    neighbours: Annotated[int, typer.Option("--neighbours", "-k", help="How many to show of each character.")] = 5,
+    neighbours: Annotated[
+        int, checked(Setting("How many to show of each character.", int, 1), "--neighbours", "-k")
+    ] = 5,
     character: Annotated[
         list[str] | None, typer.Option("--character", "-c", help=r"Show this one alone; repeatable. \n and \t work.")
     ] = None,
@@ -34,10 +38,11 @@ def embeddings(
     from chargen.inference import statefile
     from chargen.inference.embeddings import neighbours as nearest
 
+    named = [_single(name) for name in character or ()]
     model = api.load(options.checkpoint_file(checkpoint, quiet=quiet))
     vectors = model.embeddings()
     known = model.vocab.characters
-    ids = [_id(name, model.vocab) for name in character] if character else list(range(len(known)))
+    ids = [_id(name, model.vocab) for name in named] or list(range(len(known)))
     near, cosines = nearest(vectors[: len(known)], ids, neighbours)
     if output is not None:
         statefile.save_vectors(output, vectors)
@@ -65,11 +70,16 @@ def embeddings(
         )
 
 
+def _single(typed: str) -> str:
+    """The character that was typed as itself or escaped."""
+    character = {r"\n": "\n", r"\t": "\t"}.get(typed, typed)
+    if len(character) != 1:
+        raise typer.BadParameter(f"give one character, not {typed!r}", param_hint="--character")
+    return character
+
+
 def _id(character: str, vocab: "Vocab") -> int:
-    one = {r"\n": "\n", r"\t": "\t"}.get(character, character)
-    if len(one) != 1:
-        raise typer.BadParameter(f"give one character, not {character!r}", param_hint="--character")
-    at = vocab.id_of(one)
+    at = vocab.id_of(character)
     if at is None:
-        raise TextError(f"character {one!r} is not in the model's vocabulary")
+        raise TextError(f"character {character!r} is not in the model's vocabulary")
     return at

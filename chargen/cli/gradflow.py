@@ -65,6 +65,8 @@ def gradflow(
     See Hochreiter 1991; Bengio, Simard and Frasconi 1994; Pascanu, Mikolov and Bengio 2013.
     """
     cells = [name.strip() for names in cell or () for name in names.lower().split(",") if name.strip()]
+    for name in cells:
+        ModelConfig.settings()["cell"].check("cell", name)
     measuring, decoding = options.taken(settings, GradflowConfig), options.taken(settings, Decoding)
     _refuse_without_effect(cells, settings, measuring)
     if text is None:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from chargen.cli import options
-from chargen.cli.options import option
+from chargen.cli.options import checked, option
 from chargen.cli.output.terminal import DIVIDER, Writer, print_json
 from chargen.config import ITEMS, SamplerConfig
 from chargen.errors import MismatchError
+from chargen.setting import Setting
 
 if TYPE_CHECKING:
     from chargen.inference.item_sampling import Item
@@ -19,13 +20,16 @@ if TYPE_CHECKING:
     from chargen.text.prompt import Fitted
 
 _PANEL: Final = "Items, of a model of a list"
-Count = Annotated[int | None, option(_PANEL, "How many items to write.", "--items", show_default=str(ITEMS))]
+Count = Annotated[
+    int | None,
+    checked(Setting("How many items to write.", int, 1), "--items", panel=_PANEL, show_default=str(ITEMS)),
+]
 New = Annotated[bool, option(_PANEL, "Write only items that the model was not trained on.", "--new")]
 MaxLength = Annotated[
     int | None,
-    option(
-        _PANEL,
-        "Characters of an item, at most; what would be longer is drawn again.",
+    checked(
+        Setting("Characters of an item, at most; what would be longer is drawn again.", int, 1),
+        panel=_PANEL,
         show_default="those of the longest it was trained on",
     ),
 ]

@@ -21,9 +21,20 @@ if TYPE_CHECKING:
 NOTES: Final = 10
 
 
-def option(panel: str, text: str, *names: str, **more: Any) -> Any:
+def option(panel: str | None, text: str, *names: str, **more: Any) -> Any:
     """An option under a heading; with ``names`` where its parameter does not give them."""
     return typer.Option(*names, help=text, rich_help_panel=panel, **more)
+
+
+def checked(setting: Setting, *names: str, panel: str | None = None, **more: Any) -> Any:
+    """An option whose value ``setting`` describes; another one is refused before the command begins."""
+
+    def check(parameter: typer.CallbackParam, value: Any) -> Any:
+        if value is not None:
+            setting.check(str(parameter.name), value)
+        return value
+
+    return option(panel, setting.help, *names, callback=check, **more)
 
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]

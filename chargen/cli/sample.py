@@ -9,10 +9,12 @@ import typer
 
 from chargen.cli import items as list_items
 from chargen.cli import options
-from chargen.cli.options import option
+from chargen.cli.options import checked, option
 from chargen.cli.output.terminal import DIVIDER, Writer, print_json
-from chargen.config import LENGTH, TURN_LENGTH, AdaptConfig, SamplerConfig
+from chargen.config import LENGTH, MAX_BEAMS, MAX_SAMPLES, TURN_LENGTH, AdaptConfig, SamplerConfig
 from chargen.errors import ConfigError, TextError
+from chargen.inference.text_end import TextEnd
+from chargen.setting import Setting
 from chargen.text.decode import Decoding
 from chargen.text.sources import read_text
 from chargen.threads import use_threads
@@ -52,10 +54,10 @@ def sample(
     ] = None,
     length: Annotated[
         int | None,
-        typer.Option(
+        checked(
+            Setting("New characters, at most.", int),
             "--length",
             "-n",
-            help="New characters, at most.",
             show_default=f"{LENGTH}, about {TURN_LENGTH} a turn with -i",
         ),
     ] = None,
@@ -64,16 +66,25 @@ def sample(
     until_sentence: Annotated[
         bool, typer.Option("--until-sentence", help="End with the first whole sentence.")
     ] = False,
-    num_samples: Annotated[int, typer.Option(help="Texts to write of each prompt, in one batch.")] = 1,
+    num_samples: Annotated[
+        int, checked(Setting("Texts to write of each prompt, in one batch.", int, 1, MAX_SAMPLES))
+    ] = 1,
     items: list_items.Count = None,
     new: list_items.New = False,
     max_length: list_items.MaxLength = None,
     seed: Annotated[
-        int | None, typer.Option(help="The same seed gives the same text; without one, a random one.")
+        int | None, checked(Setting("The same seed gives the same text; without one, a random one.", int))
     ] = None,
     beams: Annotated[
         int | None,
-        typer.Option(help="Write the likeliest text that a search with so many beams finds, instead of drawing one."),
+        checked(
+            Setting(
+                "Write the likeliest text that a search with so many beams finds, instead of drawing one.",
+                int,
+                1,
+                MAX_BEAMS,
+            )
+        ),
     ] = None,
     state: Annotated[
         Path | None,
@@ -119,7 +130,10 @@ def sample(
     adapting = options.taken(settings, AdaptConfig)
     if adapt_to is None:
         options.refuse_without("--adapt-to", adapting)
+    arguments: dict[str, Any] = {"stop": tuple(stop or ()), "keep_stop": keep_stop, "until_sentence": until_sentence}
+    TextEnd(**arguments)  # which refuses an empty stop string
     texts = _prompts(prompt, prompt_file, prompts, decoding)
+    style = "" if adapt_to is None else read_text(adapt_to, **decoding)
     if (interactive or save_state) and len(texts) * num_samples > 1:
         one = "--interactive writes one text" if interactive else "--save-state keeps where one text stops"
         several = f"{len(texts)} prompts" if len(texts) > 1 else f"--num-samples {num_samples}"
@@ -127,12 +141,11 @@ def sample(
     model = load(options.checkpoint_file(checkpoint, quiet=quiet))
     list_items.refuse_options(model, invocation)
     if adapt_to is not None:
-        model = _adapted(model, adapt_to, decoding, adapting, quiet=quiet)
+        model = _adapted(model, adapt_to, style, adapting, quiet=quiet)
     fitted = [fit(text, model.vocab, strict=strict) for text in texts]
     if model.checkpoint.model.bidirectional:
         options.note("this model is bidirectional; its forward half writes", quiet=quiet)
     options.notes(dict.fromkeys(str(note) for text in fitted for note in text.notes), quiet=quiet)
-    arguments: dict[str, Any] = {"stop": tuple(stop or ()), "keep_stop": keep_stop, "until_sentence": until_sentence}
     if interactive:
         from chargen.cli.interactive import Session
 
@@ -193,10 +206,7 @@ def _prompts(
     return lines
 
 
-def _adapted(
-    model: "Model", file: str, decoding: Mapping[str, str], settings: dict[str, Any], *, quiet: bool
-) -> "Model":
-    text = read_text(file, **decoding)
+def _adapted(model: "Model", file: str, text: str, settings: dict[str, Any], *, quiet: bool) -> "Model":
     options.note(f"learning from {file}, {len(text):,} characters", quiet=quiet)
     with options.bar(file, len(text), quiet=quiet) as bar:
         return model.adapted(text, progress=bar.update, **settings)

@@ -17,15 +17,13 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from chargen.config import SamplerConfig
-from chargen.errors import ConfigError
+from chargen.config import MAX_BEAMS, SamplerConfig
 from chargen.inference.generate import Ending, Piece, Prompt, State, behind, check
 from chargen.inference.numpy_network import Network, Reader
 from chargen.inference.softmax import log_softmax
 from chargen.inference.text_end import TextEnd
 from chargen.text.vocab import Vocab
 
-MAX_BEAMS: Final = 1000
 GREEDY: Final = SamplerConfig(temperature=0)
 """How a text goes on behind the ending of one that was searched for."""
 
@@ -60,8 +58,7 @@ def beam_search(
         CheckpointError: the model's logits are not finite.
     """
     check("length", length, 0)
-    if check("beams", beams, 1) > MAX_BEAMS:
-        raise ConfigError(f"beams must be at most {MAX_BEAMS:,}, not {beams:,}")
+    check("beams", beams, 1, MAX_BEAMS)
     reader = network.reader(state=state.state if isinstance(state, Ending) else state)
     started = [behind(state, prompt, vocab) for prompt in prompts or ((),)]
     return (

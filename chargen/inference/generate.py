@@ -5,25 +5,26 @@ B batch, V vocab, L layers, H hidden, S parts of the state.
 
 import copy
 import itertools
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from chargen.config import SamplerConfig
+from chargen.config import MAX_SAMPLES, SamplerConfig
 from chargen.errors import ConfigError
 from chargen.inference.numpy_cells import Floats
 from chargen.inference.numpy_network import Network, Reader
 from chargen.inference.ragged import prime
 from chargen.inference.sampler import Sampler
 from chargen.inference.text_end import TextEnd
+from chargen.setting import Setting
 from chargen.text.vocab import Vocab
 
 Prompt = Sequence[int] | NDArray[np.integer[Any]]
 
-MAX_SAMPLES: Final = 100_000
 BEGINNING: Final = ".\n"
 """What a text without a prompt is read to follow. After a line end alone, three quarters of the pretrained model of
 English's texts begin in the middle of a sentence, and after this one in fifty."""
@@ -180,15 +181,14 @@ def collect(pieces: Iterable[Piece]) -> list[Sample]:
     return [Sample("".join(texts[at]), endings[at]) for at in sorted(texts)]
 
 
-def check(name: str, value: int | None, least: int) -> int:
-    """``value``, a whole number of at least ``least``.
+def check(name: str, value: int | None, least: int, most: float = math.inf) -> int:
+    """``value``, a whole number of at least ``least`` and at most ``most``.
 
     Raises:
         ConfigError: it is something else.
     """
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise ConfigError(f"{name} must be a whole number of at least {least}, not {value!r}")
-    return value
+    Setting("", int, least, most).check(name, value)
+    return cast("int", value)
 
 
 def _stream(
