@@ -22,6 +22,7 @@ from chargen.inference.generate import Ending, Piece, Prompt, State, behind, che
 from chargen.inference.numpy_network import Network, Reader
 from chargen.inference.softmax import log_softmax
 from chargen.inference.text_end import TextEnd
+from chargen.setting import Setting
 from chargen.text.vocab import Vocab
 
 GREEDY: Final = SamplerConfig(temperature=0)
@@ -58,7 +59,7 @@ def beam_search(
         CheckpointError: the model's logits are not finite.
     """
     check("length", length, 0)
-    check("beams", beams, 1, MAX_BEAMS)
+    Setting("", int, 1, MAX_BEAMS).check("beams", beams)
     reader = network.reader(state=state.state if isinstance(state, Ending) else state)
     started = [behind(state, prompt, vocab) for prompt in prompts or ((),)]
     return (

@@ -5,10 +5,9 @@ B batch, V vocab, L layers, H hidden, S parts of the state.
 
 import copy
 import itertools
-import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +19,6 @@ from chargen.inference.numpy_network import Network, Reader
 from chargen.inference.ragged import prime
 from chargen.inference.sampler import Sampler
 from chargen.inference.text_end import TextEnd
-from chargen.setting import Setting
 from chargen.text.vocab import Vocab
 
 Prompt = Sequence[int] | NDArray[np.integer[Any]]
@@ -181,14 +179,15 @@ def collect(pieces: Iterable[Piece]) -> list[Sample]:
     return [Sample("".join(texts[at]), endings[at]) for at in sorted(texts)]
 
 
-def check(name: str, value: int | None, least: int, most: float = math.inf) -> int:
-    """``value``, a whole number of at least ``least`` and at most ``most``.
+def check(name: str, value: int | None, least: int) -> int:
+    """``value``, a whole number of at least ``least``.
 
     Raises:
         ConfigError: it is something else.
     """
-    Setting("", int, least, most).check(name, value)
-    return cast("int", value)
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise ConfigError(f"{name} must be a whole number of at least {least}, not {value!r}")
+    return value
 
 
 def _stream(
