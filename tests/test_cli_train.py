@@ -238,7 +238,7 @@ def test_fine_tuning_starts_from_a_checkpoint(train: Callable[..., Any], chargen
     assert result.code == 0
     distinct = len(set(text.replace("e", "é")))
     assert (
-        f"note: {distinct - 1} characters keep their embedding and read-out rows, 1 begin as what they look like"
+        f"note: {distinct - 1} characters keep their embedding and read-out rows, 1 begins as what it looks like"
         in result.err
     )
 

@@ -322,6 +322,16 @@ def test_a_character_that_looks_like_another_begins_from_its_rows(tmp_path: Path
     assert 2**-scored.bpc == pytest.approx(1 / 13, rel=0.5)
 
 
+def test_a_single_character_is_told_in_the_singular(tmp_path: Path) -> None:
+    """One that keeps its rows, one that begins as another, one from scratch; each of them may be alone."""
+    save(tmp_path / "parent", checkpoint("\nab"))
+    (tmp_path / "text").write_text("a\u00e1c" * 100, encoding="utf-8")
+    made, _ = start_from(tmp_path / "parent", tmp_path / "text", tmp_path)
+    assert made.notes[0] == (
+        "1 character keeps its embedding and read-out rows, 1 begins as what it looks like, 1 begins from scratch"
+    )
+
+
 def test_the_unknown_id_keeps_its_row(tmp_path: Path) -> None:
     """Where both have a reserved unknown id, it is shared."""
     parent = checkpoint("\n abc", unknown=True)

@@ -15,6 +15,7 @@ from chargen.cli.output.terminal import print_json
 from chargen.config import CELLS, CompareConfig, ModelConfig, TrainConfig
 from chargen.errors import ConfigError, TrainingError
 from chargen.text.decode import Decoding
+from chargen.wording import counted
 
 if TYPE_CHECKING:
     from chargen.curves import Plot
@@ -107,7 +108,7 @@ def compare(
         if stop.signal:
             sys.exit(128 + stop.signal)
     if failed:
-        raise TrainingError(f"{len(failed)} of {len(contests)} trainings broke down: {', '.join(failed)}")
+        raise TrainingError(f"{len(failed)} of {counted(len(contests), 'training')} broke down: {', '.join(failed)}")
 
 
 def _budget(minutes: float | None, steps: int | None) -> dict[str, Any]:
@@ -131,7 +132,7 @@ def _show(results: "list[Result]", *, by_time: bool, html: Path | None, as_json:
     rows = summarise(results)
     columns, plot = [_columns(row) for row in rows], _plot(results, by_time=by_time)
     if html is not None:
-        page.write(html, f"{len(rows)} cells compared", [columns, plot])
+        page.write(html, f"{counted(len(rows), 'cell')} compared", [columns, plot])
     if as_json:
         cells = [dataclasses.asdict(row) for row in rows]
         print_json({"cells": cells, "trainings": [_plain(result) for result in results]})

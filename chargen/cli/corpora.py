@@ -8,6 +8,7 @@ from chargen.cli import options
 from chargen.cli.output import tables
 from chargen.cli.output.terminal import print_json
 from chargen.errors import ConfigError
+from chargen.wording import counted
 
 _NUMBERS: Final = ("characters", "distinct", "size")
 
@@ -77,7 +78,9 @@ def _clear(as_json: bool) -> None:
     if as_json:
         print_json({"folder": str(folder()), "removed": removed, "freed": freed})
     else:
-        options.note(f"removed from {folder()}: {removed} texts and the pages of chargen play, {_size(freed)} freed")
+        options.note(
+            f"removed from {folder()}: {counted(removed, 'text')} and the pages of chargen play, {_size(freed)} freed"
+        )
 
 
 def _size(count: float) -> str:

@@ -14,6 +14,7 @@ from chargen.cli.output.terminal import print_json
 from chargen.config import CELLS, FRESH, GradflowConfig, ModelConfig, TrainConfig
 from chargen.errors import ConfigError
 from chargen.text.decode import Decoding
+from chargen.wording import counted
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -79,7 +80,7 @@ def gradflow(
     paths = list(dict.fromkeys(options.checkpoint_file(name, quiet=quiet) for name in names))
     networks = 2 * len(paths) + len(cells)
     work = networks + 2 * len(cells) * is_trained
-    options.note(f"measuring {networks} network{'s' if networks > 1 else ''}", quiet=quiet)
+    options.note(f"measuring {counted(networks, 'network')}", quiet=quiet)
     with options.bar("measuring", work, quiet=quiet, unit="part", slow=True) as bar:
         from chargen.experiments.gradflow import measure
         from chargen.text.corpus import Texts
@@ -92,7 +93,10 @@ def gradflow(
             flows.append((subject, measure(subject.network, subject.ids, lags=config.lags, positions=config.positions)))
             bar.update()
     notes = [note for subject in subjects for note in subject.notes]
-    notes += [f"{flow.positions} predictions on {len(subject.ids):,} characters of text" for subject, flow in flows]
+    notes += [
+        f"{counted(flow.positions, 'prediction')} on {counted(len(subject.ids), 'character')} of text"
+        for subject, flow in flows
+    ]
     options.notes(dict.fromkeys(notes), quiet=quiet)
     from chargen.cli.output.gradflow import Report
     from chargen.cli.output.page import write

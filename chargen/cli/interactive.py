@@ -23,6 +23,7 @@ from chargen.inference.shared_text import SharedText
 from chargen.inference.text_end import TextEnd
 from chargen.setting import Setting
 from chargen.text import prompt as prompts
+from chargen.wording import counted
 
 if TYPE_CHECKING:
     from chargen.model import Model
@@ -197,7 +198,7 @@ class Session:
         with replacing(Path(path)) as file:
             file.write(f"{text}\n".encode(errors="replace"))
         self._saved = path
-        self._note(f"saved {len(text):,} characters to {path}")
+        self._note(f"saved {counted(len(text), 'character')} to {path}")
 
     def _set(self, name: str, value: str) -> None:
         """Change one setting in place, or show it where there is no value."""

@@ -13,6 +13,7 @@ from chargen.cli.output.terminal import DIVIDER, Writer, print_json
 from chargen.config import ITEMS, SamplerConfig
 from chargen.errors import MismatchError
 from chargen.setting import Setting
+from chargen.wording import counted
 
 if TYPE_CHECKING:
     from chargen.inference.item_sampling import Item
@@ -103,7 +104,9 @@ def write(
             print_json({"settings": settings, "items": list(map(dataclasses.asdict, written)), "notes": notes})
         elif written and not (new or quiet):
             hint = "; --items writes more" if count is None else ""
-            options.note(f"{sum(item.new for item in written):,} of {len(written):,} are new{hint}")
+            of_all = f"of {len(written):,}"
+            told = counted(sum(item.new for item in written), f"{of_all} is new", f"{of_all} are new")
+            options.note(told + hint)
 
 
 def _shown(items: "Iterable[Item]", *, raw: bool, divider: str) -> "Iterator[Item]":

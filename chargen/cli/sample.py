@@ -18,6 +18,7 @@ from chargen.setting import Setting
 from chargen.text.decode import Decoding
 from chargen.text.sources import read_text
 from chargen.threads import use_threads
+from chargen.wording import counted
 
 if TYPE_CHECKING:
     from chargen.inference.generate import Ending
@@ -207,7 +208,7 @@ def _prompts(
 
 
 def _adapted(model: "Model", file: str, text: str, settings: dict[str, Any], *, quiet: bool) -> "Model":
-    options.note(f"learning from {file}, {len(text):,} characters", quiet=quiet)
+    options.note(f"learning from {file}, {counted(len(text), 'character')}", quiet=quiet)
     with options.bar(file, len(text), quiet=quiet) as bar:
         return model.adapted(text, progress=bar.update, **settings)
 

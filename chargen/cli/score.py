@@ -19,6 +19,7 @@ from chargen.setting import Setting
 from chargen.text.decode import Decoding
 from chargen.threads import use_threads
 from chargen.web.heatmap import Passage, heat_map
+from chargen.wording import counted
 
 if TYPE_CHECKING:
     from chargen.inference.score import Scored
@@ -129,13 +130,14 @@ def score(
         texts = _read(model, text or ["-"], decoding, quiet=quiet)
         if adapt:
             read = sum(len(passage.text) for passage in texts)
-            options.note(f"learning from {read:,} characters as they are scored", quiet=quiet)
+            options.note(f"learning from {counted(read, 'character')} as they are scored", quiet=quiet)
     else:
         forgets = model.vocab.end is not None and not adapt  # of what stands before an item, its state holds nothing
         first = context if context is not None else 0 if forgets else HELDOUT_CONTEXT
         reach = REMEMBERED if remember else 0
         texts = [_held_out([model, *others], split, sources=text or [], context=first, reach=reach, **decoding)]
-        note = f"{len(texts[0].before):,} characters before it were read first" + ", and learnt from" * adapt
+        note = counted(len(texts[0].before), "character before it was", "characters before it were")
+        note += " read first" + ", and learnt from" * adapt
         if remember:
             note += f", and {len(texts[0].earlier):,} before those remembered"
         options.note(note, quiet=quiet or forgets)

@@ -19,6 +19,7 @@ from chargen.inference.generate import Sample, check, collect, generate
 from chargen.inference.numpy_network import Network
 from chargen.inference.text_end import TextEnd
 from chargen.text.vocab import Vocab
+from chargen.wording import counted
 
 FRUITLESS: Final = 1000
 """Items drawn in a row without one to keep, after which no more are drawn."""
@@ -126,4 +127,5 @@ def _shortage(count: int, written: int, dropped: Counter[str], max_length: int) 
     advice = (
         f"--max-length is {max_length:,}" if dropped["too long"] * 2 > FRUITLESS else "a higher --temperature helps"
     )
-    return f"found {written:,} of {count:,} items: the last {FRUITLESS:,} drawn were of no use ({problems}); {advice}"
+    found = f"found {written:,} of {counted(count, 'item')}"
+    return f"{found}: the last {FRUITLESS:,} drawn were of no use ({problems}); {advice}"

@@ -18,6 +18,7 @@ from chargen.inference.generate import start_id
 from chargen.inference.numpy_cells import Floats
 from chargen.inference.softmax import bits_of
 from chargen.text.vocab import CODE_POINTS, Vocab
+from chargen.wording import counted
 
 ESCAPE: Final = 2.0**-14
 """Probability of an unlisted character: it costs each listed one 0.00009 bits, an unlisted one 34 bits."""
@@ -43,9 +44,8 @@ class Scored:
 
     def __repr__(self) -> str:
         unknown = f", {self.unknown:,} of them unknown" * bool(self.unknown)
-        noun = "item" if self.items == 1 else "items"
-        items = f", {self.items:,} {noun} at {self.bits_per_item:.2f} bits" * bool(self.items)
-        return f"<Scored: {self.characters:,} characters{unknown}, {self.bpc:.4f} bits per character{items}>"
+        items = f", {counted(self.items, 'item')} at {self.bits_per_item:.2f} bits" * bool(self.items)
+        return f"<Scored: {counted(self.characters, 'character')}{unknown}, {self.bpc:.4f} bits per character{items}>"
 
     @property
     def characters(self) -> int:

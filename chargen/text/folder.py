@@ -7,6 +7,7 @@ from typing import Final
 
 from chargen.errors import CorpusError
 from chargen.text.decode import unreadable
+from chargen.wording import counted
 
 SUFFIXES: Final = (".txt", ".text", ".md")
 """How the names of text files end; ``.gz`` may follow."""
@@ -68,4 +69,4 @@ def _kinds(paths: Collection[Path]) -> str:
     counts = sorted(endings.items(), key=lambda entry: (-entry[1], entry[0]))
     kinds = [f"{count:,} {kind}" for kind, count in counts[:KINDS]]
     others = sum(count for _, count in counts[KINDS:])
-    return ", ".join([*kinds, *([f"{others:,} others"] if others else [])])
+    return ", ".join([*kinds, *([counted(others, "other")] if others else [])])

@@ -6,6 +6,7 @@ from typing import Any
 
 from chargen.config import ModelConfig, TrainConfig
 from chargen.store.checkpoint import CorpusInfo, Evaluation
+from chargen.wording import counted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +83,7 @@ class Finished:
         reason = f", {self.reason}" if self.reason else ""
         return (
             f"<Finished {self.run}: {figures + ' bits per character' if figures else 'not measured'} after "
-            f"{self.step:,} steps in {self.seconds:.0f} seconds{reason}, best in {self.best}>"
+            f"{counted(self.step, 'step')} in {self.seconds:.0f} seconds{reason}, best in {self.best}>"
         )
 
     @property

@@ -16,6 +16,7 @@ from chargen.text import prompt
 from chargen.text.vocab import Vocab
 from chargen.training.evaluate import evaluate
 from chargen.training.torch_network import StackedRNN
+from chargen.wording import counted
 
 COUNTED: Final = 1 << 20
 """Characters at the beginning of a text whose frequencies stand for those of all."""
@@ -135,9 +136,10 @@ def _note(parent: Checkpoint, vocab: Vocab, origins: NDArray[np.int64]) -> str:
         for character, origin in zip(vocab.characters, origins, strict=False)  # the unknown id is no character
     )
     fresh = int((origins < 0).sum())
-    parts = [f"{len(vocab) - alike - fresh} characters keep their embedding and read-out rows"]
-    parts += [f"{alike} begin as what they look like"] * bool(alike)
-    parts += [f"{fresh} begin from scratch"] * bool(fresh)
+    rows = "embedding and read-out rows"
+    parts = [counted(len(vocab) - alike - fresh, f"character keeps its {rows}", f"characters keep their {rows}")]
+    parts += [counted(alike, "begins as what it looks like", "begin as what they look like")] * bool(alike)
+    parts += [counted(fresh, "begins from scratch", "begin from scratch")] * bool(fresh)
     return ", ".join(parts)
 
 

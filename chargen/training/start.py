@@ -24,6 +24,7 @@ from chargen.training.distributed import ALONE, World
 from chargen.training.finetune import carried_weights, inherited_architecture
 from chargen.training.schedule import RESTART_SHARE, Schedule
 from chargen.training.trainer import Trainer
+from chargen.wording import counted
 
 
 def begin(
@@ -190,10 +191,11 @@ def _plan_more(trainer: Trainer, resumed: Resume, *, finished: bool) -> str:
                 f"run {run!r} has trained for {minutes}, which leaves no time of {train.minutes:g}; give more"
             )
         epochs = "" if train.steps else f", and {train.epochs:g} epochs are {schedule.total_steps:,}"
-        raise ConfigError(f"run {run!r} has {resumed.total_steps:,} steps already{epochs}; give more than that")
+        done = counted(resumed.total_steps, "step")
+        raise ConfigError(f"run {run!r} has {done} already{epochs}; give more than that")
     schedule.restart_step = step if finished else resumed.restart_step
     trainer.schedule = schedule
-    end = f"{train.minutes:g} minutes in all" if train.minutes else f"step {schedule.total_steps:,}"
+    end = f"{counted(train.minutes, 'minute')} in all" if train.minutes else f"step {schedule.total_steps:,}"
     if not finished:
         return f"going on to {end}, which is more than was planned: the learning rate decays more slowly from here"
     return (

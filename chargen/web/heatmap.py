@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from chargen.config import MARK
 from chargen.web.document import document, escaped
+from chargen.wording import counted
 
 if TYPE_CHECKING:  # the command line takes the steps from here before NumPy may be loaded
     from chargen.inference.score import Scored
@@ -49,7 +50,7 @@ def _passage(passage: Passage) -> Iterator[str]:
     scored = passage.scored
     yield f"<h2>{escaped(passage.name)}</h2>"
     unknown = f", {scored.unknown:,} of them unknown" if scored.unknown else ""
-    yield f"<p>{scored.bpc:.4f} bits per character in {scored.characters:,} characters{unknown}</p>"
+    yield f"<p>{scored.bpc:.4f} bits per character in {counted(scored.characters, 'character')}{unknown}</p>"
     runs = groupby(zip(passage.text, scored.bits.tolist(), strict=True), key=lambda pair: step(pair[1]))
     yield f'<div class="text">{"".join(part for at, pairs in runs for part in _coloured(at, pairs))}</div>'
 

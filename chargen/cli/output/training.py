@@ -14,6 +14,7 @@ from chargen.cli.output.terminal import visible, wrapped
 from chargen.progress import TrainingBar
 from chargen.store.runs import address
 from chargen.training.events import Evaluated, Event, Finished, Started, Stepped
+from chargen.wording import counted
 
 INDENT: Final = " " * 9
 """What continues a line of the summary, or shows a sample, begins below that line's words."""
@@ -78,10 +79,10 @@ class TrainingDisplay:
             f"model    {model.num_layers}x{model.hidden_size} {model.cell.upper()}, {width}"
             f"{', skip connections' if model.skip and model.num_layers > 1 else ''}: {model.parameters:,} parameters"
         )
-        length = f"{train.minutes:g} minutes" if train.minutes else f"{event.total_steps:,} steps"
+        length = counted(train.minutes, "minute") if train.minutes else counted(event.total_steps, "step")
         self._line(
             f"training {length}, batch {train.batch_size} x {train.bptt}, {train.device} {train.precision}, "
-            f"{train.threads} thread{'s' if train.threads > 1 else ''}"
+            f"{counted(train.threads, 'thread')}"
         )
         progress = f", finished at step {event.step:,}" if event.finished else f", going on at step {event.step:,}"
         self._line(f"run      {event.run}{progress if event.step else ''}")
@@ -178,7 +179,7 @@ class LineDisplay(TrainingDisplay):
             return
         losses = [("val", event.val_bpc), ("test", event.test_bpc)]
         figures = [f"{split} {bpc:.3f}" for split, bpc in losses if bpc is not None]
-        line = ", ".join([*figures, f"{event.step:,} steps in {duration(event.seconds)}"])
+        line = ", ".join([*figures, f"{counted(event.step, 'step')} in {duration(event.seconds)}"])
         self._line(line if self._begun else self._name + line)
         self._begun = False
         self._notes(event.notes)
