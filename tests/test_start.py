@@ -367,3 +367,37 @@ def test_a_run_is_found_by_its_name(trained: Path, text_file: Path, tmp_path: Pa
     np.testing.assert_array_equal(
         weights["readout.bias"], load(tmp_path / "old" / "best.safetensors").weights["readout.bias"]
     )
+
+
+ADVICE = " or, if this is English, start from the model english: --init-from english"
+
+
+@pytest.mark.parametrize(
+    ("text", "reading", "settings", "told"),
+    [
+        ("The cat sat on the mat.\n", {}, {}, ["24 characters", "a longer text" + ADVICE]),
+        ("The cat sat on the mat.\n", {}, {"hidden_size": 8}, ["24 characters", "a longer text"]),
+        ("Ann\nBob\nCarl\nDora\nEmil\nFay\n", {"lines": True}, {}, ["27 characters", "a longer list"]),
+        ("The cat sat on the mat.\n" * 25, {}, {}, []),
+        ("".join(f"Ann{number}\n" for number in range(100)), {"lines": True}, {}, []),
+    ],
+)
+def test_a_text_that_teaches_nothing_else_is_told_once(
+    text: str, reading: dict[str, Any], settings: dict[str, Any], told: list[str], tmp_path: Path
+) -> None:
+    """With its characters, and what to do about it; the model of English where that could serve."""
+    file = text_in(tmp_path, text)
+    trainer = start.begin(
+        Texts(sources=(str(file),), **reading), run="short", root=tmp_path, steps=1, device="cpu", threads=1, **settings
+    )
+    notes = [note for note in trainer.notes if "characters teach" in note or "english" in note]
+    assert len(notes) == bool(told)
+    assert all(note.startswith(told[0]) and note.endswith(told[1]) for note in notes)
+
+
+def test_fine_tuning_on_a_short_text_is_told_too(trained: Path, tmp_path: Path) -> None:
+    """Without the advice that it follows."""
+    made, _ = start_from(trained, text_in(tmp_path, "The cat sat on the mat.\n"), tmp_path)
+    assert [note for note in made.notes if "longer" in note] == [
+        "24 characters teach a model little but to repeat them; give it a longer text"
+    ]

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,9 @@ from chargen.training.finetune import carried_weights, inherited_architecture
 from chargen.training.schedule import RESTART_SHARE, Schedule
 from chargen.training.trainer import Trainer
 from chargen.wording import counted
+
+TINY: Final = 500
+"""Characters, some ten lines, below which a text is learnt by heart and no more."""
 
 
 def begin(
@@ -73,7 +76,7 @@ def begin(
     notes: tuple[str, ...] = ()
     if parent is not None:
         weights, notes = carried_weights(parent, model, corpus.vocab, beginning, train.seed)
-    elif not chooses_architecture:
+    elif not chooses_architecture and len(corpus) >= TINY:
         notes = world.led(lambda: _advice(corpus, beginning))
     if run is None and overwrite:
         run = plain_name(corpus.name)
@@ -82,6 +85,7 @@ def begin(
     train, lowered = resolve(train, model, len(split.train), world)
     # without a time budget another number of threads would change the last bits of what was promised exactly
     counts = thread_counts(dataclasses.replace(train, threads=asked), model, world) if train.minutes else ()
+    short = _too_short(corpus, from_nothing=parent is None and not chooses_architecture)
     trainer = Trainer(
         corpus,
         split,
@@ -90,7 +94,7 @@ def begin(
         folder,
         weights=weights,
         origin=texts,
-        notes=(*corpus.notes, *_not_held_out(corpus, split, train), *notes, *lowered),
+        notes=(*corpus.notes, *_not_held_out(corpus, split, train), *notes, *lowered, *short),
         thread_counts=counts,
         stop=stop,
         world=world,
@@ -212,6 +216,16 @@ def _advice(corpus: Corpus, beginning: NDArray[np.unsignedinteger]) -> tuple[str
         return ()
     name = lookup.ENGLISH
     return (f"the model {name} knows this text's language; to start from it, for better text: --init-from {name}",)
+
+
+def _too_short(corpus: Corpus, *, from_nothing: bool) -> tuple[str, ...]:
+    """A note on a tiny text; for a model that begins ``from_nothing`` with the advice that would help in English."""
+    if len(corpus) >= TINY:
+        return ()
+    longer, name = "list" if corpus.division else "text", lookup.ENGLISH
+    helps = from_nothing and corpus.division is None and name in lookup.bundled()
+    advice = f" or, if this is English, start from the model {name}: --init-from {name}" * helps
+    return (f"{len(corpus)} characters teach a model little but to repeat them; give it a longer {longer}{advice}",)
 
 
 def _not_held_out(corpus: Corpus, split: Split, train: TrainConfig) -> tuple[str, ...]:
