@@ -5,6 +5,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import Command, Result
@@ -15,6 +16,7 @@ from samples import checkpoint
 
 from chargen.api import load
 from chargen.cli import line_editor
+from chargen.cli.interactive import Session
 from chargen.config import SamplerConfig
 from chargen.errors import CheckpointError
 from chargen.inference.generate import Piece
@@ -87,6 +89,18 @@ def test_the_words_that_people_type_leave(chargen: Command, word: str) -> None:
     """With a slash and without; behind a space the word is text."""
     assert talk(chargen, f"{word}\nab\n").out == ""
     assert talk(chargen, f" {word}\n").out.strip() != ""
+
+
+def test_a_new_text_does_not_lose_the_last(chargen: Command, folder: Path) -> None:
+    """/undo goes back to it, which is said where it is not saved; and /save needs another name for the new one."""
+    result = talk(chargen, "ab\n/save a.txt\n/new\n/save\ncd\n/save b.txt\n/undo\n/undo\nde\n/new\n/undo\n/save\n")
+    lines, text = expected(("ab", 3), ("de", 5))
+    assert (folder / "a.txt").read_text() == text.rstrip() + "\n"
+    assert (folder / "b.txt").read_text() == expected(("cd", 4))[1].rstrip() + "\n"
+    assert result.out.splitlines() == [lines[0], *expected(("cd", 4))[0], lines[1]]
+    assert result.err.count("error: ") == 1
+    told = [line.lstrip("> ") for line in result.err.splitlines() if "a new text begins" in line]
+    assert told == ["a new text begins", "a new text begins; the last one is not saved, and /undo goes back to it"]
 
 
 def test_help_fits_the_screen(chargen: Command, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -214,6 +228,29 @@ def keyboard(monkeypatch: pytest.MonkeyPatch) -> Iterator[PipeInput]:
     monkeypatch.setattr("prompt_toolkit.output.create_output", lambda **_: DummyOutput())
     with create_pipe_input() as keys, create_app_session(input=keys, output=DummyOutput()):
         yield keys
+
+
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [
+        ("\x04", 0),
+        ("ab\r/save a.txt\rquit\r", 0),
+        ("ab\rquit\r/quit\r", 1),
+        ("ab\r\x04\x04", 1),
+        ("ab\r\x04/save a.txt\r\x04", 1),
+        ("ab\rquit\rcd\rquit\rquit\r", 2),
+        ("ab\r/save a.txt\r/new\rquit\r", 0),
+    ],
+)
+def test_a_text_that_is_not_saved_is_told_before_it_is_left(
+    keyboard: PipeInput, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, typed: str, told: int
+) -> None:
+    """Once for each text, at a terminal; where lines come from a pipe nobody is asked."""
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)  # that of capsys
+    settings: dict[str, Any] = {"settings": SamplerConfig(), "seed": 3, "length": 12, "end": {}}
+    keyboard.send_text(typed)
+    Session(model=load("model.safetensors"), raw=False, strict=False, quiet=False, **settings).run("")
+    assert capsys.readouterr().err.count("the text is not saved: /save FILE saves it") == told
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from chargen.atomic import replacing
 from chargen.cli import options
-from chargen.cli.line_editor import line_reader, tell
+from chargen.cli.line_editor import at_terminal, line_reader, tell
 from chargen.cli.output.terminal import Writer, visible, wrapped
 from chargen.cli.output.word_wrap import WordWrap
 from chargen.config import SamplerConfig
@@ -96,6 +96,8 @@ class Session:
     def __post_init__(self) -> None:
         self._last_seed: int | None = None
         self._saved = ""
+        self._expendable = ""  # the text that was saved, or that somebody leaves who knows that it was not
+        self._earlier: list[tuple[SharedText, str]] = []  # and where each was saved
         self._text = SharedText(self.model.network, self.model.vocab)
         self.commands: dict[str, Callable[[str], None]] = {
             "again": lambda _: self.go_on("", anew=True),
@@ -121,9 +123,7 @@ class Session:
             _guard(partial(self.go_on, text))
         while not self.is_over:
             line = read()
-            if line is None:
-                return
-            _guard(partial(self.take, line))
+            _guard(partial(self.take, "/quit" if line is None else line))
 
     def take(self, line: str) -> None:
         """Follow a command, or continue what was typed."""
@@ -174,16 +174,30 @@ class Session:
         self._write([self._text.text.rstrip()])
 
     def _undo(self, _: str) -> None:
-        self._text.undo()
+        if self._earlier and not self._text.text:
+            self._text, self._saved = self._earlier.pop()
+        else:
+            self._text.undo()
         end = self._text.text[-_SHOWN:]
         self._note(f"taken back; the text ends with {end!r}" if end else "taken back; the text is empty")
 
     def _new(self, _: str) -> None:
-        self._text = SharedText(self.model.network, self.model.vocab)
-        self._note("a new text begins")
+        advice = "; the last one is not saved, and /undo goes back to it" * self._is_unsaved()
+        if self._text.text:
+            self._earlier.append((self._text, self._saved))
+        self._text, self._saved = SharedText(self.model.network, self.model.vocab), ""
+        self._note(f"a new text begins{advice}")
+
+    def _is_unsaved(self) -> bool:
+        return self._text.text.rstrip() not in ("", self._expendable)
 
     def _leave(self, _: str) -> None:
-        self.is_over = True
+        """Leave; who would lose a text at a terminal is told once, and stays."""
+        if at_terminal() and not self.quiet and self._is_unsaved():
+            self._expendable = self._text.text.rstrip()
+            self._note("the text is not saved: /save FILE saves it, and quit again leaves without it")
+        else:
+            self.is_over = True
 
     def _save(self, name: str) -> None:
         """Save the whole text in a file, whole or not at all; no other file than the last one is replaced."""
@@ -197,7 +211,7 @@ class Session:
             raise ConfigError(f"{path} is there already; name a new file")
         with replacing(Path(path)) as file:
             file.write(f"{text}\n".encode(errors="replace"))
-        self._saved = path
+        self._saved, self._expendable = path, text
         self._note(f"saved {counted(len(text), 'character')} to {path}")
 
     def _set(self, name: str, value: str) -> None:

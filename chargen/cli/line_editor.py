@@ -21,9 +21,12 @@ def line_reader(commands: Sequence[str], *, quiet: bool) -> Callable[[], str | N
     """
     if sys.stdin is None:
         raise ConfigError("--interactive reads standard input, which is closed")
-    if sys.stdin.isatty() and sys.stderr.isatty():
-        return _editor(commands)
-    return _plain(quiet=quiet)
+    return _editor(commands) if at_terminal() else _plain(quiet=quiet)
+
+
+def at_terminal() -> bool:
+    """Whether somebody types the lines and sees what is told on stderr."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
 
 
 def _plain(*, quiet: bool) -> Callable[[], str | None]:
