@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Never
 
+from chargen.argument_types import checks_types
 from chargen.arguments import Settings, Source, TrainArguments, takes_sources
 from chargen.config import ModelConfig, TrainConfig
 from chargen.inference.classify import Verdict, verdicts
@@ -71,6 +72,7 @@ def train(sources: tuple[Source, ...], arguments: TrainArguments, settings: Sett
     return _finish(trainer, arguments.on_event, request, progress=arguments.progress)
 
 
+@checks_types
 def resume(
     run: str | Path,
     *sources: str | Path,
@@ -80,7 +82,7 @@ def resume(
     min_count: int | None = None,
     glob: str | None = None,
     progress: bool = False,
-    on_event: "Callable[[Event], object] | None" = None,
+    on_event: Callable[["Event"], object] | None = None,
     stop: Callable[[], bool] = lambda: False,
     device: str | None = None,
     precision: str | None = None,
@@ -210,6 +212,7 @@ def _interrupts(request: _StopRequest) -> Iterator[None]:
         raise KeyboardInterrupt
 
 
+@checks_types
 def load(where: str | Path | None = None) -> Model:
     """The model in a checkpoint.
 
@@ -224,6 +227,7 @@ def load(where: str | Path | None = None) -> Model:
     return Model(lookup.load(path), path)
 
 
+@checks_types
 def classify(
     texts: str | Sequence[str], models: Sequence[Model | str | Path], *, prior: Sequence[float] | None = None
 ) -> list[Verdict]:

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 import numpy as np
 
+from chargen.argument_types import check_type
 from chargen.config import (
     HELDOUT_CONTEXT,
     ITEMS,
@@ -77,19 +78,26 @@ def takes(
         advice: What to say to keywords that it does not take.
 
     Raises:
-        ConfigError: in the function, where it is called with another keyword; the message has the nearest one.
+        ConfigError: in the function, where it is called with another keyword, the nearest of which the message has, or
+            with a value of another type.
     """
 
     def decorate(function: Callable[[S, A, Settings], R]) -> Callable[Concatenate[S, P], R]:
         signature = _signature(next(iter(inspect.signature(function).parameters.values())), arguments)
+        settings = cast("type[Arguments]", arguments).settings()
 
         @functools.wraps(function)
         def called(subject: S, /, *values: P.args, **keywords: P.kwargs) -> R:
-            keywords.update({name: _plain(value) for name, value in keywords.items()})
             refuse_unknown(keywords, signature.parameters, advice=advice)
-            passed = arguments(*map(_plain, values), **keywords)  # type: ignore[arg-type]  # of the same types
-            settings = passed.settings()
-            return function(subject, passed, {name: value for name, value in keywords.items() if name in settings})
+            _, *bound = signature.bind(subject, *values, **keywords).arguments.items()
+            given: dict[str, Any] = {name: _plain(value) for name, value in bound}
+            for name, value in given.items():
+                if name in settings:
+                    settings[name].check(name, value)
+                else:
+                    check_type(name, value, signature.parameters[name].annotation)
+            passed = arguments(**given)  # type: ignore[call-arg]  # bound to its signature
+            return function(subject, passed, {name: value for name, value in given.items() if name in settings})
 
         called.__signature__ = signature  # type: ignore[attr-defined]
         return called
@@ -124,6 +132,7 @@ def takes_sources(
 
         @functools.wraps(function)
         def called(*sources: Source, **keywords: Any) -> R:
+            check_type("sources", sources, Sequence[Source])
             return taking(sources, **keywords)
 
         sources = inspect.Parameter("sources", inspect.Parameter.VAR_POSITIONAL, annotation=Source)
@@ -154,7 +163,7 @@ class TrainArguments(Arguments, Texts, ModelConfig, TrainConfig):
     overwrite: bool = False
     root: str | Path = ROOT
     progress: bool = False
-    on_event: "Callable[[Event], object] | None" = None
+    on_event: Callable[["Event"], object] | None = None
     stop: Callable[[], bool] = lambda: False
 
 

@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
+from chargen.argument_types import checks_types
 from chargen.arguments import ItemsArguments, Settings, takes
 from chargen.config import SamplerConfig
 from chargen.errors import MismatchError
@@ -64,6 +65,7 @@ class ItemModel:
             sampler=dataclasses.replace(arguments.sampler or SamplerConfig(), **settings),
         )
 
+    @checks_types
     def as_read(self, text: str) -> str:
         """``text`` as the model reads it: a list's items, divided as the training's were, with an end mark behind each.
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from chargen.argument_types import checks_types
 from chargen.arguments import (
     AdaptedArguments,
     Arguments,
@@ -33,8 +34,7 @@ from chargen.inference.mixture import primed
 from chargen.inference.score import PIECE, Scored, Scorer
 from chargen.item_model import ItemModel
 from chargen.store.heldout import HeldOut, held_out
-from chargen.text import prompt as prompts
-from chargen.text.prompt import Fitted
+from chargen.text.prompt import Fitted, fit
 
 if TYPE_CHECKING:
     from chargen.training.dynamic_evaluation import Adapter
@@ -48,7 +48,7 @@ class ScorerArguments(Arguments, AdaptConfig):
 
     adapt: bool = False
     remember: bool = False
-    others: "Sequence[Model]" = ()
+    others: Sequence["Model"] = ()
     before: str = ""
     earlier: str = ""
     progress: Callable[[int], object] = lambda _: None
@@ -116,7 +116,7 @@ class Model(ItemModel):
     ) -> Iterator[Piece]:
         texts = [prompt] if isinstance(prompt, str | Fitted) else prompt
         strict, end, state, seed = arguments.strict, arguments.end, arguments.state, arguments.seed
-        fitted = [text if isinstance(text, Fitted) else prompts.fit(text, self.vocab, strict=strict) for text in texts]
+        fitted = [text if isinstance(text, Fitted) else fit(text, self.vocab, strict=strict) for text in texts]
         ids = [self.vocab.ids_of(text.text) for text in fitted]
         if arguments.beams is not None:
             given = [name for name in ("seed", "sampler") if getattr(arguments, name) is not None]
@@ -209,7 +209,7 @@ class Model(ItemModel):
             TextError: the text is too short for a single step.
         """
         config = AdaptConfig(**{"adapt_decay": 0.0, **settings})
-        ids = self.vocab.ids_of(prompts.fit(self.as_read(arguments.text), self.vocab).text)
+        ids = self.vocab.ids_of(fit(self.as_read(arguments.text), self.vocab).text)
         if len(ids) < config.adapt_every:
             raise TextError(f"{len(ids)} characters are too few to learn from with adapt-every {config.adapt_every}")
         adapter, read = self._adapter(config), np.concatenate([[start_id(self.vocab)], ids])
@@ -244,12 +244,10 @@ class Model(ItemModel):
 
     @takes(HeldOutArguments)
     def held_out(self, arguments: HeldOutArguments, _settings: Settings) -> HeldOut:
-        """What the training held out to validate (``val``) or to ``test`` with, for ``score``.
-
-        The arguments are those of ``chargen.store.heldout.held_out``.
-        """
+        """What was held out to validate (``val``) or ``test`` with; the arguments are ``store.heldout.held_out``'s."""
         return held_out(self.checkpoint, self.path, **vars(arguments))
 
+    @checks_types
     def encode(self, text: str | Sequence[str], *, mean: bool = False, layer: int | None = -1) -> NDArray[np.float32]:
         """The hidden state after a text as a vector, or several texts' vectors.
 
@@ -266,7 +264,7 @@ class Model(ItemModel):
             TextError: a text has no character that the model can read.
         """
         texts = [text] if isinstance(text, str) else text
-        ids = [self.vocab.ids_of(prompts.fit(passage, self.vocab).text) for passage in texts]
+        ids = [self.vocab.ids_of(fit(passage, self.vocab).text) for passage in texts]
         vectors = encode(self.network, ids, mean=mean, layer=layer)
         return vectors[0] if isinstance(text, str) else vectors
 
@@ -280,6 +278,7 @@ class Model(ItemModel):
             raise MismatchError("the model was trained with --one-hot; it has no embeddings")
         return self.checkpoint.weights["embedding.weight"]
 
+    @checks_types
     def save_state(self, path: str | Path, ending: Ending) -> None:
         """Keep where a text of this model stopped, which the last of its ``pieces`` tells, in a file.
 
@@ -288,6 +287,7 @@ class Model(ItemModel):
         """
         statefile.save(Path(path), self.checkpoint, ending)
 
+    @checks_types
     def load_state(self, path: str | Path) -> State:
         """The ``state`` for ``sample``: what ``save_state`` kept, or one whose hidden part is a vector of ``encode``.
 

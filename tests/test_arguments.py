@@ -113,6 +113,53 @@ def test_a_type_checker_refuses_values_of_another_type(some_model: Model) -> Non
         some_model.sample("a", temperature="hot")  # type: ignore[arg-type]
 
 
+UNTYPED: Any = chargen
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda _: UNTYPED.train(5), "sources[0] must be a string or a path, not 5"),
+        (lambda _: UNTYPED.train("alice", run=5), "run must be a string or None, not 5"),
+        (lambda _: UNTYPED.train("alice", lines="yes"), "lines must be true or false, not 'yes'"),
+        (lambda _: UNTYPED.train("alice", on_event=5), "on_event must be a function or None, not 5"),
+        (lambda _: UNTYPED.resume(None), "run must be a string or a path, not None"),
+        (lambda _: UNTYPED.resume("a", "b", 5), "sources[1] must be a string or a path, not 5"),
+        (lambda _: UNTYPED.resume("a", steps="x"), "steps must be a whole number or None, not 'x'"),
+        (lambda _: UNTYPED.load(5), "where must be a string, a path or None, not 5"),
+        (lambda _: UNTYPED.classify("a", "alice"), "models must be a list, not 'alice'"),
+        (lambda model: UNTYPED.classify([5], [model] * 2), "texts[0] must be a string, not 5"),
+        (lambda model: UNTYPED.classify("a", [model, 5]), "models[1] must be a Model, a string or a path, not 5"),
+        (lambda model: model.sample(prompt=3), "prompt must be a string or a Fitted, not 3"),
+        (lambda model: model.sample(length="ten"), "length must be a whole number, not 'ten'"),
+        (lambda model: model.sample(length=True), "length must be a whole number, not True"),
+        (lambda model: model.sample(stop=["a", 5]), "stop[1] must be a string, not 5"),
+        (lambda model: model.sample(state=5), "state must be an Ending, an array or None, not 5"),
+        (lambda model: model.pieces(3), "prompt must be a string, a Fitted or a list, not 3"),
+        (lambda model: model.score(b"a"), "text must be a string, not b'a'"),
+        (lambda model: model.score("a", others=["a"]), "others[0] must be a Model, not 'a'"),
+        (lambda model: model.infill("a_", length="x"), "length must be a whole number, a range or None, not 'x'"),
+        (lambda model: model.held_out("val", sources="a"), "sources must be a list, not 'a'"),
+        (lambda model: model.encode(5), "text must be a string or a list, not 5"),
+        (lambda model: model.load_state(5), "path must be a string or a path, not 5"),
+        (lambda model: model.as_read(5), "text must be a string, not 5"),
+    ],
+)
+def test_an_argument_of_another_type_is_told_by_name(call: Any, message: str, some_model: Model) -> None:
+    """With what it is and what is expected, before anything is done."""
+    with pytest.raises(ConfigError) as told:
+        call(some_model)
+    assert str(told.value) == message
+
+
+def test_what_looks_like_the_right_type_is_taken(some_model: Model) -> None:
+    """Any number of NumPy's, an array or a set of texts, any path; a value that is refused is told in short."""
+    assert some_model.encode(np.array(["a", "b"]), layer=np.int64(0)).shape == (2, 4)  # type: ignore[arg-type]
+    assert some_model.sample("a", stop={"b"}, seed=np.int32(1)) == some_model.sample("a", stop="b", seed=1)  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match=r"text must be a string, not \[1, 1, 1, 1, 1, 1, \.\.\.\]"):
+        some_model.score([1] * 1000)  # type: ignore[arg-type]
+
+
 def test_what_cannot_change_is_told_as_such() -> None:
     """Going on with a run, a setting of its training is known, though it is not taken."""
     with pytest.raises(ConfigError, match="--hidden-size cannot change when a run goes on"):
