@@ -53,9 +53,8 @@ class Windows:
         """Inputs and targets of the window that optimizer step ``step`` (from 0) trains on, each (T, B), int64."""
         epoch, index = divmod(step, self.per_epoch)
         offset = int(np.random.default_rng((self._seed, epoch)).integers(self._spare + 1))
-        starts = self._starts + offset + index * self._bptt
-        rows = np.stack([self._ids[start : start + self._bptt + 1] for start in starts], axis=1)  # (T + 1, B)
-        window = torch.from_numpy(rows.astype(np.int64))
+        steps = np.arange(offset + index * self._bptt, offset + (index + 1) * self._bptt + 1)
+        window = torch.from_numpy(self._ids[self._starts + steps[:, None]].astype(np.int64))  # (T + 1, B)
         return window[:-1], window[1:]
 
     def starts_epoch(self, step: int) -> bool:
