@@ -61,10 +61,11 @@ def check_type(name: str, value: object, declared: Any) -> None:
     Raises:
         ConfigError: it is not; the message says what is expected.
     """
-    alternatives = typing.get_args(declared) if isinstance(declared, types.UnionType) else (declared,)
-    fitting = [kind for kind in alternatives if _fits(value, kind)]
+    kinds = typing.get_args(declared) if isinstance(declared, types.UnionType) else (declared,)
+    fitting = [kind for kind in kinds if _fits(value, kind)]
     if not fitting:
-        *others, last = dict.fromkeys(map(_words, alternatives))
+        plain = [typing.get_origin(kind) or kind for kind in kinds]
+        *others, last = (_KINDS[kind][1] if kind in _KINDS else getattr(kind, "__name__", kind) for kind in plain)
         expected = f"{', '.join(others)} or {last}" if others else last
         raise ConfigError(f"{name} must be {expected}, not {reprlib.repr(value)}")
     if typing.get_origin(fitting[0]) is Sequence and isinstance(value, list | tuple):
@@ -82,12 +83,3 @@ def _fits(value: object, kind: Any) -> bool:
     if isinstance(value, str | bytes) and plain is Sequence:
         return False
     return isinstance(value, _KINDS.get(plain, (plain,))[0])
-
-
-def _words(kind: Any) -> str:
-    """What a person calls something of one type."""
-    plain = typing.get_origin(kind) or kind
-    if plain in _KINDS:
-        return _KINDS[plain][1]
-    name = plain if isinstance(plain, str) else plain.__name__
-    return f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}"

@@ -5,11 +5,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from chargen.cli import options
-from chargen.cli.options import checked
 from chargen.cli.output import tables
 from chargen.cli.output.terminal import glyph, print_json
 from chargen.errors import TextError
-from chargen.setting import Setting
 
 if TYPE_CHECKING:
     from chargen.text.vocab import Vocab
@@ -19,7 +17,8 @@ def embeddings(
     checkpoint: options.CheckpointPath = None,
     *,
     neighbours: Annotated[
-        int, checked(Setting("How many to show of each character.", int, 1), "--neighbours", "-k")
+        int,
+        typer.Option("--neighbours", "-k", help="How many to show of each character.", callback=options.within(1)),
     ] = 5,
     character: Annotated[
         list[str] | None, typer.Option("--character", "-c", help=r"Show this one alone; repeatable. \n and \t work.")

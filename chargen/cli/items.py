@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from chargen.cli import options
-from chargen.cli.options import checked, option
+from chargen.cli.options import option, within
 from chargen.cli.output.terminal import DIVIDER, Writer, print_json
 from chargen.config import ITEMS, SamplerConfig
 from chargen.errors import MismatchError
-from chargen.setting import Setting
 from chargen.wording import counted
 
 if TYPE_CHECKING:
@@ -23,14 +22,15 @@ if TYPE_CHECKING:
 _PANEL: Final = "Items, of a model of a list"
 Count = Annotated[
     int | None,
-    checked(Setting("How many items to write.", int, 1), "--items", panel=_PANEL, show_default=str(ITEMS)),
+    option(_PANEL, "How many items to write.", "--items", show_default=str(ITEMS), callback=within(1)),
 ]
 New = Annotated[bool, option(_PANEL, "Write only items that the model was not trained on.", "--new")]
 MaxLength = Annotated[
     int | None,
-    checked(
-        Setting("Characters of an item, at most; what would be longer is drawn again.", int, 1),
-        panel=_PANEL,
+    option(
+        _PANEL,
+        "Characters of an item, at most; what would be longer is drawn again.",
+        callback=within(1),
         show_default="those of the longest it was trained on",
     ),
 ]

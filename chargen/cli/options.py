@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import math
 import os
 import sys
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -21,20 +22,21 @@ if TYPE_CHECKING:
 NOTES: Final = 10
 
 
-def option(panel: str | None, text: str, *names: str, **more: Any) -> Any:
+def option(panel: str, text: str, *names: str, **more: Any) -> Any:
     """An option under a heading; with ``names`` where its parameter does not give them."""
     return typer.Option(*names, help=text, rich_help_panel=panel, **more)
 
 
-def checked(setting: Setting, *names: str, panel: str | None = None, **more: Any) -> Any:
-    """An option whose value ``setting`` describes; another one is refused before the command begins."""
+def within(low: float = 0, high: float = math.inf, *, choices: tuple[str, ...] = ()) -> Callable[..., Any]:
+    """The callback of an option that refuses a number out of a range, or no choice, before the command begins."""
+    setting = Setting("", str if choices else int, low, high, choices=choices)
 
     def check(parameter: typer.CallbackParam, value: Any) -> Any:
         if value is not None:
             setting.check(str(parameter.name), value)
         return value
 
-    return option(panel, setting.help, *names, callback=check, **more)
+    return check
 
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]

@@ -9,12 +9,11 @@ import typer
 
 from chargen.cli import items as list_items
 from chargen.cli import options
-from chargen.cli.options import checked, option
+from chargen.cli.options import option, within
 from chargen.cli.output.terminal import DIVIDER, Writer, print_json
 from chargen.config import LENGTH, MAX_BEAMS, MAX_SAMPLES, TURN_LENGTH, AdaptConfig, SamplerConfig
 from chargen.errors import ConfigError, TextError
 from chargen.inference.text_end import TextEnd
-from chargen.setting import Setting
 from chargen.text.decode import Decoding
 from chargen.text.sources import read_text
 from chargen.threads import use_threads
@@ -55,10 +54,11 @@ def sample(
     ] = None,
     length: Annotated[
         int | None,
-        checked(
-            Setting("New characters, at most.", int),
+        typer.Option(
             "--length",
             "-n",
+            help="New characters, at most.",
+            callback=within(),
             show_default=f"{LENGTH}, about {TURN_LENGTH} a turn with -i",
         ),
     ] = None,
@@ -68,23 +68,20 @@ def sample(
         bool, typer.Option("--until-sentence", help="End with the first whole sentence.")
     ] = False,
     num_samples: Annotated[
-        int, checked(Setting("Texts to write of each prompt, in one batch.", int, 1, MAX_SAMPLES))
+        int, typer.Option(help="Texts to write of each prompt, in one batch.", callback=within(1, MAX_SAMPLES))
     ] = 1,
     items: list_items.Count = None,
     new: list_items.New = False,
     max_length: list_items.MaxLength = None,
     seed: Annotated[
-        int | None, checked(Setting("The same seed gives the same text; without one, a random one.", int))
+        int | None,
+        typer.Option(help="The same seed gives the same text; without one, a random one.", callback=within()),
     ] = None,
     beams: Annotated[
         int | None,
-        checked(
-            Setting(
-                "Write the likeliest text that a search with so many beams finds, instead of drawing one.",
-                int,
-                1,
-                MAX_BEAMS,
-            )
+        typer.Option(
+            help="Write the likeliest text that a search with so many beams finds, instead of drawing one.",
+            callback=within(1, MAX_BEAMS),
         ),
     ] = None,
     state: Annotated[

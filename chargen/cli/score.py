@@ -10,12 +10,11 @@ import typer
 
 from chargen.atomic import replacing
 from chargen.cli import completion, options, text_arguments
-from chargen.cli.options import checked, option
+from chargen.cli.options import option, within
 from chargen.cli.output import surprisal, tables
 from chargen.cli.output.terminal import print_json
 from chargen.config import HELDOUT_CONTEXT, AdaptConfig
 from chargen.errors import CorpusError, TextError
-from chargen.setting import Setting
 from chargen.text.decode import Decoding
 from chargen.threads import use_threads
 from chargen.web.heatmap import Passage, heat_map
@@ -52,16 +51,17 @@ def score(
     *,
     split: Annotated[
         str | None,
-        checked(
-            Setting("Score this split of the text it was trained on.", str, choices=("val", "test")), metavar="val|test"
+        typer.Option(
+            metavar="val|test",
+            help="Score this split of the text it was trained on.",
+            callback=within(choices=("val", "test")),
         ),
     ] = None,
     context: Annotated[
         int | None,
-        checked(
-            Setting(
-                "Characters before the split that are read first, unscored; with --adapt, learnt from as well.", int
-            ),
+        typer.Option(
+            help="Characters before the split that are read first, unscored; with --adapt, learnt from as well.",
+            callback=within(),
             show_default=str(HELDOUT_CONTEXT),
         ),
     ] = None,
