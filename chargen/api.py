@@ -2,6 +2,7 @@
 
 import contextlib
 import inspect
+import re
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Never
 from chargen.argument_types import checks_types
 from chargen.arguments import Settings, Source, TrainArguments, takes_sources
 from chargen.config import ModelConfig, TrainConfig
+from chargen.errors import ChargenError
 from chargen.inference.classify import Verdict, verdicts
 from chargen.model import Model
 from chargen.setting import refuse_unknown
@@ -24,7 +26,20 @@ if TYPE_CHECKING:
     from chargen.training.trainer import Trainer
 
 
+@contextlib.contextmanager
+def _python_names() -> Iterator[None]:
+    """Have errors name arguments as Python does, ``batch_size`` for ``--batch-size``; whole commands stay."""
+    try:
+        yield
+    except ChargenError as error:
+        message, *command = re.split(r"(?=\bchargen [a-z]+ )", str(error), maxsplit=1)
+        named = re.sub(r"(?<!\S)--([a-z-]+)", lambda option: option[1].replace("-", "_"), message)
+        error.args = (named + "".join(command),)
+        raise
+
+
 @takes_sources(TrainArguments)
+@_python_names()
 def train(sources: tuple[Source, ...], arguments: TrainArguments, settings: Settings) -> "Finished":
     """Train a model, as ``chargen train`` does, and return where it is and how good it is.
 
@@ -73,6 +88,7 @@ def train(sources: tuple[Source, ...], arguments: TrainArguments, settings: Sett
 
 
 @checks_types
+@_python_names()
 def resume(
     run: str | Path,
     *sources: str | Path,

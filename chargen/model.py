@@ -275,7 +275,7 @@ class Model(ItemModel):
             MismatchError: the model feeds one-hot characters.
         """
         if self.checkpoint.model.one_hot:
-            raise MismatchError("the model was trained with --one-hot; it has no embeddings")
+            raise MismatchError("the model reads one-hot characters; it has no embeddings")
         return self.checkpoint.weights["embedding.weight"]
 
     @checks_types

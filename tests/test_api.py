@@ -17,10 +17,11 @@ import torch
 from samples import checkpoint, resume_of
 
 import chargen
-from chargen.errors import CheckpointError, ConfigError, TextError
+from chargen.errors import CheckpointError, ConfigError, CorpusError, RunError, TextError
 from chargen.inference.mixture import NGRAM, Mixture
 from chargen.model import Model
 from chargen.store.checkpoint import load, save
+from chargen.training import start
 from chargen.training.events import Evaluated, Event, Finished, Started, Stepped
 
 PUBLIC = [
@@ -335,3 +336,19 @@ def test_what_is_shown_of_a_result_fits_a_line(model: Model, trained: Path, text
 def test_only_what_is_meant_for_users_is_listed() -> None:
     """What completion offers after ``chargen.`` has no modules that were imported on the way."""
     assert dir(chargen) == sorted(["__version__", *PUBLIC])
+
+
+def test_errors_name_arguments_as_python_does(text_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the command line has options; a whole command, which a shell takes, stays."""
+    chargen.train(text_file, root=tmp_path, run="a", **tiny.SETTINGS)
+    with pytest.raises(RunError, match="go on with resume a, replace it with overwrite, or choose another run name"):
+        chargen.train(text_file, root=tmp_path, run="a", **tiny.SETTINGS)
+    with pytest.raises(ConfigError, match=r"^batch_size, bptt cannot change when a run goes on"):
+        chargen.resume("a", root=tmp_path, bptt=3, batch_size=2)  # type: ignore[arg-type]
+
+    def fail(*_: object, **_settings: object) -> None:
+        raise CorpusError("lower --batch-size, or go on with: chargen train - --resume a")
+
+    monkeypatch.setattr(start, "resume", fail)
+    with pytest.raises(CorpusError, match=r"^lower batch_size, or go on with: chargen train - --resume a$"):
+        chargen.resume("a", root=tmp_path)

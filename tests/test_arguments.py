@@ -162,7 +162,10 @@ def test_what_looks_like_the_right_type_is_taken(some_model: Model) -> None:
 
 def test_what_cannot_change_is_told_as_such() -> None:
     """Going on with a run, a setting of its training is known, though it is not taken."""
-    with pytest.raises(ConfigError, match="--hidden-size cannot change when a run goes on"):
+    with pytest.raises(
+        ConfigError,
+        match=r"^hidden_size cannot change when a run goes on; start a new run, from this one with init_from$",
+    ):
         chargen.resume("mine", hidden_size=3)  # type: ignore[arg-type]
 
 

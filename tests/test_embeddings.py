@@ -24,7 +24,7 @@ def test_embeddings_are_the_models() -> None:
 
 def test_a_one_hot_model_has_none() -> None:
     """It is an error that says why."""
-    with pytest.raises(ConfigError, match="--one-hot; it has no embeddings"):
+    with pytest.raises(ConfigError, match="reads one-hot characters; it has no embeddings"):
         Model(samples.checkpoint(one_hot=True), Path("x")).embeddings()
 
 

@@ -134,7 +134,7 @@ def test_what_makes_no_sense_is_refused(trained: Path) -> None:
     with pytest.raises(ConfigError, match="context"):
         held_out(found, path, "test", context=-1)
     without = dataclasses.replace(found, corpus=dataclasses.replace(found.corpus, test=(5, 5)))
-    with pytest.raises(CorpusError, match="no test split: it was trained with --test-fraction 0"):
+    with pytest.raises(CorpusError, match="no test split: it was trained with test-fraction 0"):
         held_out(without, path, "test")
 
 

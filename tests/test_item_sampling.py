@@ -111,7 +111,7 @@ def test_what_is_drawn_twice_is_given_once() -> None:
     texts, error = drawn_until_the_error(chain(logits), "\nab")
     assert sorted(texts) == ["a", "b"]
     assert error == (
-        "found 2 of 3 items: the last 1,000 drawn were of no use (1,000 written before); a higher --temperature helps"
+        "found 2 of 3 items: the last 1,000 drawn were of no use (1,000 written before); a higher temperature helps"
     )
 
 
@@ -129,7 +129,7 @@ def test_a_model_that_ends_no_item_is_given_up() -> None:
     texts, error = drawn_until_the_error(chain(logits), "\nab", prompt="a")
     assert texts == []
     assert f"{FRUITLESS:,} too long" in error
-    assert error.endswith("--max-length is 9")
+    assert error.endswith("; max-length is 9")
 
 
 def test_a_list_of_a_single_item_has_nothing_new() -> None:

@@ -113,9 +113,7 @@ class Infiller:
         if blank is not None and len(blank) != 1:
             raise ConfigError(f"blank must be a single character, not {blank!r}")
         if blank is not None and blank in self.vocab:
-            raise MismatchError(
-                f"blank {blank!r} is a character of the model's; choose one that is not, as in --blank '▁'"
-            )
+            raise MismatchError(f"blank {blank!r} is a character of the model's; choose one that is not, such as '▁'")
         parts = [prompt.fit(part, self.vocab).text for part in text.split(blank or BLANK)]
         parts[-1] = parts[-1].removesuffix(self._end) + self._end
         if length is None:
@@ -124,7 +122,7 @@ class Infiller:
         if not lengths or not 1 <= min(lengths) <= max(lengths) <= LONGEST:
             raise ConfigError(f"length must be from 1 to {LONGEST}, not {length}")
         if len(parts) != 2:
-            raise ConfigError(f"--length takes a text with a single blank, not {len(parts) - 1}")
+            raise ConfigError(f"length takes a text with a single blank, not {len(parts) - 1}")
         before, after = parts
         return self.of_lengths(before, after, lengths, config)[: config.candidates]
 

@@ -124,8 +124,6 @@ def _problem(item: Item, sample: Sample, texts: set[str], *, new: bool) -> str:
 def _shortage(count: int, written: int, dropped: Counter[str], max_length: int) -> str:
     """The error where no more items are found."""
     problems = ", ".join(f"{number:,} {problem}" for problem, number in dropped.most_common())
-    advice = (
-        f"--max-length is {max_length:,}" if dropped["too long"] * 2 > FRUITLESS else "a higher --temperature helps"
-    )
+    advice = f"max-length is {max_length:,}" if dropped["too long"] * 2 > FRUITLESS else "a higher temperature helps"
     found = f"found {written:,} of {counted(count, 'item')}"
     return f"{found}: the last {FRUITLESS:,} drawn were of no use ({problems}); {advice}"

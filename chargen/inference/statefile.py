@@ -142,7 +142,5 @@ def _arrays(path: Path) -> dict[str, NDArray[Any]] | NDArray[Any]:
             if sum(member.file_size for member in archive.zip.infolist()) <= MAX_BYTES:
                 return dict(archive)
         except Exception as error:  # whatever NumPy and zipfile raise on bytes that are not what they seem
-            raise TextError(
-                f"{path} is damaged, or neither a state (--save-state) nor a vector (chargen encode --output)"
-            ) from error
+            raise TextError(f"{path} is damaged, or neither a state of a text nor a vector") from error
     raise TextError(f"{path} is too large to be a state or a vector")

@@ -63,7 +63,7 @@ def held_out(
     info = checkpoint.corpus
     start, stop = info.val if split == "val" else info.test
     if start == stop:
-        raise CorpusError(f"{path} has no {split} split: it was trained with --{split}-fraction 0")
+        raise CorpusError(f"{path} has no {split} split: it was trained with {split}-fraction 0")
     corpus = _load(checkpoint, path, sources, encoding=encoding, errors=errors)
     if corpus.sha256 != info.sha256:
         raise CorpusError(

@@ -139,7 +139,7 @@ def check_memory(device: str, model: ModelConfig) -> None:
     if needed > memory:
         raise MismatchError(
             f"a network of {model.parameters:,} parameters takes {needed / 1e9:,.0f} GB to train, and there are "
-            f"{memory / 1e9:,.0f}; lower --hidden-size or --layers"
+            f"{memory / 1e9:,.0f}; lower --hidden-size or --num-layers"
         )
 
 
