@@ -107,7 +107,7 @@ def test_what_there_is_is_written_before_it_is_said_that_there_is_no_more(charge
         ("text --items 5", "--items needs a model of a list, and text.safetensors was trained on one long text; "),
         ("text --new", "--new needs a model of a list"),
         ("text --max-length 5", "--max-length needs a model of a list"),
-        ("lines -n 20", "--length means nothing to a model of a list: an item ends by itself, and --max-length"),
+        ("lines -n 20", "--length means nothing to a model of a list: an item ends by itself, and --max-length bounds"),
         ("lines --num-samples 2", "--num-samples means nothing to a model of a list: --items says how many"),
         ("lines --stop x", "--stop means nothing to a model of a list"),
         ("lines --until-sentence", "--until-sentence means nothing to a model of a list"),

@@ -161,6 +161,22 @@ def test_a_budget_that_is_no_more_is_refused(budget: Settings, words: str, root:
     assert contents(root / "run") == before
 
 
+@pytest.mark.parametrize(
+    ("budget", "words"),
+    [
+        ({"steps": 5}, "run 'run' is planned for 6 steps already; give more than that"),
+        ({"minutes": 1e-6}, "run 'run' is planned for longer than 1e-06 minutes already; give more"),
+    ],
+)
+def test_a_budget_below_that_of_a_stopped_run_is_refused(
+    budget: Settings, words: str, text_file: Path, tmp_path: Path
+) -> None:
+    """Which has not done yet what was planned for it."""
+    tiny.train(text_file, tmp_path, stop=tiny.stop_after(3))
+    with pytest.raises(ConfigError, match=words):
+        start.resume("run", root=tmp_path, **budget)
+
+
 def test_patience_begins_anew(text_file: Path, tmp_path: Path) -> None:
     """A run that ended for want of a better loss goes on as long as it gets better than it is since then."""
     settings: Settings = {"eval_every": 5, "learning_rate": 2.0, "warmup": 0, "grad_clip": 0, "patience": 3}

@@ -36,7 +36,7 @@ MaxLength = Annotated[
 ]
 _FOR_LISTS: Final = ("items", "new", "max_length")
 _FOR_TEXTS: Final = {
-    "length": "an item ends by itself, and --max-length bounds it",
+    "length": "an item ends by itself, and --max-length bounds it; --items says how many to write",
     "num_samples": "--items says how many items to write",
     "stop": "an item ends by itself",
     "until_sentence": "an item ends by itself",

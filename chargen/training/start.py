@@ -190,13 +190,13 @@ def _plan_more(trainer: Trainer, resumed: Resume, *, finished: bool) -> str:
     schedule.total_steps = schedule.planned(step, resumed.seconds)
     if schedule.total_steps <= resumed.total_steps:
         if train.minutes:
-            minutes = f"{resumed.seconds / 60:.2g} minutes"
-            raise ConfigError(
-                f"run {run!r} has trained for {minutes}, which leaves no time of {train.minutes:g}; give more"
-            )
+            trained = f"has trained for {resumed.seconds / 60:.2g} minutes, which leaves no time of {train.minutes:g}"
+            planned = f"is planned for longer than {counted(train.minutes, 'minute')} already"
+            raise ConfigError(f"run {run!r} {trained if finished else planned}; give more")
         epochs = "" if train.steps else f", and {train.epochs:g} epochs are {schedule.total_steps:,}"
         done = counted(resumed.total_steps, "step")
-        raise ConfigError(f"run {run!r} has {done} already{epochs}; give more than that")
+        has = "has" if finished else "is planned for"
+        raise ConfigError(f"run {run!r} {has} {done} already{epochs}; give more than that")
     schedule.restart_step = step if finished else resumed.restart_step
     trainer.schedule = schedule
     end = f"{counted(train.minutes, 'minute')} in all" if train.minutes else f"step {schedule.total_steps:,}"
