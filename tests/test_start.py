@@ -395,6 +395,25 @@ def test_a_text_that_teaches_nothing_else_is_told_once(
     assert all(note.startswith(told[0]) and note.endswith(told[1]) for note in notes)
 
 
+@pytest.mark.parametrize(
+    ("text", "reading", "told"),
+    [
+        ("".join(f"Ann{number}\n" for number in range(200)), {}, True),
+        ("".join(f"Ann{number}\n" for number in range(200)), {"lines": True}, False),
+        ("".join(f"Ann{number}, who came with us by train\n" for number in range(200)), {}, False),
+        ("Ann\nBob\n" * 100, {}, False),
+        ("The cat sat on the mat. " * 100, {}, False),
+    ],
+)
+def test_a_list_that_is_read_as_a_text_is_told(text: str, reading: dict[str, Any], told: bool, tmp_path: Path) -> None:
+    """Its lines are short and differ; prose, verse and what repeats itself are no list."""
+    settings: dict[str, Any] = {"run": "names", "root": tmp_path, **tiny.SETTINGS}
+    trainer = start.begin(Texts(sources=(str(text_in(tmp_path, text)),), **reading), **settings)
+    assert (
+        "each line looks like an item of a list, such as a name; to learn it as one: --lines" in trainer.notes
+    ) is told
+
+
 def test_fine_tuning_on_a_short_text_is_told_too(trained: Path, tmp_path: Path) -> None:
     """Without the advice that it follows."""
     made, _ = start_from(trained, text_in(tmp_path, "The cat sat on the mat.\n"), tmp_path)

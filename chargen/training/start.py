@@ -94,7 +94,14 @@ def begin(
         folder,
         weights=weights,
         origin=texts,
-        notes=(*corpus.notes, *_not_held_out(corpus, split, train), *notes, *lowered, *short),
+        notes=(
+            *corpus.notes,
+            *_like_a_list(corpus, beginning),
+            *_not_held_out(corpus, split, train),
+            *notes,
+            *lowered,
+            *short,
+        ),
         thread_counts=counts,
         stop=stop,
         world=world,
@@ -226,6 +233,14 @@ def _too_short(corpus: Corpus, *, from_nothing: bool) -> tuple[str, ...]:
     helps = from_nothing and corpus.division is None and name in lookup.bundled()
     advice = f" or, if this is English, start from the model {name}: --init-from {name}" * helps
     return (f"{len(corpus)} characters teach a model little but to repeat them; give it a longer {longer}{advice}",)
+
+
+def _like_a_list(corpus: Corpus, beginning: NDArray[np.unsignedinteger]) -> tuple[str, ...]:
+    """A note on a text whose lines are as short as names, each another, though it is read as one."""
+    *lines, _ = corpus.vocab.text_of(beginning[: finetune.SAMPLE]).split("\n")
+    if corpus.division or len(lines) < 50 or max(map(len, lines)) > 24 or len({*lines}) < 0.9 * len(lines):
+        return ()
+    return ("each line looks like an item of a list, such as a name; to learn it as one: --lines",)
 
 
 def _not_held_out(corpus: Corpus, split: Split, train: TrainConfig) -> tuple[str, ...]:
