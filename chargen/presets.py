@@ -33,6 +33,8 @@ LARGEST_STEPS: Final = 6.0
 """How many times larger a narrow network's steps may be; with twice as large ones a 2x65 LSTM learns less again."""
 SPENT: Final = 0.9
 """Share of a time budget that goes into steps; starting and evaluating take the rest."""
+FEW: Final = 15_000
+"""Characters below which a network that knows the language needs dropout between its layers as well."""
 RESERVE_SECONDS: Final = 4.0
 """What the schedule keeps of a time budget for the start of the program and the final test."""
 
@@ -137,15 +139,15 @@ def learning_rate(model: ModelConfig, width: int) -> float:
 def _fine_tuning(characters: int, effort: float, given: Mapping[str, Any], familiar: bool) -> dict[str, Any]:
     """What serves a network that knows the language: few passes, small steps, and little that disturbs it.
 
-    The numbers were chosen on validation splits of Alice, whole and its first 5,000 and 20,000 characters, and of Tiny
-    Shakespeare, with 2x512 LSTMs that had learnt English.
+    The numbers were chosen on validation splits of Alice and Tiny Shakespeare, whole and pieces of 5,000 and 20,000
+    characters, with 2x512 LSTMs that had learnt English.
     """
     splits = _splits(characters, given)
     trained = max(1.0, characters * (1 - sum(splits.values())))
     length = trained / ALICE  # in Alices
     short = min(1.0, length)
     # the stranger the text, and the longer a strange one, the further from where it began the network has to go
-    rate = short**0.35 * (0.0011 if familiar else 0.004 * max(1.0, length) ** 0.6)
+    rate = short**0.25 * (0.0011 if familiar else 0.004 * max(1.0, length) ** 0.6)
     # few columns and long windows, in which what knows the language learns what else a text has
     columns = min(32, max(4, 2 ** round(math.log2(16 * math.sqrt(length)))))
     window = {"batch_size": columns, "bptt": min(2048 // columns, 2 ** round(math.log2(128 * short**0.15)))}
@@ -158,8 +160,8 @@ def _fine_tuning(characters: int, effort: float, given: Mapping[str, Any], famil
         "epochs": few * effort,
         "learning_rate": min(0.006, round(rate * 2 ** (-more / 4), 8)),
         "weight_decay": TrainConfig.weight_decay,
-        "dropout": 0.0,
-        "weight_drop": _within(0.4, 0.15 + 0.1 * more),
+        "dropout": _within(0.3, 0.12 * math.log2(FEW / trained)),
+        "weight_drop": _within(0.25, 0.15 + 0.1 * more),
         "output_dropout": _within(0.5, 0.25 + 0.1 * more),
         "input_dropout": _within(0.1, 0.0375 + 0.0125 * more),
     }
@@ -207,7 +209,7 @@ def _passes(characters: int) -> float:
 def _fine_tuning_passes(characters: int) -> float:
     """The same where a network begins from another's weights: half over Alice, and not many more over little text."""
     length = max(1000, 0.9 * characters) / ALICE
-    return TrainConfig.epochs / 2 * math.pow(length, -0.8 if length > 1 else -0.25)
+    return TrainConfig.epochs / 2 * math.pow(length, -0.8 if length > 1 else -0.4)
 
 
 def _affordable(

@@ -151,7 +151,7 @@ def test_fine_tuning_takes_fewer_passes_and_smaller_steps() -> None:
     """Half the default's passes over Alice; the less text, the smaller the steps; more passes bring more dropout.
 
     A long text, passed over once or twice, is learnt in larger steps with hardly any; another language in larger steps.
-    Columns are few and windows long.
+    A tiny one has dropout between the layers as well. Columns are few and windows long.
     """
     _, nothing = choose(148_480, 72, hidden_size=512)
     _, alice = choose(148_480, 72, fine_tuning=True, hidden_size=512)
@@ -164,13 +164,17 @@ def test_fine_tuning_takes_fewer_passes_and_smaller_steps() -> None:
     assert (short.batch_size, long.batch_size) == (8, 32)
     assert alice.learning_rate < nothing.learning_rate
     assert short.learning_rate < alice.learning_rate
-    assert alice.epochs < short.epochs < nothing.epochs
+    _, alone = choose(20_000, 72, hidden_size=512)
+    assert alice.epochs < short.epochs < alone.epochs
     assert best.epochs == pytest.approx(17, abs=0.1)
     assert best.output_dropout == pytest.approx(0.36, abs=0.01)
     assert best.learning_rate < alice.learning_rate < long.learning_rate
     _, strange = choose(148_480, 72, fine_tuning=True, familiar=False, hidden_size=512)
     assert alice.learning_rate < strange.learning_rate
     assert (long.weight_drop, long.epochs < 2) == (0.0, True)
+    _, tiny = choose(5_000, 72, fine_tuning=True, hidden_size=512)
+    assert tiny.dropout > short.dropout == alice.dropout == 0
+    assert tiny.epochs > short.epochs
 
 
 def test_time_rules_over_fine_tuning_too() -> None:

@@ -96,7 +96,7 @@ class Session:
     def __post_init__(self) -> None:
         self._last_seed: int | None = None
         self._saved = ""
-        self._expendable = ""  # the text that was saved, or that somebody leaves who knows that it was not
+        self._settled = ""  # the text that was saved, or of which somebody was told that it was not
         self._earlier: list[tuple[SharedText, str]] = []  # and where each was saved
         self._text = SharedText(self.model.network, self.model.vocab)
         self.commands: dict[str, Callable[[str], None]] = {
@@ -182,19 +182,19 @@ class Session:
         self._note(f"taken back; the text ends with {end!r}" if end else "taken back; the text is empty")
 
     def _new(self, _: str) -> None:
-        advice = "; the last one is not saved, and /undo goes back to it" * self._is_unsaved()
+        advice = "; the last one is not saved, and /undo goes back to it" if self._is_unsaved() else ""
         if self._text.text:
             self._earlier.append((self._text, self._saved))
         self._text, self._saved = SharedText(self.model.network, self.model.vocab), ""
         self._note(f"a new text begins{advice}")
 
     def _is_unsaved(self) -> bool:
-        return self._text.text.rstrip() not in ("", self._expendable)
+        return self._text.text.rstrip() not in ("", self._settled)
 
     def _leave(self, _: str) -> None:
         """Leave; who would lose a text at a terminal is told once, and stays."""
         if at_terminal() and not self.quiet and self._is_unsaved():
-            self._expendable = self._text.text.rstrip()
+            self._settled = self._text.text.rstrip()
             self._note("the text is not saved: /save FILE saves it, and quit again leaves without it")
         else:
             self.is_over = True
@@ -211,7 +211,7 @@ class Session:
             raise ConfigError(f"{path} is there already; name a new file")
         with replacing(Path(path)) as file:
             file.write(f"{text}\n".encode(errors="replace"))
-        self._saved, self._expendable = path, text
+        self._saved, self._settled = path, text
         self._note(f"saved {counted(len(text), 'character')} to {path}")
 
     def _set(self, name: str, value: str) -> None:

@@ -231,7 +231,7 @@ def _too_short(corpus: Corpus, *, from_nothing: bool) -> tuple[str, ...]:
         return ()
     longer, name = "list" if corpus.division else "text", lookup.ENGLISH
     helps = from_nothing and corpus.division is None and name in lookup.bundled()
-    advice = f" or, if this is English, start from the model {name}: --init-from {name}" * helps
+    advice = f" or, if this is English, start from the model {name}: --init-from {name}" if helps else ""
     return (f"{len(corpus)} characters teach a model little but to repeat them; give it a longer {longer}{advice}",)
 
 
