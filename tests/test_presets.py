@@ -1,5 +1,6 @@
 """The law that sets width, passes and dropout from a text's length and the effort."""
 
+import itertools
 import math
 
 import pytest
@@ -78,10 +79,32 @@ def test_dropout_follows_what_a_time_budget_allows_a_given_width() -> None:
     """The passes that are reckoned with are those of the network that will be trained."""
     narrow, wide = (
         choose(WHOLE_ALICE, 72, minutes=5, hidden_size=size, speed=lambda model, _: 2e10 / model.parameters)[1]
-        for size in (64, 1024)
+        for size in (256, 1024)
     )
-    assert narrow.epochs > 20 * wide.epochs
+    assert narrow.epochs > 10 * wide.epochs
     assert narrow.dropout > wide.dropout
+
+
+@pytest.mark.parametrize("fine_tuning", [False, True])
+@pytest.mark.parametrize("preset", PRESETS)
+def test_a_narrower_network_takes_less_dropout_and_larger_steps(preset: str, fine_tuning: bool) -> None:
+    """It learns less by heart; of many more passes than the best preset's it is not given more dropout either."""
+    networks = [
+        choose(WHOLE_ALICE, 72, preset=preset, fine_tuning=fine_tuning, hidden_size=size)[1] for size in (256, 128, 64)
+    ]
+    for wide, narrow in itertools.pairwise(networks):
+        for rate in ("dropout", "weight_drop", "output_dropout", "input_dropout"):
+            assert getattr(narrow, rate) <= getattr(wide, rate)
+        assert narrow.output_dropout < wide.output_dropout or narrow.output_dropout < 0.1
+        assert narrow.learning_rate > wide.learning_rate
+    many, more = (choose(WHOLE_ALICE, 72, hidden_size=64, epochs=epochs)[1] for epochs in (72, 500))
+    assert many.weight_drop == more.weight_drop
+
+
+def test_fine_tuning_a_plain_rnn_takes_gentler_steps() -> None:
+    """As a training from nothing does."""
+    lstm, rnn = (choose(WHOLE_ALICE, 72, fine_tuning=True, hidden_size=512, cell=cell)[1] for cell in ("lstm", "rnn"))
+    assert rnn.learning_rate < lstm.learning_rate
 
 
 @pytest.mark.parametrize("characters", [2, 200, 20_000, 10**6, 10**9, 10**12])
