@@ -22,6 +22,7 @@ TURN_LENGTH: Final = 200
 MAX_SAMPLES: Final = 100_000
 """Texts in one batch."""
 MAX_BEAMS: Final = 1000
+"""Beginnings that a beam search keeps."""
 ITEMS: Final = 10
 """Items that a model of a list writes where no number is given."""
 MARK: Final = "\x03"

@@ -32,13 +32,14 @@ WIDTHS: Final = ((0.33, 192), (0.75, 256), (3.4, 384), (math.inf, 512))
 RATES: Final = {192: 0.015, 256: 0.012, 384: 0.012, 512: 0.009}
 """Learning rate of the trainings that choose each of these widths."""
 WIDEST: Final = 512
+"""The largest of these, and the hidden size of the networks with which fine-tuning was measured."""
 LARGEST_STEPS: Final = 6.0
 """How many times larger a narrow network's steps may be; with twice as large ones a 2x65 LSTM learns less again."""
-MOST_MORE: Final = 2.0
+MOST_DOUBLINGS: Final = 2.0
 """Doublings of the default's passes beyond which dropout does not grow."""
 SPENT: Final = 0.9
 """Share of a time budget that goes into steps; starting and evaluating take the rest."""
-FEW: Final = 15_000
+LITTLE: Final = 15_000
 """Characters below which a network that knows the language needs dropout between its layers as well."""
 RESERVE_SECONDS: Final = 4.0
 """What the schedule keeps of a time budget for the start of the program and the final test."""
@@ -118,7 +119,7 @@ def _from_nothing(characters: int, effort: float, given: Mapping[str, Any]) -> d
     )
     asked_passes = _passes_asked({**window, **given}, trained) or passes
     # doublings of the default's passes
-    more = min(MOST_MORE, math.log2(asked_passes / TrainConfig.epochs)) + _narrower(model.hidden_size, width)
+    more = min(MOST_DOUBLINGS, math.log2(asked_passes / TrainConfig.epochs)) + _narrower(model.hidden_size, width)
     return {
         **splits,
         **window,
@@ -156,24 +157,24 @@ def _fine_tuning(characters: int, effort: float, given: Mapping[str, Any], famil
     # the stranger the text, and the longer a strange one, the further from where it began the network has to go
     rate = short**0.25 * (0.0011 if familiar else 0.004 * max(1.0, length) ** 0.6)
     size, cell = given.get("hidden_size", WIDEST), given.get("cell", ModelConfig.cell)
-    bold = learning_rate(ModelConfig(vocab_size=2, hidden_size=size, cell=cell), WIDEST) / RATES[WIDEST]
+    step = learning_rate(ModelConfig(vocab_size=2, hidden_size=size, cell=cell), WIDEST) / RATES[WIDEST]
     # few columns and long windows, in which what knows the language learns what else a text has
     columns = min(32, max(4, 2 ** round(math.log2(16 * math.sqrt(length)))))
     window = {"batch_size": columns, "bptt": min(2048 // columns, 2 ** round(math.log2(128 * short**0.15)))}
     few = _fine_tuning_passes(characters)
     asked_passes = _passes_asked({**window, **given}, trained) or few * effort
     more = math.log2(asked_passes / (TrainConfig.epochs / 2))  # doublings of the passes over Alice
-    drop = more + _narrower(size, WIDEST)
+    narrower = _narrower(size, WIDEST)
     return {
         **splits,
         **window,
         "epochs": few * effort,
-        "learning_rate": round(bold * min(0.006, rate * 2 ** (-more / 4)), 8),
+        "learning_rate": round(step * min(0.006, rate * 2 ** (-more / 4)), 8),
         "weight_decay": TrainConfig.weight_decay,
-        "dropout": _within(0.3, 0.12 * math.log2(FEW / trained)),
-        "weight_drop": _within(0.25, 0.15 + 0.1 * drop),
-        "output_dropout": _within(0.5, 0.25 + 0.1 * drop),
-        "input_dropout": _within(0.1, 0.0375 + 0.0125 * drop),
+        "dropout": _within(0.3, 0.12 * (math.log2(LITTLE / trained) + narrower)),
+        "weight_drop": _within(0.25, 0.15 + 0.1 * (more + narrower)),
+        "output_dropout": _within(0.5, 0.25 + 0.1 * (more + narrower)),
+        "input_dropout": _within(0.1, 0.0375 + 0.0125 * (more + narrower)),
     }
 
 
