@@ -31,7 +31,7 @@ WIDTHS: Final = ((0.33, 192), (0.75, 256), (3.4, 384), (math.inf, 512))
 """Hidden size up to each effort."""
 RATES: Final = {192: 0.015, 256: 0.012, 384: 0.012, 512: 0.009}
 """Learning rate of the trainings that choose each of these widths."""
-WIDEST: Final = 512
+WIDEST: Final = max(RATES)
 """The largest of these, and the hidden size of the networks with which fine-tuning was measured."""
 LARGEST_STEPS: Final = 6.0
 """How many times larger a narrow network's steps may be; with twice as large ones a 2x65 LSTM learns less again."""
@@ -114,9 +114,7 @@ def _from_nothing(characters: int, effort: float, given: Mapping[str, Any]) -> d
     }
     passes = _passes(characters) * effort
     width = next(width for limit, width in WIDTHS if effort <= limit)
-    model = ModelConfig(
-        vocab_size=2, hidden_size=given.get("hidden_size", width), cell=given.get("cell", ModelConfig.cell)
-    )
+    model = _network(given, width)
     asked_passes = _passes_asked({**window, **given}, trained) or passes
     # doublings of the default's passes
     more = min(MOST_DOUBLINGS, math.log2(asked_passes / TrainConfig.epochs)) + _narrower(model.hidden_size, width)
@@ -156,15 +154,15 @@ def _fine_tuning(characters: int, effort: float, given: Mapping[str, Any], famil
     short = min(1.0, length)
     # the stranger the text, and the longer a strange one, the further from where it began the network has to go
     rate = short**0.25 * (0.0011 if familiar else 0.004 * max(1.0, length) ** 0.6)
-    size, cell = given.get("hidden_size", WIDEST), given.get("cell", ModelConfig.cell)
-    step = learning_rate(ModelConfig(vocab_size=2, hidden_size=size, cell=cell), WIDEST) / RATES[WIDEST]
+    model = _network(given, WIDEST)
+    step = learning_rate(model, WIDEST) / RATES[WIDEST]
     # few columns and long windows, in which what knows the language learns what else a text has
     columns = min(32, max(4, 2 ** round(math.log2(16 * math.sqrt(length)))))
     window = {"batch_size": columns, "bptt": min(2048 // columns, 2 ** round(math.log2(128 * short**0.15)))}
     few = _fine_tuning_passes(characters)
     asked_passes = _passes_asked({**window, **given}, trained) or few * effort
     more = math.log2(asked_passes / (TrainConfig.epochs / 2))  # doublings of the passes over Alice
-    narrower = _narrower(size, WIDEST)
+    narrower = _narrower(model.hidden_size, WIDEST)
     return {
         **splits,
         **window,
@@ -196,6 +194,13 @@ def described() -> str:
     return ", ".join(
         f"{name} ({law['hidden_size']} units a layer and {law['epochs']:.0f} passes over Alice)"
         for name, law in laws.items()
+    )
+
+
+def _network(given: Mapping[str, Any], width: int) -> ModelConfig:
+    """The network, as far as a rate depends on it; of hidden size ``width`` unless another is given."""
+    return ModelConfig(
+        vocab_size=2, hidden_size=given.get("hidden_size", width), cell=given.get("cell", ModelConfig.cell)
     )
 
 

@@ -74,9 +74,10 @@ def begin(
     beginning = split.ids[: min(len(split.train), finetune.COUNTED)]
     weights: dict[str, NDArray[np.float32]] | None = None
     notes: tuple[str, ...] = ()
+    short = _too_short(corpus, from_nothing=parent is None and not chooses_architecture)
     if parent is not None:
         weights, notes = carried_weights(parent, model, corpus.vocab, beginning, train.seed)
-    elif not chooses_architecture and len(corpus) >= TINY:
+    elif not (chooses_architecture or short):
         notes = world.led(lambda: _advice(corpus, beginning))
     if run is None and overwrite:
         run = plain_name(corpus.name)
@@ -85,7 +86,6 @@ def begin(
     train, lowered = resolve(train, model, len(split.train), world)
     # without a time budget another number of threads would change the last bits of what was promised exactly
     counts = thread_counts(dataclasses.replace(train, threads=asked), model, world) if train.minutes else ()
-    short = _too_short(corpus, from_nothing=parent is None and not chooses_architecture)
     trainer = Trainer(
         corpus,
         split,
@@ -237,8 +237,10 @@ def _too_short(corpus: Corpus, *, from_nothing: bool) -> tuple[str, ...]:
 
 def _like_a_list(corpus: Corpus, beginning: NDArray[np.unsignedinteger]) -> tuple[str, ...]:
     """A note on a text whose lines are as short as names, each another, though it is read as one."""
+    if corpus.division:
+        return ()
     *lines, _ = corpus.vocab.text_of(beginning[: finetune.SAMPLE]).split("\n")
-    if corpus.division or len(lines) < 50 or max(map(len, lines)) > 24 or len({*lines}) < 0.9 * len(lines):
+    if len(lines) < 50 or max(map(len, lines)) > 24 or len({*lines}) < 0.9 * len(lines):
         return ()
     return ("each line looks like an item of a list, such as a name; to learn it as one: --lines",)
 
