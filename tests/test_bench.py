@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 from samples import load_corpus
 from torch import Tensor
@@ -16,8 +17,7 @@ from chargen.bench import measure, plain_torch
 from chargen.bench.interleaved import Contestant, Race
 from chargen.bench.sizes import SIZES, BenchConfig
 from chargen.errors import ConfigError
-from chargen.training.dropout import Masks
-from chargen.training.torch_network import StackedRNN
+from chargen.training.dropout import Dropout
 
 SETTINGS = BenchConfig(batch_size=3, bptt=5, precision="fp32", threads=1, rounds=2, seconds=0.1)
 
@@ -111,7 +111,7 @@ def test_all_train_the_same_network_and_chargen_with_everything_on() -> None:
     model = measure.architecture("2x8")
     train = measure.regimen(model, SETTINGS)
     assert sum(weight.numel() for weight in plain_torch.PlainLSTM(model).parameters()) == model.parameters
-    masks = Masks.draw(model, train, 3, 0, StackedRNN(model).readout.weight.device)
+    masks = Dropout(model, train, torch.device("cpu")).masks(0)
     assert None not in (masks.inputs, masks.output, *masks.recurrent)
     assert train.ema_decay > 0
     assert train.grad_clip > 0

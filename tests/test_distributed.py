@@ -19,7 +19,7 @@ from chargen.errors import ConfigError, RunError, TrainingError
 from chargen.store.checkpoint import load
 from chargen.training import hardware
 from chargen.training.distributed import World, world
-from chargen.training.dropout import Masks
+from chargen.training.dropout import Dropout
 
 SETTINGS = (
     *("--layers", "2", "--hidden-size", "8", "--batch-size", "4", "--bptt", "8", "--steps", "30", "--warmup", "2"),
@@ -128,7 +128,7 @@ def test_several_processes_never_share_a_gpu_of_apples(monkeypatch: pytest.Monke
 def test_masks_of_the_shares_are_the_masks_of_the_whole() -> None:
     """Side by side, the processes' dropout masks are those of one process; DropConnect's are the same in all."""
     config = ModelConfig(vocab_size=5, hidden_size=6, embedding_size=4, bidirectional=True)
-    whole = Masks.draw(config, TrainConfig(dropout=0.3), 4, 3, torch.device("cpu"))
+    whole = Dropout(config, TrainConfig(dropout=0.3, batch_size=4), torch.device("cpu")).masks(3)
     parts = [whole.of(World(rank, 2).columns(4)) for rank in range(2)]
     for name in ("inputs", "output"):
         assert torch.equal(torch.cat([getattr(part, name) for part in parts]), getattr(whole, name))

@@ -1,5 +1,6 @@
 """The network in torch: its weights, its forward pass and its dropout."""
 
+import dataclasses
 import math
 
 import pytest
@@ -8,7 +9,7 @@ from torch import Tensor
 
 from chargen.config import CELLS, ModelConfig, TrainConfig
 from chargen.schema import record
-from chargen.training.dropout import Masks
+from chargen.training.dropout import Dropout, Masks
 from chargen.training.torch_network import StackedRNN
 
 CPU = torch.device("cpu")
@@ -145,9 +146,9 @@ def test_a_one_hot_input_is_a_row_of_the_weights() -> None:
 
 def test_masks_are_locked_and_keep_the_mean() -> None:
     """One mask a window and column: factors of 0 or 1 / (1 - p), about p of them zero."""
-    train = TrainConfig(dropout=0.25, input_dropout=0.5, output_dropout=0.125, weight_drop=0.75)
+    train = TrainConfig(dropout=0.25, input_dropout=0.5, output_dropout=0.125, weight_drop=0.75, batch_size=20)
     settings = config(hidden_size=200, embedding_size=100)
-    masks = Masks.draw(settings, train, 20, 3, CPU)
+    masks = Dropout(settings, train, CPU).masks(3)
     for mask, rate, shape in (
         (masks.inputs, 0.5, (20, 100)),
         (masks.between[0], 0.25, (20, 200)),
@@ -165,7 +166,7 @@ def test_masks_are_locked_and_keep_the_mean() -> None:
 
 def test_without_dropout_there_is_no_mask() -> None:
     """A rate of 0 makes no mask, and no masks are dropout's absence."""
-    masks = Masks.draw(config(), NO_DROPOUT, 2, 0, CPU)
+    masks = Dropout(config(), NO_DROPOUT, CPU).masks(0)
     assert masks.inputs is masks.output is masks.between[0] is masks.recurrent[0] is None
     network, ids = StackedRNN(config()), random_ids(5, 2)
     state = network.initial_state(2)
@@ -178,7 +179,7 @@ def test_masks_follow_from_the_seed_and_the_step() -> None:
     settings = config(hidden_size=50, num_layers=3)
 
     def drawn(step: int, seed: int = 3) -> list[Tensor]:
-        masks = Masks.draw(settings, record(TrainConfig, {**vars(train), "seed": seed}), 4, step, CPU)
+        masks = Dropout(settings, dataclasses.replace(train, seed=seed), CPU).masks(step)
         return [mask for mask in (masks.inputs, *masks.between, masks.output, *masks.recurrent) if mask is not None]
 
     for mine, again, later, seeded in zip(drawn(7), drawn(7), drawn(8), drawn(7, seed=4), strict=True):
@@ -192,7 +193,7 @@ def test_masks_follow_from_the_seed_and_the_step() -> None:
 def test_columns_of_the_masks_are_those_of_the_batch() -> None:
     """A process that has some of the batch's columns takes their masks, and the weights' masks whole."""
     train = TrainConfig(dropout=0.5, input_dropout=0.5, output_dropout=0.5, weight_drop=0.5)
-    masks = Masks.draw(config(), train, 6, 0, CPU)
+    masks = Dropout(config(), train, CPU).masks(0)
     some = masks.of(slice(2, 4))
     for whole, part in ((masks.inputs, some.inputs), (masks.output, some.output), (masks.between[0], some.between[0])):
         assert whole is not None

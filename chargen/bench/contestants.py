@@ -26,12 +26,11 @@ def chargen_training(model: ModelConfig, train: TrainConfig) -> Iterator[int]:
     windows = Windows(ids, range(len(ids)), train)
     with hardware.tuned(train.threads):
         learner = Learner(model, train)
-        means = RunningMeans(learner.device)
+        means = RunningMeans(train.grad_clip)
         while True:
             if windows.starts_epoch(learner.step):
                 learner.forget()
-            loss, norm = learner.learn(*windows.at(learner.step), train.learning_rate)
-            means.add(loss, norm, train.grad_clip)
+            means.add(*learner.learn(*windows.at(learner.step), train.learning_rate))
             yield train.batch_size * train.bptt
 
 

@@ -107,7 +107,7 @@ def _norms(network: StackedRNN, rows: Ids, lags: int) -> Norms:
     with _watched(network) as nodes:
         for t in range(begin, len(window) - 1):
             features, state = network.features(window[t : t + 1], state)
-    loss = F.cross_entropy(network.readout(features[0]), window[-1], reduction="sum")
+    loss = F.cross_entropy(network.logits(features[0]), window[-1], reduction="sum")
     # the squares of a small gradient would vanish in float32, those of a large one overflow
     squares = torch.stack([grad.double().square().sum(-1) for grad in torch.autograd.grad(loss, nodes)])  # (.., S, B)
     squares = squares.view(lags + 1, len(network.stack), *squares.shape[1:]).flip(0)  # (K + 1, L, S, B)

@@ -1,7 +1,7 @@
 """AdamW: Adam with decoupled weight decay."""
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 import torch
 from torch import Tensor
@@ -12,10 +12,10 @@ EPSILON: Final = 1e-8
 
 
 class AdamW:
-    """AdamW (Loshchilov & Hutter 2019, *Decoupled Weight Decay Regularization*, algorithm 2) by PyTorch's function.
+    """AdamW (Loshchilov & Hutter 2019, *Decoupled Weight Decay Regularization*, algorithm 2) by PyTorch's kernel.
 
-    ``torch.optim.AdamW``, which calls the same function, loads PyTorch's compiler when it is made: 800 modules that
-    take 60 MB, and as long to load as torch itself.
+    ``torch.optim.AdamW``, which calls the same kernel, loads PyTorch's compiler when it is made: 800 modules that take
+    60 MB, and as long to load as torch itself; and what it checks at each step takes as long as a small network's step.
 
     Args:
         weights: What is trained, all on one device. Matrices decay, vectors do not.
@@ -60,21 +60,17 @@ class AdamW:
             weights, means, squares, counts = (
                 [tensors[at] for at in gradients] for tensors in (self._weights, *self.moments.values(), self._counts)
             )
-            adamw(
-                weights,
-                list(gradients.values()),
-                means,
-                squares,
-                [],
-                counts,
-                fused=self._fused,
-                # the gradient scaler's way in: divided as they are read, which saves a pass over all of them
-                grad_scale=excess if self._fused else None,
-                amsgrad=False,
-                beta1=BETAS[0],
-                beta2=BETAS[1],
-                lr=learning_rate,
-                weight_decay=decay,
-                eps=EPSILON,
-                maximize=False,
-            )
+            settings: dict[str, Any] = {
+                "lr": learning_rate,
+                "beta1": BETAS[0],
+                "beta2": BETAS[1],
+                "weight_decay": decay,
+                "eps": EPSILON,
+            }
+            moved: Any = (weights, list(gradients.values()), means, squares, [], counts)
+            if self._fused:
+                torch._foreach_add_(counts, 1)
+                # divided as they are read, by what is there for a gradient scaler: saves a pass over all of them
+                torch._fused_adamw_(*moved, **settings, amsgrad=False, maximize=False, grad_scale=excess)
+            else:
+                adamw(*moved, **settings, amsgrad=False, maximize=False)

@@ -10,6 +10,8 @@ together, and the state that leaves one window enters the next (Williams and Pen
                                                           d j p   window 2
 """
 
+import functools
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -52,7 +54,7 @@ class Windows:
     def at(self, step: int) -> tuple[Tensor, Tensor]:
         """Inputs and targets of the window that optimizer step ``step`` (from 0) trains on, each (T, B), int64."""
         epoch, index = divmod(step, self.per_epoch)
-        offset = int(np.random.default_rng((self._seed, epoch)).integers(self._spare + 1))
+        offset = _offset(self._seed, epoch, self._spare)
         steps = np.arange(offset + index * self._bptt, offset + (index + 1) * self._bptt + 1)
         window = torch.from_numpy(self._ids[self._starts + steps[:, None]].astype(np.int64))  # (T + 1, B)
         return window[:-1], window[1:]
@@ -60,6 +62,12 @@ class Windows:
     def starts_epoch(self, step: int) -> bool:
         """Whether step ``step`` begins an epoch, and so starts from the zero state."""
         return step % self.per_epoch == 0
+
+
+@functools.lru_cache(maxsize=1)  # a generator takes longer to make than all else that a window needs
+def _offset(seed: int, epoch: int, most: int) -> int:
+    """Where an epoch's columns start, from 0 to ``most``."""
+    return int(np.random.default_rng((seed, epoch)).integers(most + 1))
 
 
 def fit(characters: int, batch_size: int, bptt: int) -> tuple[int, int]:

@@ -3,14 +3,23 @@
 Legend: B batch, E input width, H hidden size, R read-out width.
 """
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from chargen.config import CELLS, ModelConfig, TrainConfig
-from chargen.training.hardware import on_device
+
+BLOCK: Final = 256
+"""Steps whose places are drawn together."""
+DRAWS: Final = 1 << 16
+"""Values that a draw can have; a rate is rounded to a multiple of one over that."""
+LEAST: Final = 1 << 20
+"""Entries that are drawn at least: enough for each step to find others."""
 
 
 @dataclass(frozen=True)
@@ -41,37 +50,66 @@ class Masks:
             backward=None if self.backward is None else self.backward.of(columns),
         )
 
-    @staticmethod
-    def draw(config: ModelConfig, train: TrainConfig, batch_size: int, step: int, device: torch.device) -> "Masks":
-        """The masks of optimizer step ``step``.
 
-        They follow from the seed and the step alone, whatever the device, so that no random state has to be saved. A
-        rate is rounded to a multiple of 1/256: a mask then takes one random byte an entry, which is about ten times
-        faster than PyTorch's ``bernoulli_`` on a CPU.
-        """
-        random = np.random.SFC64((train.seed, step))
+class Dropout:
+    """The masks of a training, a set for each step.
 
-        def mask(rate: float, *shape: int) -> Tensor | None:
-            dropped = round(rate * 256)
-            if dropped == 0:
-                return None
-            entries = shape[0] * shape[1]
-            drawn = random.random_raw((entries + 7) // 8).view(np.uint8)[:entries].reshape(shape)
-            kept, factor = drawn >= dropped, 256 / (256 - dropped)
-            if device.type == "cpu":
-                return torch.from_numpy(np.multiply(kept, np.float32(factor), dtype=np.float32))
-            return on_device(torch.from_numpy(kept), device).to(torch.float32).mul_(factor)  # a byte an entry travels
+    Drawing a mask anew would take longer than all that it is used for. Each is a stretch of random entries that were
+    drawn once, from a random place on: within a mask the entries are independent, and so are those that one weight or
+    unit gets at different steps. All follow from the seed and the step, so that no random state has to be saved.
 
-        rows = len(CELLS[config.cell].gates) * config.hidden_size
-        layers = range(config.num_layers)
+    Args:
+        config: Architecture.
+        train: The rates, the batch size, the seed and the precision, in which the masks are.
+        device: Where the masks are.
+    """
 
-        def stack(backward: Masks | None = None) -> Masks:
-            return Masks(
-                inputs=mask(train.input_dropout, batch_size, config.input_size),
-                between=tuple(mask(train.dropout, batch_size, config.hidden_size) for _ in layers[1:]),
-                output=mask(train.output_dropout, batch_size, config.readout_size),
-                recurrent=tuple(mask(train.weight_drop, rows, config.hidden_size) for _ in layers),
-                backward=backward,
-            )
+    def __init__(self, config: ModelConfig, train: TrainConfig, device: torch.device) -> None:
+        self._seed, self._block = train.seed, -1
+        self._num_layers, self._bidirectional = config.num_layers, config.bidirectional
+        batch_size, rows = train.batch_size, len(CELLS[config.cell].gates) * config.hidden_size
+        self._masks = [  # rate and shape of each mask of a stack
+            (train.input_dropout, (batch_size, config.input_size)),
+            *[(train.dropout, (batch_size, config.hidden_size))] * (config.num_layers - 1),
+            (train.output_dropout, (batch_size, config.readout_size)),
+            *[(train.weight_drop, (rows, config.hidden_size))] * config.num_layers,
+        ]
+        dtype = torch.bfloat16 if train.precision == "bf16" else torch.float32
+        largest = {
+            rate: max(math.prod(shape) for other, shape in self._masks if other == rate) for rate, _ in self._masks
+        }
+        self._entries = {
+            rate: _entries(rate, max(LEAST, 2 * size), train.seed, dtype).to(device)
+            for rate, size in largest.items()
+            if rate
+        }
 
-        return stack(stack() if config.bidirectional else None)
+    def masks(self, step: int) -> Masks:
+        """The masks of optimizer step ``step``, from 0, for all of the batch's columns."""
+        block, row = divmod(step, BLOCK)
+        count = len(self._masks) * (1 + self._bidirectional)
+        if block != self._block:
+            self._block = block
+            self._places = np.random.default_rng((self._seed, block)).random((BLOCK, count)).tolist()
+        places = self._places[row]
+        backward = self._stack(places[len(self._masks) :]) if self._bidirectional else None
+        return self._stack(places, backward)
+
+    def _stack(self, places: Sequence[float], backward: Masks | None = None) -> Masks:
+        """The masks of one stack, whose entries begin at ``places``, of 0 to 1, among those that were drawn."""
+        masks = [self._mask(place, *mask) for place, mask in zip(places, self._masks, strict=False)]
+        top = self._num_layers
+        return Masks(masks[0], tuple(masks[1:top]), masks[top], tuple(masks[top + 1 :]), backward)
+
+    def _mask(self, place: float, rate: float, shape: tuple[int, int]) -> Tensor | None:
+        if rate == 0:
+            return None
+        entries, size = self._entries[rate], math.prod(shape)
+        return entries.narrow(0, int(place * (len(entries) - size)), size).view(shape)
+
+
+def _entries(rate: float, count: int, seed: int, dtype: torch.dtype) -> Tensor:
+    """Random entries of masks, (count,): 1 / (1 - rate) as ``dtype`` has it, or 0, with 1 as their mean."""
+    factor = torch.tensor(1 / (1 - rate)).to(dtype).item()
+    drawn = np.random.SFC64((seed, int(rate * DRAWS))).random_raw((count + 3) // 4).view(np.uint16)[:count]
+    return torch.from_numpy(drawn < round(DRAWS / factor)).to(dtype).mul_(factor)

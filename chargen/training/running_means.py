@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Sequence
 from typing import Final
 
 import torch
@@ -10,40 +11,52 @@ from torch import Tensor
 from chargen.store.checkpoint import Tally
 
 EMPTY: Final = Tally(steps=0, sums=(0.0, 0.0, 0.0))
+MOST_UNREAD: Final = 256
 
 
 class RunningMeans:
-    """Mean loss, gradient norm and clipping since the last evaluation, summed on the device.
+    """Mean loss, gradient norm and clipping since the last evaluation.
 
-    The sums are read only where a number is shown, so that a GPU never waits for them.
+    Losses and norms are read where a number is shown, and some hundreds at once, so that a step waits for no GPU.
 
     Args:
-        device: Where the losses and norms are.
+        grad_clip: The gradient norm above which a step is clipped, 0 for none.
         tally: What to go on from.
     """
 
-    def __init__(self, device: torch.device, tally: Tally = EMPTY) -> None:
+    def __init__(self, grad_clip: float, tally: Tally = EMPTY) -> None:
         self.steps = tally.steps
-        # nats, gradient norms, clipped steps; MPS has no float64
-        kind = torch.float32 if device.type == "mps" else torch.float64
-        self._sums = torch.tensor(tally.sums, dtype=kind, device=device)
+        self._grad_clip = grad_clip
+        self._read = tally.sums  # nats, gradient norms, clipped steps
+        self._unread: list[Tensor] = []
         self._began, self._timed = time.perf_counter(), 0
 
-    def add(self, loss: Tensor, norm: Tensor, limit: float) -> None:
-        """Count one step: mean loss in nats, gradient norm before clipping, and the clipping limit (0 for none)."""
-        clipped = (norm > limit) if limit else torch.zeros_like(norm)
-        self._sums += torch.stack((loss, norm, clipped.to(loss.dtype)))
+    def add(self, loss: Tensor, norm: Tensor) -> None:
+        """Count one step: mean loss in nats and gradient norm before clipping, 0-dimensional."""
+        self._unread += loss, norm
         self.steps += 1
         self._timed += 1
+        if len(self._unread) >= MOST_UNREAD:
+            self._sums()
+
+    def _sums(self) -> Sequence[float]:
+        """The sums so far: nats, gradient norms, clipped steps."""
+        if self._unread:
+            nats, norms, clipped = self._read
+            for loss, norm in torch.stack(self._unread).view(-1, 2).tolist():
+                nats, norms, clipped = nats + loss, norms + norm, clipped + (0 < self._grad_clip < norm)
+            self._read = nats, norms, clipped
+            self._unread.clear()
+        return self._read
 
     @property
     def finite(self) -> bool:
         """Whether every loss and gradient so far was finite."""
-        return bool(torch.isfinite(self._sums).all())
+        return all(map(math.isfinite, self._sums()))
 
     def values(self) -> tuple[float, float, float]:
         """Mean loss in bits per character, mean gradient norm before clipping, and share of steps that were clipped."""
-        nats, norms, clipped = (total / max(1, self.steps) for total in self._sums.tolist())
+        nats, norms, clipped = (total / max(1, self.steps) for total in self._sums())
         return nats / math.log(2), norms, clipped
 
     def chars_per_second(self, characters: int) -> float:
@@ -53,5 +66,5 @@ class RunningMeans:
     @property
     def tally(self) -> Tally:
         """The sums so far, which others go on from."""
-        nats, norms, clipped = self._sums.tolist()
+        nats, norms, clipped = self._sums()
         return Tally(steps=self.steps, sums=(nats, norms, clipped))

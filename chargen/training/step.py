@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import torch
 from numpy.typing import NDArray
@@ -12,10 +12,15 @@ from torch.nn import functional as F
 from chargen.config import ModelConfig, TrainConfig
 from chargen.training.adamw import AdamW
 from chargen.training.distributed import ALONE, World
-from chargen.training.dropout import Masks
+from chargen.training.dropout import Dropout, Masks
 from chargen.training.hardware import on_device
 from chargen.training.item_rows import RESET
 from chargen.training.torch_network import StackedRNN
+
+EARLY: Final = 64
+"""Steps after each of which the average of the weights moves on."""
+STRIDE: Final = 4
+"""Steps after which it moves on later, as far as it would in so many moves."""
 
 
 class Learner:
@@ -46,6 +51,7 @@ class Learner:
         self._objective = self.world.parallel(Objective(self.network))
         self._weights: list[Tensor] = list(self.network.parameters())
         self._averages: list[Tensor] = list(self.average.parameters())
+        self._dropout = Dropout(model, train, self.device)
         self._optimizer = AdamW(self._weights, train.weight_decay)
 
     def learn(self, inputs: Tensor, targets: Tensor, learning_rate: float) -> tuple[Tensor, Tensor]:
@@ -60,15 +66,15 @@ class Learner:
             The mean loss in nats per character and the gradient's global norm before clipping, both 0-dimensional and
             on the device: nothing waits for a GPU here.
         """
-        train = self.train
-        masks = Masks.draw(self.network.config, train, inputs.shape[1], self.step, self.device).of(self._columns)
+        masks = self._dropout.masks(self.step).of(self._columns)
         weight = self._weight(targets)
         inputs, targets = (on_device(ids[:, self._columns], self.device) for ids in (inputs, targets))
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.train.precision == "bf16"):
             total, loss, hidden = self._objective(inputs, targets, self.hidden, masks)
         if weight is not None:
             total, loss = total * weight, loss * weight
-        self.network.zero_grad()
+        for trained in self._weights:
+            trained.grad = None
         total.backward()
         norm = self._update(learning_rate)
         self.hidden = hidden.detach()
@@ -147,6 +153,10 @@ class Learner:
     def _update_average(self) -> None:
         """Move the average on; early on it is short, so that it forgets the random start."""
         decay = min(self.train.ema_decay, self.step / (self.step + 10))
+        if self.step > EARLY:
+            if self.step % STRIDE:
+                return
+            decay **= STRIDE
         torch._foreach_lerp_(self._averages, self._weights, 1 - decay)
 
 
@@ -175,7 +185,7 @@ class Objective(nn.Module):
         """
         network, following = self.network, targets.flatten()
         features, after = network.features(inputs, state, masks)
-        forward = F.cross_entropy(network.readout(features).float().flatten(0, 1), following)
+        forward = F.cross_entropy(network.logits(features).flatten(0, 1), following)
         if not network.config.bidirectional:
             return forward, forward, after
         both = F.cross_entropy(network.joint_logits(features, targets, masks).flatten(0, 1), following)

@@ -84,11 +84,15 @@ class StackedRNN(nn.Module):
             Logits (T, B, V) and state (S, L, B, H), both float32.
         """
         features, after = self.features(ids, state, masks)
-        return self.readout(features).float(), after
+        return self.logits(features), after
 
     def features(self, ids: Tensor, state: Tensor, masks: Masks | None = None) -> tuple[Tensor, Tensor]:
         """What the read-out sees, (T, B, R), and the state after the window, (S, L, B, H); see ``forward``."""
         return self._run(self.layers, ids, state, masks)
+
+    def logits(self, features: Tensor) -> Tensor:
+        """The logits of each next character, (T, B, V), float32, from what the read-out sees, (T, B, R)."""
+        return F.linear(features, self.readout.weight).float() + self.readout.bias
 
     def joint_logits(self, features: Tensor, ids: Tensor, masks: Masks | None = None) -> Tensor:
         """The logits of characters from both sides (Berglund et al. 2015, section 2.2).
@@ -119,16 +123,16 @@ class StackedRNN(nn.Module):
         resets = ids == RESET if self.resets else None  # (T, B)
         if resets is not None:
             ids = ids.clamp(min=0)
-        x = F.one_hot(ids, self.config.vocab_size).float() if self.config.one_hot else self.embedding(ids)  # (T, B, E)
+        x = self._embedded(ids)
         if resets is not None:
             x = x * ~resets[..., None]
         if masks is not None and masks.inputs is not None:
-            x = x * masks.inputs
+            x = x.to(masks.inputs.dtype) * masks.inputs
         below, outputs, states = x, [], []
         for at, layer in enumerate(layers.children()):
             weight_hh: Any = layer.weight_hh
             if masks is not None and (drop := masks.recurrent[at]) is not None:
-                weight_hh = weight_hh * drop
+                weight_hh = weight_hh.to(drop.dtype) * drop
             hidden, after = layer(below, state[:, at], weight_hh, resets)
             outputs.append(hidden)
             states.append(after.float())
@@ -139,8 +143,17 @@ class StackedRNN(nn.Module):
                 below = torch.cat([below, x.to(below.dtype)], dim=-1)
         features = torch.cat(outputs, dim=-1) if self.config.skip else outputs[-1]
         if masks is not None and masks.output is not None:
-            features = features * masks.output.to(features.dtype)
+            features = features * masks.output
         return features, torch.stack(states, dim=1)
+
+    def _embedded(self, ids: Tensor) -> Tensor:
+        """What the layers read of ``ids`` (T, B), (T, B, E), float32."""
+        if self.config.one_hot:
+            return F.one_hot(ids, self.config.vocab_size).float()
+        if ids.device.type == "cpu":  # the gradient in a sixth of the time; a GPU would add it up in no fixed order
+            return self.embedding.weight.index_select(0, ids.flatten()).view(*ids.shape, -1)
+        embedded: Tensor = self.embedding(ids)
+        return embedded
 
     def export(self) -> dict[str, NDArray[np.float32]]:
         """The weights as NumPy arrays, named as in ``config.weight_shapes()``; copies."""

@@ -87,7 +87,7 @@ class Trainer:
             self.learner.network.load(weights)
             self.learner.average.load(weights)
         self.schedule = Schedule(train, self.windows.per_epoch)
-        self.means = RunningMeans(self.learner.device)
+        self.means = RunningMeans(self.train.grad_clip)
         self.pace = Pace(train.threads, thread_counts)
         self.history: tuple[Evaluation, ...] = ()
         self.best_step = 0
@@ -140,8 +140,7 @@ class Trainer:
         step, began = self.learner.step, time.perf_counter()
         if self.windows.starts_epoch(step):
             self.learner.forget()
-        loss, norm = self.learner.learn(*self.windows.at(step), self.schedule.learning_rate(step))
-        self.means.add(loss, norm, self.train.grad_clip)
+        self.means.add(*self.learner.learn(*self.windows.at(step), self.schedule.learning_rate(step)))
         if self.train.device == "cpu":  # a GPU's step is still under way here
             self.pace.stepped(time.perf_counter() - began)
 
@@ -204,7 +203,7 @@ class Trainer:
         best = judged is None or judged < self.best_bpc
         if best:
             self.best_step, self.best_bpc = self.learner.step, math.inf if judged is None else judged
-        self.means = RunningMeans(self.learner.device)
+        self.means = RunningMeans(self.train.grad_clip)
         self._save(best=best, keep=self.train.keep)
         return Evaluated(evaluation=evaluation, best=best, last=self.run.last)
 
@@ -287,5 +286,5 @@ class Trainer:
         self.schedule.total_steps, self.schedule.restart_step = resume.total_steps, resume.restart_step
         self.best_step, self.seconds_before = resume.best_step, resume.seconds
         self.best_bpc = math.inf if resume.best_bpc is None else resume.best_bpc
-        self.means = RunningMeans(self.learner.device, resume.tally)
+        self.means = RunningMeans(self.train.grad_clip, resume.tally)
         self.history = last.history
