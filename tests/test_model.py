@@ -9,7 +9,7 @@ from torch import Tensor
 
 from chargen.config import CELLS, ModelConfig, TrainConfig
 from chargen.schema import record
-from chargen.training.dropout import Dropout, Masks
+from chargen.training.dropout import Dropout, Masks, random_entries
 from chargen.training.torch_network import StackedRNN
 
 CPU = torch.device("cpu")
@@ -162,6 +162,16 @@ def test_masks_are_locked_and_keep_the_mean() -> None:
     assert len(masks.between) == 1
     assert len(masks.recurrent) == 2
     assert masks.backward is None
+
+
+def test_masks_are_in_the_precision_of_the_products() -> None:
+    """In bf16 they are bfloat16; what rounding makes of 1 / (1 - p) decides how many are dropped, so the mean is 1."""
+    masks = Dropout(config(), TrainConfig(weight_drop=0.15, precision="bf16"), CPU).masks(0)
+    assert masks.recurrent[0] is not None
+    assert masks.recurrent[0].dtype == torch.bfloat16
+    entries = random_entries(0.15, 1 << 22, 1, torch.bfloat16)
+    assert entries.max() == torch.tensor(1 / 0.85).bfloat16() != torch.tensor(1 / 0.85)
+    assert abs(entries.double().mean() - 1) < 0.001  # with 15 % of them dropped it would be 1.0027
 
 
 def test_without_dropout_there_is_no_mask() -> None:

@@ -14,7 +14,7 @@ from chargen.schema import record
 from chargen.training.adamw import BETAS
 from chargen.training.bptt import Windows
 from chargen.training.hardware import on_device
-from chargen.training.step import EARLY, Learner
+from chargen.training.step import EARLY, STRIDE, Learner
 from chargen.training.torch_network import StackedRNN
 
 MODEL = ModelConfig(vocab_size=7, hidden_size=6, embedding_size=4)
@@ -153,6 +153,17 @@ def test_the_average_follows_the_weights() -> None:
     for name, weight in learner.average.state_dict().items():
         torch.testing.assert_close(weight, average[name], atol=1e-6, rtol=0)
     assert not torch.equal(learner.average.readout.weight, learner.network.readout.weight)
+
+
+def test_the_average_moves_in_strides_later() -> None:
+    """Once the start is forgotten it moves at every fourth step, by 1 - decay^4 of the way, and stays in between."""
+    learner = learned(Learner(MODEL, changed(PLAIN, ema_decay=0.5)), range(EARLY))
+    before = learner.average.readout.weight.clone()
+    for step in range(EARLY, EARLY + STRIDE):
+        torch.testing.assert_close(learner.average.readout.weight, before, atol=0, rtol=0)
+        learned(learner, range(step, step + 1))
+    expected = before.lerp(learner.network.readout.weight, 1 - 0.5**STRIDE)
+    torch.testing.assert_close(learner.average.readout.weight, expected)
 
 
 def test_without_averaging_there_is_one_network() -> None:

@@ -18,7 +18,7 @@ BLOCK: Final = 256
 """Steps whose places are drawn together."""
 DRAWS: Final = 1 << 16
 """Values that a draw can have; a rate is rounded to a multiple of one over that."""
-LEAST: Final = 1 << 20
+LEAST: Final = 1 << 18
 """Entries that are drawn at least: enough for each step to find others."""
 
 
@@ -54,7 +54,7 @@ class Masks:
 class Dropout:
     """The masks of a training, a set for each step.
 
-    Drawing a mask anew would take longer than all that it is used for. Each is a stretch of random entries that were
+    Drawing each mask anew would take longer than all that it is used for. Each is a stretch of random entries that were
     drawn once, from a random place on: within a mask the entries are independent, and so are those that one weight or
     unit gets at different steps. All follow from the seed and the step, so that no random state has to be saved.
 
@@ -79,7 +79,7 @@ class Dropout:
             rate: max(math.prod(shape) for other, shape in self._masks if other == rate) for rate, _ in self._masks
         }
         self._entries = {
-            rate: _entries(rate, max(LEAST, 2 * size), train.seed, dtype).to(device)
+            rate: random_entries(rate, max(LEAST, 2 * size), train.seed, dtype).to(device)
             for rate, size in largest.items()
             if rate
         }
@@ -108,7 +108,7 @@ class Dropout:
         return entries.narrow(0, int(place * (len(entries) - size)), size).view(shape)
 
 
-def _entries(rate: float, count: int, seed: int, dtype: torch.dtype) -> Tensor:
+def random_entries(rate: float, count: int, seed: int, dtype: torch.dtype) -> Tensor:
     """Random entries of masks, (count,): 1 / (1 - rate) as ``dtype`` has it, or 0, with 1 as their mean."""
     factor = torch.tensor(1 / (1 - rate)).to(dtype).item()
     drawn = np.random.SFC64((seed, int(rate * DRAWS))).random_raw((count + 3) // 4).view(np.uint16)[:count]
