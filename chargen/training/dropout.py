@@ -18,7 +18,7 @@ BLOCK: Final = 256
 """Steps whose places are drawn together."""
 DRAWS: Final = 1 << 16
 """Values that a draw can have; a rate is rounded to a multiple of one over that."""
-LEAST: Final = 1 << 18
+LEAST: Final = 1 << 20
 """Entries that are drawn at least: enough for each step to find others."""
 
 
