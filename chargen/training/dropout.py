@@ -3,6 +3,7 @@
 Legend: B batch, E input width, H hidden size, R read-out width.
 """
 
+import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -65,10 +66,10 @@ class Dropout:
     """
 
     def __init__(self, config: ModelConfig, train: TrainConfig, device: torch.device) -> None:
-        self._seed, self._block = train.seed, -1
+        self._seed = train.seed
         self._num_layers, self._bidirectional = config.num_layers, config.bidirectional
         batch_size, rows = train.batch_size, len(CELLS[config.cell].gates) * config.hidden_size
-        self._masks = [  # rate and shape of each mask of a stack
+        self._shapes = [  # rate and shape of each mask of a stack
             (train.input_dropout, (batch_size, config.input_size)),
             *[(train.dropout, (batch_size, config.hidden_size))] * (config.num_layers - 1),
             (train.output_dropout, (batch_size, config.readout_size)),
@@ -76,7 +77,7 @@ class Dropout:
         ]
         dtype = torch.bfloat16 if train.precision == "bf16" else torch.float32
         largest = {
-            rate: max(math.prod(shape) for other, shape in self._masks if other == rate) for rate, _ in self._masks
+            rate: max(math.prod(shape) for other, shape in self._shapes if other == rate) for rate, _ in self._shapes
         }
         self._entries = {
             rate: random_entries(rate, max(LEAST, 2 * size), train.seed, dtype).to(device)
@@ -87,17 +88,13 @@ class Dropout:
     def masks(self, step: int) -> Masks:
         """The masks of optimizer step ``step``, from 0, for all of the batch's columns."""
         block, row = divmod(step, BLOCK)
-        count = len(self._masks) * (1 + self._bidirectional)
-        if block != self._block:
-            self._block = block
-            self._places = np.random.default_rng((self._seed, block)).random((BLOCK, count)).tolist()
-        places = self._places[row]
-        backward = self._stack(places[len(self._masks) :]) if self._bidirectional else None
+        places = _places(self._seed, block, len(self._shapes) * (1 + self._bidirectional))[row]
+        backward = self._stack(places[len(self._shapes) :]) if self._bidirectional else None
         return self._stack(places, backward)
 
     def _stack(self, places: Sequence[float], backward: Masks | None = None) -> Masks:
-        """The masks of one stack, whose entries begin at ``places``, of 0 to 1, among those that were drawn."""
-        masks = [self._mask(place, *mask) for place, mask in zip(places, self._masks, strict=False)]
+        """The masks of one stack, whose entries begin at the first of ``places``, from 0 to 1, among those drawn."""
+        masks = [self._mask(place, *shape) for place, shape in zip(places, self._shapes, strict=False)]
         top = self._num_layers
         return Masks(masks[0], tuple(masks[1:top]), masks[top], tuple(masks[top + 1 :]), backward)
 
@@ -106,6 +103,13 @@ class Dropout:
             return None
         entries, size = self._entries[rate], math.prod(shape)
         return entries.narrow(0, int(place * (len(entries) - size)), size).view(shape)
+
+
+@functools.lru_cache(maxsize=1)  # a generator takes longer to make than all else that a step's masks need
+def _places(seed: int, block: int, count: int) -> list[list[float]]:
+    """Random places from 0 to 1, ``count`` for each step of a block."""
+    places: list[list[float]] = np.random.default_rng((seed, block)).random((BLOCK, count)).tolist()
+    return places
 
 
 def random_entries(rate: float, count: int, seed: int, dtype: torch.dtype) -> Tensor:

@@ -12,6 +12,7 @@ from chargen.store.checkpoint import Tally
 
 EMPTY: Final = Tally(steps=0, sums=(0.0, 0.0, 0.0))
 MOST_UNREAD: Final = 256
+"""Losses and norms that wait to be read, at most."""
 
 
 class RunningMeans:
