@@ -66,7 +66,9 @@ class Learner:
             The mean loss in nats per character and the gradient's global norm before clipping, both 0-dimensional and
             on the device: nothing waits for a GPU here.
         """
-        masks = self._dropout.masks(self.step).of(self._columns)
+        masks = self._dropout.masks(self.step)
+        if self.world.size > 1:
+            masks = masks.of(self._columns)
         weight = self._weight(targets)
         inputs, targets = (on_device(ids[:, self._columns], self.device) for ids in (inputs, targets))
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.train.precision == "bf16"):
@@ -145,8 +147,10 @@ class Learner:
         """Step along the gradient, clipped; its norm before that."""
         gradients = [weight.grad for weight in self._weights if weight.grad is not None]
         norm: Tensor = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
-        excess = (norm / self.train.grad_clip).clamp(min=1) if self.train.grad_clip else None
-        self._optimizer.step(learning_rate, excess)
+        limit = self.train.grad_clip
+        # whether it is reached is free to see on a CPU, where dividing by 1 is not; a GPU would have to be waited for
+        clipped = bool(limit) and (self.device.type != "cpu" or bool(norm > limit))
+        self._optimizer.step(learning_rate, (norm / limit).clamp(min=1) if clipped else None)
         return norm
 
     @torch.no_grad()
