@@ -38,12 +38,11 @@ class AdamW:
         )
         self._fused = kind in ("cpu", "cuda")
         # steps done; on CUDA beside the weights, so that the fused update waits for nothing
-        self._counts = [torch.zeros((), device=kind if kind == "cuda" else "cpu") for _ in weights]
+        self._count = torch.zeros((), device=kind if kind == "cuda" else "cpu")
 
     def go_on_after(self, steps: int) -> None:
         """Count the next step as the one after so many."""
-        for count in self._counts:
-            count.fill_(steps)
+        self._count.fill_(steps)
 
     @torch.no_grad()
     def step(self, learning_rate: float, excess: Tensor | None = None) -> None:
@@ -55,10 +54,11 @@ class AdamW:
         """
         if excess is not None and not self._fused:
             torch._foreach_div_([weight.grad for weight in self._weights if weight.grad is not None], excess)
+        self._count += 1
         for decay, members in self._groups:
             gradients = {at: gradient for at in members if (gradient := self._weights[at].grad) is not None}
-            weights, means, squares, counts = (
-                [tensors[at] for at in gradients] for tensors in (self._weights, *self.moments.values(), self._counts)
+            weights, means, squares = (
+                [tensors[at] for at in gradients] for tensors in (self._weights, *self.moments.values())
             )
             settings: dict[str, Any] = {
                 "lr": learning_rate,
@@ -66,11 +66,14 @@ class AdamW:
                 "beta2": BETAS[1],
                 "weight_decay": decay,
                 "eps": EPSILON,
+                "amsgrad": False,
+                "maximize": False,
             }
+            # the function counts for itself, the kernel does not
+            counts = [self._count if self._fused else self._count - 1 for _ in weights]
             moved: Any = (weights, list(gradients.values()), means, squares, [], counts)
             if self._fused:
-                torch._foreach_add_(counts, 1)
                 # divided as they are read, by what is there for a gradient scaler: saves a pass over all of them
-                torch._fused_adamw_(*moved, **settings, amsgrad=False, maximize=False, grad_scale=excess)
+                torch._fused_adamw_(*moved, **settings, grad_scale=excess)
             else:
-                adamw(*moved, **settings, amsgrad=False, maximize=False)
+                adamw(*moved, **settings)
