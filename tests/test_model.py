@@ -165,10 +165,13 @@ def test_masks_are_locked_and_keep_the_mean() -> None:
 
 
 def test_masks_are_in_the_precision_of_the_products() -> None:
-    """In bf16 they are bfloat16; what rounding makes of 1 / (1 - p) decides how many are dropped, so the mean is 1."""
+    """On a CPU, bf16 has bfloat16 masks; what that makes of 1 / (1 - p) decides how many are dropped: the mean is 1."""
     masks = Dropout(config(), TrainConfig(weight_drop=0.15, precision="bf16"), CPU).masks(0)
     assert masks.recurrent[0] is not None
     assert masks.recurrent[0].dtype == torch.bfloat16
+    elsewhere = Dropout(config(), TrainConfig(weight_drop=0.15, precision="bf16"), torch.device("meta")).masks(0)
+    assert elsewhere.recurrent[0] is not None
+    assert elsewhere.recurrent[0].dtype == torch.float32  # a GPU's fused layers take weights of one type alone
     entries = random_entries(0.15, 1 << 22, 1, torch.bfloat16)
     assert entries.max() == torch.tensor(1 / 0.85).bfloat16() != torch.tensor(1 / 0.85)
     assert abs(entries.double().mean() - 1) < 0.001  # with 15 % of them dropped it would be 1.0027

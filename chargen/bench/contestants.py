@@ -21,6 +21,7 @@ def chargen_training(model: ModelConfig, train: TrainConfig) -> Iterator[int]:
     from chargen.training.bptt import Windows
     from chargen.training.running_means import RunningMeans
     from chargen.training.step import Learner
+    from chargen.training.trainer import REPORT_STEPS
 
     ids = Texts().load().ids
     windows = Windows(ids, range(len(ids)), train)
@@ -31,6 +32,8 @@ def chargen_training(model: ModelConfig, train: TrainConfig) -> Iterator[int]:
             if windows.starts_epoch(learner.step):
                 learner.forget()
             means.add(*learner.learn(*windows.at(learner.step), train.learning_rate))
+            if learner.step % REPORT_STEPS == 0:
+                means.values()
             yield train.batch_size * train.bptt
 
 

@@ -69,7 +69,7 @@ class AdamW:
                 "amsgrad": False,
                 "maximize": False,
             }
-            # the function counts for itself, the kernel does not
+            # adamw raises the counts that it is given, the kernel expects them raised
             counts = [self._count if self._fused else self._count - 1 for _ in weights]
             moved: Any = (weights, list(gradients.values()), means, squares, [], counts)
             if self._fused:

@@ -18,7 +18,7 @@ from chargen.config import CELLS, ModelConfig, TrainConfig
 BLOCK: Final = 256
 """Steps whose places are drawn together."""
 DRAWS: Final = 1 << 16
-"""Values that a draw can have; a rate is rounded to a multiple of one over that."""
+"""Values that a draw can have; a rate is rounded to a multiple of one over that, and 1 / (1 - rate) to its type."""
 LEAST: Final = 1 << 20
 """Entries that are drawn at least: enough for each step to find others."""
 
@@ -57,11 +57,13 @@ class Dropout:
 
     Drawing each mask anew would take longer than all that it is used for. Each is a stretch of random entries that were
     drawn once, from a random place on: within a mask the entries are independent, and so are those that one weight or
-    unit gets at different steps. All follow from the seed and the step, so that no random state has to be saved.
+    unit gets at different steps; masks of one rate may share entries, which then lie at other places. All follow from
+    the seed and the step, so that no random state has to be saved.
 
     Args:
         config: Architecture.
-        train: The rates, the batch size, the seed and the precision, in which the masks are.
+        train: The rates, the batch size, the seed and the precision. On a CPU bf16 has its masks in bfloat16, as its
+            products; on a GPU they are float32, since there the fused layers take weights of one type alone.
         device: Where the masks are.
     """
 
@@ -75,7 +77,7 @@ class Dropout:
             (train.output_dropout, (batch_size, config.readout_size)),
             *[(train.weight_drop, (rows, config.hidden_size))] * config.num_layers,
         ]
-        dtype = torch.bfloat16 if train.precision == "bf16" else torch.float32
+        dtype = torch.bfloat16 if train.precision == "bf16" and device.type == "cpu" else torch.float32
         largest = {
             rate: max(math.prod(shape) for other, shape in self._shapes if other == rate) for rate, _ in self._shapes
         }
@@ -93,10 +95,16 @@ class Dropout:
         return self._stack(places, backward)
 
     def _stack(self, places: Sequence[float], backward: Masks | None = None) -> Masks:
-        """The masks of one stack, whose entries begin at the first of ``places``, from 0 to 1, among those drawn."""
+        """The masks of one stack; the first of ``places``, each from 0 to 1, say where the entries of each begin."""
         masks = [self._mask(place, *shape) for place, shape in zip(places, self._shapes, strict=False)]
         top = self._num_layers
-        return Masks(masks[0], tuple(masks[1:top]), masks[top], tuple(masks[top + 1 :]), backward)
+        return Masks(
+            inputs=masks[0],
+            between=tuple(masks[1:top]),
+            output=masks[top],
+            recurrent=tuple(masks[top + 1 :]),
+            backward=backward,
+        )
 
     def _mask(self, place: float, rate: float, shape: tuple[int, int]) -> Tensor | None:
         if rate == 0:

@@ -13,7 +13,7 @@ from chargen.training.item_rows import RESET, ItemRows
 from chargen.training.torch_network import StackedRNN
 
 CONTEXT: Final = 256  # characters read, unscored, before the first scored one of a column
-WINDOW: Final = 64
+WINDOW: Final = 64  # so that validating takes less memory than a step of training
 AHEAD: Final = 128  # characters read, unscored, after the last scored one of a window, when both sides predict
 
 

@@ -11,14 +11,12 @@ from torch import Tensor
 from chargen.store.checkpoint import Tally
 
 EMPTY: Final = Tally(steps=0, sums=(0.0, 0.0, 0.0))
-MOST_UNREAD: Final = 256
-"""Losses and norms that wait to be read, at most."""
 
 
 class RunningMeans:
     """Mean loss, gradient norm and clipping since the last evaluation.
 
-    Losses and norms are read where a number is shown, and some hundreds at once, so that a step waits for no GPU.
+    Losses and norms are read where a number is shown, so that no other step waits for a GPU.
 
     Args:
         grad_clip: The gradient norm above which a step is clipped, 0 for none.
@@ -37,8 +35,6 @@ class RunningMeans:
         self._unread += loss, norm
         self.steps += 1
         self._timed += 1
-        if len(self._unread) >= MOST_UNREAD:
-            self._sums()
 
     def _sums(self) -> Sequence[float]:
         """The sums so far: nats, gradient norms, clipped steps."""

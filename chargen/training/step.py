@@ -20,7 +20,7 @@ from chargen.training.torch_network import StackedRNN
 EARLY: Final = 64
 """Steps after each of which the average of the weights moves on."""
 STRIDE: Final = 4
-"""Steps after which it moves on later, as far as it would in so many moves."""
+"""Steps from one move to the next later on, by 1 - decay^4 then: as four moves would, and up to three steps behind."""
 
 
 class Learner:
