@@ -54,6 +54,28 @@ def test_the_steps_are_pytorchs(excess: float | None) -> None:
         assert not moments[2].any()
 
 
+def test_elsewhere_the_steps_are_those_of_pytorchs_function() -> None:
+    """Where no fused kernel divides the gradients they are divided before, and the steps are counted likewise."""
+    mine, theirs = weights(), weights()
+    optimizer = AdamW(mine, 0.1)
+    optimizer._fused = False
+    groups: list[dict[str, Any]] = [
+        {"params": [theirs[0], theirs[2]], "weight_decay": 0.1},
+        {"params": [theirs[1]], "weight_decay": 0.0},
+    ]
+    expected = torch.optim.AdamW(groups, lr=0.1, betas=BETAS)
+    for step in range(5):
+        with_gradients(mine, step)
+        with_gradients(theirs, step)
+        for weight in theirs[:2]:
+            assert weight.grad is not None
+            weight.grad /= 3
+        expected.step()
+        optimizer.step(0.1, torch.tensor(3.0))
+    for weight, other in zip(mine, theirs, strict=True):
+        torch.testing.assert_close(weight, other)
+
+
 def test_a_training_loads_no_compiler() -> None:
     """PyTorch's takes 60 MB, and as long to load as torch itself."""
     code = (

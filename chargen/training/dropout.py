@@ -91,12 +91,12 @@ class Dropout:
         """The masks of optimizer step ``step``, from 0, for all of the batch's columns."""
         block, row = divmod(step, BLOCK)
         places = _places(self._seed, block, len(self._shapes) * (1 + self._bidirectional))[row]
-        backward = self._stack(places[len(self._shapes) :]) if self._bidirectional else None
-        return self._stack(places, backward)
+        forward, backward = places[: len(self._shapes)], places[len(self._shapes) :]
+        return self._stack(forward, self._stack(backward) if self._bidirectional else None)
 
     def _stack(self, places: Sequence[float], backward: Masks | None = None) -> Masks:
-        """The masks of one stack; the first of ``places``, each from 0 to 1, say where the entries of each begin."""
-        masks = [self._mask(place, *shape) for place, shape in zip(places, self._shapes, strict=False)]
+        """The masks of one stack; ``places``, each from 0 to 1, say where the entries of each begin."""
+        masks = [self._mask(place, *shape) for place, shape in zip(places, self._shapes, strict=True)]
         top = self._num_layers
         return Masks(
             inputs=masks[0],

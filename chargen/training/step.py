@@ -148,7 +148,7 @@ class Learner:
         gradients = [weight.grad for weight in self._weights if weight.grad is not None]
         norm: Tensor = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
         limit = self.train.grad_clip
-        # whether it is reached is free to see on a CPU, where dividing by 1 is not; a GPU would have to be waited for
+        # on a CPU it is free to see whether the limit is reached, and dividing by 1 is not; on a GPU it would wait
         clipped = bool(limit) and (self.device.type != "cpu" or bool(norm > limit))
         self._optimizer.step(learning_rate, (norm / limit).clamp(min=1) if clipped else None)
         return norm
